@@ -1,0 +1,1 @@
+"""segstream: behavioural customer segments, the second they change."""

@@ -1,0 +1,63 @@
+"""The command line: one file a command, imported only when that command runs, so that help is instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from stream.errors import UserError
+
+#: command name -> its module under ``stream.cli``, which defines a click command called ``command``.
+COMMANDS = {
+    "broker": "broker",
+    "check": "check",
+    "demo": "demo",
+    "load": "load",
+    "replay": "replay",
+    "simulate": "simulate",
+    "topics": "topics",
+    "versions": "versions",
+    "watch": "watch",
+    "worker": "worker",
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module at its first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"stream.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="segstream", prog_name="segstream")
+def cli() -> None:
+    """Behavioural customer segments, the second they change.
+
+    Reads clickstream and purchase events from Kafka (or from a file, with `replay`), keeps the state of every
+    customer, and emits a segment change the moment one becomes true.
+    """
+
+
+def main() -> None:
+    """Entry point of the ``segstream`` command: a mistake of the user is one sentence and an exit code."""
+    try:
+        cli.main(prog_name="segstream", standalone_mode=True)
+    except UserError as error:
+        click.secho(f"segstream: {error}", err=True, fg="red")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
