@@ -1,0 +1,327 @@
+"""Settings of the live system: one typed file, ``config/stream.yaml``, and ``SEGSTREAM_`` variables over it.
+
+A variable names its key as ``SEGSTREAM_<SECTION>__<FIELD>`` (``SEGSTREAM_KAFKA__SECURITY__PROTOCOL=SSL``). Every field
+has a default, so an empty file is a valid one. Reading the file and explaining mistakes is in `stream.settings_file`.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from stream import settings_file
+from stream.durations import parse_duration
+
+ENV_PREFIX = "SEGSTREAM_"
+
+Cause = Literal["event", "deadline", "definition", "model"]
+ALL_CAUSES: tuple[Cause, ...] = ("event", "deadline", "definition", "model")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("expected a duration such as 30d, 1h30m or 25ms")
+    if isinstance(value, int):
+        raise ValueError(f"expected a duration with its unit, such as {value}s or {value}ms")
+    return parse_duration(value)
+
+
+def _topic_name(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", value) or value in {".", ".."}:
+        raise ValueError("expected a topic name: letters, digits, '.', '_' or '-', at most 249 of them")
+    return value
+
+
+def _addresses(value: object) -> object:
+    parts = value.split(",") if isinstance(value, str) else []
+    good = [part for part in parts if re.fullmatch(r"\s*(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}\s*", part)]
+    if not parts or len(good) != len(parts):
+        raise ValueError("expected host:port, or several with commas between, such as 10.0.0.1:9092,10.0.0.2:9092")
+    return ",".join(part.strip() for part in parts)
+
+
+def _zone(value: object) -> object:
+    try:
+        ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("expected a time zone of the IANA list, such as UTC or Europe/Vienna") from error
+    return value
+
+
+def _currency(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValueError("expected a currency of three capital letters, such as EUR")
+    return value
+
+
+#: int milliseconds, written like 30d, 12h or 25ms
+Duration = Annotated[int, BeforeValidator(_duration, json_schema_input_type=str)]
+TopicName = Annotated[str, BeforeValidator(_topic_name)]
+Currency = Annotated[str, BeforeValidator(_currency)]
+
+
+class _Section(BaseModel):
+    """A part of the settings: no unknown keys, no changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class App(_Section):
+    """Who this application is in the cluster."""
+
+    id: TopicName = Field(default="segstream", description="Name of the consumer group; first part of internal names.")
+    partitions: int = Field(
+        default=8, ge=1, le=10_000, description="Partitions of every co-partitioned topic; the most workers."
+    )
+    replication_factor: int = Field(
+        default=1, ge=1, le=9, description="Copies of each partition of the topics that are created."
+    )
+    data_dir: Path = Field(
+        default=Path(".segstream"), description="Folder for the embedded broker and caches; may be deleted."
+    )
+
+
+class Security(_Section):
+    """How clients prove who they are, and how they know the broker."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="What the broker's listener speaks."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", description="How the login is made, with a SASL protocol."
+    )
+    username: str | None = Field(default=None, description="Name of the login, with a SASL protocol.")
+    password: SecretStr | None = Field(
+        default=None, description="Password of the login; better set by its variable than in a file."
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of the authority that signed the broker's certificate; default: the system's.",
+    )
+    cert_file: Path | None = Field(
+        default=None, description="PEM file of the client's own certificate, where the broker asks for one."
+    )
+    key_file: Path | None = Field(
+        default=None, description="PEM file of the private key of cert_file, where it is a file of its own."
+    )
+    key_password: SecretStr | None = Field(default=None, description="Password of key_file.")
+    check_hostname: bool = Field(
+        default=True, description="Whether the broker's certificate must name the host connected to."
+    )
+
+    @property
+    def sasl(self) -> bool:
+        """Whether clients log in by name and password."""
+        return self.protocol.startswith("SASL_")
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.protocol.endswith("SSL")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.sasl and (not self.username or self.password is None):
+            raise ValueError(f"protocol {self.protocol} needs username and password")
+        if not self.sasl and self.username:
+            raise ValueError(f"username is set but protocol is {self.protocol}: expected SASL_SSL or SASL_PLAINTEXT")
+        if not self.tls and (self.ca_file or self.cert_file or self.key_file):
+            raise ValueError(f"certificate files are set but protocol is {self.protocol}: expected SSL or SASL_SSL")
+        if self.key_file and not self.cert_file:
+            raise ValueError("key_file is set without cert_file: expected both, or neither")
+        return self
+
+
+class Kafka(_Section):
+    """Where Kafka is and how to speak to it."""
+
+    brokers: Annotated[str, BeforeValidator(_addresses)] = Field(
+        default="127.0.0.1:9092", description="Some brokers of the cluster, host:port, with commas between."
+    )
+    security: Security = Field(default=Security(), description="Login and encryption.")
+    client: dict[str, Any] = Field(default={}, description="Options passed to every aiokafka client as they are.")
+    consumer: dict[str, Any] = Field(default={}, description="Options passed to aiokafka consumers as they are.")
+    producer: dict[str, Any] = Field(default={}, description="Options passed to aiokafka producers as they are.")
+
+
+class Topics(_Section):
+    """Names of the topics."""
+
+    clickstream: TopicName = Field(
+        default="clickstream", description="In: what customers look at and put in carts and wishlists."
+    )
+    purchases: TopicName = Field(default="purchases", description="In: orders and refunds.")
+    profiles: TopicName = Field(default="profiles", description="In: what customers say of themselves.")
+    products: TopicName = Field(
+        default="products", description="In: prices, offers and stock, keyed by product; one partition."
+    )
+    control: TopicName = Field(
+        default="control", description="Versions of definitions and models, clock records; one partition."
+    )
+    changes: TopicName = Field(default="segment-changes", description="Out: every segment change.")
+    customers: TopicName = Field(
+        default="customer-segments", description="Out, compacted: the latest segments of each customer."
+    )
+    dead_letters: TopicName = Field(
+        default="segstream-dead-letters", description="Out: what could not be read, with the reason."
+    )
+    vectors: TopicName = Field(
+        default="segstream-vectors", description="Internal: sampled feature vectors for the trainer."
+    )
+    rekeyed: TopicName = Field(
+        default="segstream-rekeyed", description="Internal: events that came in under another key."
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        owner: dict[str, str] = {}
+        for field in type(self).model_fields:
+            name = getattr(self, field)
+            if name in owner:
+                raise ValueError(f"{owner[name]} and {field} are both {name!r}: expected a topic of its own for each")
+            owner[name] = field
+        return self
+
+
+class Output(_Section):
+    """Which segment changes reach one output topic."""
+
+    max_age: Duration | None = Field(
+        default=172_800_000, description="A change older than this is kept from it; null: none is."
+    )
+    causes: tuple[Cause, ...] = Field(
+        default=("event", "deadline"), description="Only changes of these causes reach it."
+    )
+
+
+class Time(_Section):
+    """Zones and clocks."""
+
+    zone: Annotated[str, BeforeValidator(_zone)] = Field(
+        default="UTC", description="Time zone of customers' calendar days."
+    )
+    disorder: Duration = Field(
+        default=0, description="How late an event may come behind its topic; deadlines wait that long."
+    )
+    future_tolerance: Duration = Field(
+        default=300_000, description="An event further ahead of its record's time is rejected."
+    )
+    clock: Literal["wall", "event"] = Field(
+        default="wall",
+        description="wall: a topic read to its end counts as now; event: time is what events say (compressed time).",
+    )
+
+
+class Money(_Section):
+    """One currency for all sums."""
+
+    currency: Currency = Field(default="EUR", description="What all amounts are counted in.")
+    rates: dict[Currency, Annotated[Decimal, Field(gt=0)]] = Field(
+        default={},
+        description="Other currencies: how much of `currency` one unit is worth. Without a rate they are rejected.",
+    )
+
+
+class Batch(_Section):
+    """How much work goes into one transaction."""
+
+    max_records: int = Field(
+        default=4_000, ge=1, le=1_000_000, description="The most events of a shard in one transaction."
+    )
+    commit_every: Duration = Field(default=25, description="The least time between two commits of a shard.")
+    transaction_timeout: Duration = Field(
+        default=10_000, description="The broker aborts a transaction left open this long."
+    )
+    session_timeout: Duration = Field(
+        default=10_000, description="A worker silent this long loses its partitions (from 6s on)."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.transaction_timeout < 1_000:
+            raise ValueError("transaction_timeout is too short: expected 1s or more")
+        if self.commit_every >= self.transaction_timeout:
+            raise ValueError("commit_every must be shorter than transaction_timeout")
+        if self.session_timeout < 6_000:
+            raise ValueError(
+                "session_timeout is too short: expected 6s or more, which is what brokers allow by default"
+            )
+        return self
+
+
+class Web(_Section):
+    """The worker's web server: metrics, health and a view of one customer."""
+
+    host: str = Field(default="127.0.0.1", description="Address it listens on; 0.0.0.0 for all.")
+    port: int = Field(default=6066, ge=0, le=65_535, description="Port it listens on; 0: any free one.")
+
+
+class Settings(BaseSettings):
+    """All settings. Get them from `load_settings`, which explains mistakes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=False,
+    )
+
+    app: App = Field(default=App(), description="Name, partitions, folders.")
+    kafka: Kafka = Field(default=Kafka(), description="Brokers, security, client options.")
+    topics: Topics = Field(default=Topics(), description="Names of the topics.")
+    outputs: dict[TopicName, Output] = Field(default={}, description="Per output topic: which changes reach it.")
+    time: Time = Field(default=Time(), description="Zone, lateness, clock.")
+    money: Money = Field(default=Money(), description="Currency and rates.")
+    batch: Batch = Field(default=Batch(), description="Size and pace of transactions.")
+    web: Web = Field(default=Web(), description="The worker's web server.")
+
+    _config_dir: Path = PrivateAttr(default_factory=settings_file.shipped_config)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables come before the file, which arrives as keyword arguments."""
+        return env_settings, init_settings
+
+    @property
+    def config_dir(self) -> Path:
+        """The folder these settings were read from; segments/, mappings/ and aliases/ lie beside the file."""
+        return self._config_dir
+
+    @property
+    def changelog_topic(self) -> str:
+        """The compacted topic that holds the customers' rows; Faust names it so."""
+        return f"{self.app.id}-customers-changelog"
+
+    def output(self, topic: str) -> Output:
+        """Which changes reach that output topic: as set, else all for the two main topics, else the defaults."""
+        if topic in self.outputs:
+            return self.outputs[topic]
+        if topic in (self.topics.changes, self.topics.customers):
+            return Output(max_age=None, causes=ALL_CAUSES)
+        return Output()
+
+
+def load_settings(config_dir: Path | None = None) -> Settings:
+    """Read ``stream.yaml`` and the environment.
+
+    The folder is the one given, else ``$SEGSTREAM_CONFIG``, else ``./config``, else the copy that comes with the
+    package. All mistakes are raised at once as one `UserError`; each names the file, the key and what is expected.
+    """
+    folder = settings_file.find_config(config_dir)
+    settings = settings_file.read_settings(Settings, folder / settings_file.FILE_NAME, ENV_PREFIX)
+    settings._config_dir = folder
+    return settings
