@@ -20,7 +20,7 @@ from stream.errors import UserError
 FILE_NAME = "stream.yaml"
 #: Variables that carry the prefix of the settings without being one.
 CONFIG_VARIABLE = "SEGSTREAM_CONFIG"
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE})
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "SEGSTREAM_TEST_BROKER"})
 
 Location = tuple[str | int, ...]
 T = TypeVar("T", bound=BaseSettings)

@@ -1,0 +1,36 @@
+"""What all tests share: one real Kafka a session, and names nobody else uses."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream.kafka.broker import EmbeddedBroker
+
+REPOSITORY = Path(__file__).parents[1]
+#: Kafka itself is fetched once for all tests and for the demo.
+JARS = REPOSITORY / ".segstream" / "kafka"
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``host:port`` of a Kafka that lives as long as the session; tests share it, so they use names of their own.
+
+    ``SEGSTREAM_TEST_BROKER`` names one that runs already.
+    """
+    running = os.environ.get("SEGSTREAM_TEST_BROKER")
+    if running:
+        yield running
+        return
+    with EmbeddedBroker(tmp_path_factory.mktemp("kafka"), port=0, jars=JARS) as embedded:
+        yield embedded.address
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name for this test's app and topics: a valid topic name, never used before."""
+    return f"t{uuid.uuid4().hex[:12]}"
