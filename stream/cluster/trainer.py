@@ -132,6 +132,14 @@ class Trainer:
         trainer._place(state.centroids)
         return trainer
 
+    @classmethod
+    def after(cls, settings: TrainerSettings, newest: ClusterModel) -> Trainer:
+        """The trainer that wrote that version; a new one that counts on from it, if it learned something else."""
+        state = TrainerState.of(newest)
+        if state is None or state.features != settings.features or len(state.centroids) != settings.clusters:
+            return cls(settings, version=newest.version, effective=newest.effective)
+        return cls.from_state(settings, state)
+
     @property
     def warming_up(self) -> bool:
         """No centroids yet, so nothing to publish."""
