@@ -299,10 +299,7 @@ async def _answers(port: int) -> bool:
 
 def _complaint(lines: Sequence[str]) -> str:
     """The first line of what Kafka or Java said that names the trouble, short enough for one sentence."""
-    trouble = (
-        [line for line in lines if re.search(r"ERROR|FATAL|Error|Exception", line)]
-        or list(lines)
-        or ["it said nothing"]
-    )
+    said = [line for line in lines if line and "occurred during initialization of VM" not in line]
+    trouble = [line for line in said if re.search(r"ERROR|FATAL|Error|Exception", line)] or said or ["it said nothing"]
     text = re.sub(r"^(ERROR|FATAL) ", "", trouble[0]).strip()
     return text if len(text) <= 300 else text[:297] + "..."
