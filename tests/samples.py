@@ -1,0 +1,23 @@
+"""Where the samples of public data sets are, for tests that read real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def sample(name: str) -> Path:
+    """The path of a sample file; the test is skipped where the samples are absent."""
+    folder = Path(os.environ.get("SEGSTREAM_DATA") or _REPOSITORY.parent / "shared" / "data")
+    if not (folder / name).is_file():
+        pytest.skip(f"{name} is not in {folder}: set SEGSTREAM_DATA to the folder of the data samples")
+    return folder / name
+
+
+def mapping_file(name: str) -> Path:
+    """The mapping in config/ for a sample."""
+    return _REPOSITORY / "config" / "mappings" / f"{name}.yaml"
