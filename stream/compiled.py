@@ -1,0 +1,50 @@
+"""Plans as machine code: compiled once for each content of definitions and code, kept in a cache folder.
+
+Compiling takes seconds, a start from the cache less than one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import llvmlite.binding
+import numba
+
+import stream.features
+import stream.plan
+from stream.plan.definitions import Definitions
+from stream.plan.plan import Plan, make_plan, plan_source
+
+
+def compile_plan(definitions: Definitions, cache: Path) -> Plan:
+    """The plan whose kernels are machine code, from the cache where they were compiled before."""
+    layout, inputs, source = plan_source(definitions)
+    name = f"plan_{_content(source)}"
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"{name}.py"
+    if not path.exists():
+        draft = cache / f"{name}.{os.getpid()}.tmp"
+        draft.write_text(source)
+        draft.replace(path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load the generated plan {path}")
+    module = sys.modules.get(name) or importlib.util.module_from_spec(spec)
+    if name not in sys.modules:
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return make_plan(definitions, layout, inputs, source, module)
+
+
+def _content(source: str) -> str:
+    """A hash of all that the machine code depends on: the text, the accumulators' code, numba, the processor."""
+    digest = hashlib.blake2b(source.encode(), digest_size=12)
+    for package in (stream.features, stream.plan):
+        for file in sorted(Path(str(package.__file__)).parent.glob("*.py")):
+            digest.update(file.read_bytes())
+    digest.update(f"{numba.__version__} {sys.version} {llvmlite.binding.get_host_cpu_name()}".encode())
+    return digest.hexdigest()

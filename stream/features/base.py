@@ -1,0 +1,112 @@
+"""The contract of an accumulator.
+
+An accumulator owns a few 8-byte columns of a customer's row and three plain functions that numba accepts:
+
+``fold(r, f, p, t, ...)``
+    applies one event at instant ``t``; ``r`` is the row as int64, ``f`` the same bytes as float64, ``p`` the first of
+    the accumulator's columns.  Events may come late: the result must not depend on the order of two events that differ
+    in time.
+``value(r, f, p, now, ...)``
+    the feature at instant ``now`` as float64 (NaN: missing), or as int64 for text (``NO_TEXT``: missing); no writing.
+``until(r, f, p, now, k, ...)``
+    for values that move with time alone: the first instant after ``now`` at which ``value >= k`` may differ if no
+    event comes; with ``k`` NaN, at which the value itself may differ.  ``FOREVER`` when never.
+
+Instants are int64 milliseconds since the epoch, durations int64 milliseconds, money int64 micros (exact in float64).
+The constants that the functions take after the fixed arguments are given by :meth:`Accumulator.constants`, so that the
+generated plan can write them as literals.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+#: The instant of what never happened; far below any date, and safe to subtract from one.
+NEVER = -(1 << 60)
+#: The expiry of what does not change by itself.
+FOREVER = 1 << 60
+#: The hash that stands for "no text".
+NO_TEXT = 0
+
+
+class Kind(Enum):
+    """The type of a feature's value, as the condition language sees it."""
+
+    NUMBER = "number"
+    DURATION = "duration"
+    MONEY = "money"
+    TEXT = "text"
+
+
+class Shape(Enum):
+    """How a value moves while nothing happens (design: truth has an expiry date)."""
+
+    CONSTANT = "constant"  # only events change it
+    LINEAR = "linear"  # grows by one millisecond a millisecond
+    STEPS = "steps"  # jumps at instants that are known
+    SMOOTH = "smooth"  # monotone between events, crosses a threshold once
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One 8-byte column of the row: its name within the feature, whether it holds a float64, and its initial value."""
+
+    name: str
+    initial: float
+    real: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One value that a feature offers to conditions; most features have just one, called ``""``."""
+
+    kind: Kind
+    shape: Shape
+    value: Callable[..., Any]
+    until: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What one event name does to a feature: the fold, what it reads from the event, and literal arguments."""
+
+    fold: Callable[..., Any]
+    #: ``"number"`` or ``"text"`` with the property in ``path``; ``"items"`` for the products of the event; None.
+    reads: str | None = None
+    path: str = ""
+    constants: tuple[float, ...] = ()
+
+
+class Accumulator(ABC):
+    """A feature as declared: it knows its columns, what each event does to it, and how it is read."""
+
+    #: The word that selects it in YAML.
+    word: ClassVar[str]
+
+    @abstractmethod
+    def columns(self) -> tuple[Column, ...]:
+        """The columns it owns, in order."""
+
+    @abstractmethod
+    def reactions(self) -> dict[str, Reaction]:
+        """Event name -> what it does."""
+
+    @abstractmethod
+    def views(self) -> dict[str, View]:
+        """The values it offers; the main one is ``""``."""
+
+    def constants(self) -> tuple[float, ...]:
+        """Literals passed to ``value`` and ``until`` after the fixed arguments."""
+        return ()
+
+    def needs_threshold(self) -> bool:
+        """Whether the state is bounded by the greatest count that conditions ask for (see :meth:`with_threshold`)."""
+        return False
+
+    def with_threshold(self, k: int) -> Accumulator:
+        """The same feature, able to answer ``value >= k`` for every k up to this one."""
+        return self

@@ -1,0 +1,116 @@
+"""YAML with places: a mapping whose every value still knows its line and column, and whose reading notes mistakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import yaml
+
+from stream.durations import parse_duration
+from stream.plan.problems import Place, Problems, suggest
+
+
+@dataclass(frozen=True)
+class Value:
+    """One YAML node and what reads it."""
+
+    node: yaml.Node
+    file: str
+    problems: Problems
+
+    @property
+    def place(self) -> Place:
+        """Where it starts."""
+        return Place(self.file, self.node.start_mark.line + 1, self.node.start_mark.column + 1)
+
+    def wrong(self, message: str) -> None:
+        """Note a mistake at this value."""
+        self.problems.add(self.place, message)
+
+    def text(self) -> str:
+        """The scalar as it is written."""
+        if isinstance(self.node, yaml.ScalarNode):
+            return str(self.node.value)
+        self.wrong("expected a single value here, not a list or a mapping")
+        return ""
+
+    def texts(self) -> tuple[str, ...]:
+        """One text or a list of them."""
+        if isinstance(self.node, yaml.SequenceNode):
+            return tuple(Value(n, self.file, self.problems).text() for n in self.node.value)
+        return (self.text(),)
+
+    def whole(self) -> int:
+        """A whole number, not negative."""
+        text = self.text()
+        if text.isdecimal():
+            return int(text)
+        self.wrong(f"expected a whole number, not {text!r}")
+        return 0
+
+    def duration(self) -> int:
+        """A duration such as 30d, in milliseconds."""
+        try:
+            return parse_duration(self.text())
+        except ValueError as error:
+            self.wrong(str(error))
+            return 1
+
+    def items(self) -> list[Value]:
+        """The members of a list."""
+        if isinstance(self.node, yaml.SequenceNode):
+            return [Value(n, self.file, self.problems) for n in self.node.value]
+        self.wrong("expected a list here")
+        return []
+
+    def mapping(self) -> Mapping:
+        """The keys and values of a mapping."""
+        found: dict[str, Value] = {}
+        if isinstance(self.node, yaml.MappingNode):
+            for key, value in self.node.value:
+                name = str(key.value)
+                if name in found:
+                    Value(key, self.file, self.problems).wrong(f"{name!r} is given twice; keep one")
+                found[name] = Value(value, self.file, self.problems)
+        else:
+            self.wrong("expected a mapping (key: value) here")
+        return Mapping(self, found)
+
+
+@dataclass
+class Mapping:
+    """The entries of a YAML mapping; :meth:`only` refuses what nobody reads."""
+
+    value: Value
+    entries: dict[str, Value]
+
+    def get(self, key: str) -> Value | None:
+        """The value, or None where the key is absent."""
+        return self.entries.get(key)
+
+    def require(self, key: str) -> Value | None:
+        """The value; its absence is a mistake."""
+        if key not in self.entries:
+            self.value.wrong(f"{key!r} is missing here")
+        return self.entries.get(key)
+
+    def only(self, *keys: str) -> None:
+        """Every other key is a mistake, with a suggestion."""
+        for name, value in self.entries.items():
+            if name not in keys:
+                value.wrong(f"{name!r} is not a key here{suggest(name, keys)}")
+
+
+def parse_document(text: str, file: str, problems: Problems) -> Value | None:
+    """The root of one YAML file, or None where it is not YAML or empty (noted)."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        problems.add(place, f"this is not valid YAML: {error.problem or error.context}")
+        return None
+    if node is None:
+        problems.add(Place(file, 1, 1), "the file is empty; a definition starts with 'dimension: NAME'")
+        return None
+    return Value(node, file, problems)

@@ -1,0 +1,115 @@
+"""The columns every row begins with, whatever the definitions are, and the shapes that the kernel works on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.features.base import NEVER, Column
+
+#: How many of a customer's latest message ids are remembered, to drop retries.
+REMEMBERED = 8
+
+#: The customer's latest instant: of an event, or of a deadline that fired.
+LATEST = 0
+#: Changes made so far; the sequence of the last one.
+SEQUENCE = 1
+#: Instant of the latest event.
+SEEN = 2
+#: Version of the model this customer was last judged by.
+VERSION = 3
+#: Where the next message id goes in the ring.
+RING = 4
+#: The ring of message id hashes.
+IDS = 5
+WIDTH = IDS + REMEMBERED
+
+COLUMNS = (
+    Column("latest", NEVER),
+    Column("sequence", 0),
+    Column("seen", NEVER),
+    Column("version", 0),
+    Column("ring", 0),
+    *(Column(f"id-{i}", 0) for i in range(REMEMBERED)),
+)
+
+#: Causes of a change, where it is not the index of an event in the batch.
+DEADLINE, DEFINITION, MODEL = -1, -2, -3
+
+#: Status of an event after a batch.
+PENDING, APPLIED, DUPLICATE = 0, 1, 2
+
+#: Columns of a change before its evidence.
+ROW, DIMENSION, FROM, TO, AT, CAUSE, NUMBER = range(7)
+EVIDENCE = 7
+
+#: Counters of a table.
+TOUCHED, SAMPLED, CURSOR = range(3)
+
+
+class Table(NamedTuple):
+    """The rows of a shard.
+
+    ``ints`` int64 (capacity, width) and ``floats`` the same bytes as float64; ``expiry`` int64 (capacity, dimensions);
+    ``deadline`` int64 (capacity): the least of a row's expiries; ``marks`` uint8 (capacity): touched since the last
+    commit; ``touched`` int64 (capacity): those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (3).
+    """
+
+    ints: NDArray[np.int64]
+    floats: NDArray[np.float64]
+    expiry: NDArray[np.int64]
+    deadline: NDArray[np.int64]
+    marks: NDArray[np.uint8]
+    touched: NDArray[np.int64]
+    counters: NDArray[np.int64]
+
+
+class Events(NamedTuple):
+    """A merged run of n events, in the order in which they apply.
+
+    ``row`` int64: the customer's row, -1 for what happened to a product; ``code`` int64: the plan's number for the
+    event name, negative for what is skipped; ``instant`` int64; ``message`` int64: hash of the message id; ``numbers``
+    float64 (n, number inputs), NaN where missing; ``texts`` int64 (n, text inputs); ``first`` int64 (n + 1): where its
+    products begin in ``items`` int64 (m, 3): product, price in micros or -1, quantity; ``offers`` int64 (n): when the
+    offer of a product update ends; ``status`` int8 (n), written.
+    """
+
+    row: NDArray[np.int64]
+    code: NDArray[np.int64]
+    instant: NDArray[np.int64]
+    message: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+    texts: NDArray[np.int64]
+    first: NDArray[np.int64]
+    items: NDArray[np.int64]
+    offers: NDArray[np.int64]
+    status: NDArray[np.int8]
+
+
+class Models(NamedTuple):
+    """The learned model in force (0) and the one to come (1).
+
+    ``version`` int64 (2), ``effective`` int64 (2), ``clusters`` int64 (2), ``mean`` and ``scale`` float64 (2, d),
+    ``centroids`` float64 (2, k, d) in scaled space.
+    """
+
+    version: NDArray[np.int64]
+    effective: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    centroids: NDArray[np.float64]
+
+
+class Out(NamedTuple):
+    """Where changes go: ``ints`` int64 (capacity, EVIDENCE + e), ``floats`` the same bytes.
+
+    ``vectors`` float64 (capacity, d) and ``sampled`` int64 (capacity, 2): row and instant, for the trainer.
+    """
+
+    ints: NDArray[np.int64]
+    floats: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    sampled: NDArray[np.int64]

@@ -1,0 +1,21 @@
+"""What ``@jit`` and ``@kernel`` mean to a generated module: nothing in the twin, numba when it is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function itself."""
+    return function
+
+
+#: Of every function but the kernels; compiled as part of the kernel that calls it.
+jit: Decorator = numba.njit
+#: Of what the engine calls: its machine code is kept beside the module's file; other threads run meanwhile.
+kernel: Decorator = numba.njit(cache=True, nogil=True)

@@ -1,0 +1,95 @@
+"""Where everything lies in a row, and what an event must bring: both follow from the definitions alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.events.names import PRODUCT_UPDATED
+from stream.features.bag import Bag
+from stream.features.base import NEVER, Accumulator, Column
+from stream.plan import header
+from stream.plan.definitions import Definitions
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Columns of a row, by what owns them.
+
+    ``base`` is the first column of each accumulator, ``segment`` and ``entered`` the columns of each dimension, by its
+    number.  Equal features of different dimensions share their columns.
+    """
+
+    columns: tuple[Column, ...]
+    base: dict[Accumulator, int]
+    segment: tuple[int, ...]
+    entered: tuple[int, ...]
+    bags: tuple[int, ...]
+    fingerprint: int
+
+    @property
+    def width(self) -> int:
+        """8-byte columns in a row."""
+        return len(self.columns)
+
+    def blank(self) -> NDArray[np.int64]:
+        """The row of a customer who has done nothing yet."""
+        ints = np.zeros(self.width, dtype=np.int64)
+        floats = ints.view(np.float64)
+        for i, column in enumerate(self.columns):
+            if column.real:
+                floats[i] = column.initial
+            else:
+                ints[i] = int(column.initial)
+        return ints
+
+
+def make_layout(definitions: Definitions) -> Layout:
+    """The layout of a row under these definitions; the order of dimensions and features does not matter to it."""
+    columns = list(header.COLUMNS)
+    segment, entered = {}, {}
+    for dimension in sorted(definitions.dimensions, key=lambda d: d.name):
+        segment[dimension.name] = len(columns)
+        columns.append(Column(f"segment of {dimension.name}", -1))
+        entered[dimension.name] = len(columns)
+        columns.append(Column(f"entered {dimension.name}", NEVER))
+    base: dict[Accumulator, int] = {}
+    features = {a for d in definitions.dimensions for a in d.features.values()}
+    for accumulator in sorted(features, key=repr):
+        base[accumulator] = len(columns)
+        columns += [replace(c, name=f"{accumulator!r} {c.name}") for c in accumulator.columns()]
+    names = "\n".join(f"{c.name} {c.real}" for c in columns)
+    return Layout(
+        tuple(columns),
+        base,
+        tuple(segment[d.name] for d in definitions.dimensions),
+        tuple(entered[d.name] for d in definitions.dimensions),
+        tuple(p for a, p in base.items() if isinstance(a, Bag)),
+        int.from_bytes(hashlib.blake2b(names.encode(), digest_size=8).digest(), "little", signed=True),
+    )
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the plan reads of an event: codes of event names, and slots of the properties it needs."""
+
+    codes: dict[str, int]
+    numbers: dict[str, int]
+    texts: dict[str, int]
+    items: bool
+
+
+def make_inputs(accumulators: Iterable[Accumulator]) -> Inputs:
+    """Codes count from 0 in the order of the names; slots likewise."""
+    reactions = [(name, r) for a in accumulators for name, r in a.reactions().items()]
+    items = any(r.reads == "items" for _, r in reactions)
+    names = {name for name, _ in reactions} | ({PRODUCT_UPDATED} if items else set())
+    paths = {
+        kind: {path: i for i, path in enumerate(sorted({r.path for _, r in reactions if r.reads == kind}))}
+        for kind in ("number", "text")
+    }
+    return Inputs({name: i for i, name in enumerate(sorted(names))}, paths["number"], paths["text"], items)

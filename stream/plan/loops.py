@@ -1,0 +1,172 @@
+"""The loops around a plan: the same for all definitions, copied into each generated module beside its own functions.
+
+``fold``, ``evaluate`` and ``sample`` are generated; here they are only declared.  Everything is plain Python that numba
+accepts, so the twin that runs uncompiled is the same text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stream.features import pool
+from stream.features.base import NEVER
+from stream.plan.header import (
+    APPLIED,
+    CURSOR,
+    DEADLINE,
+    DUPLICATE,
+    IDS,
+    LATEST,
+    MODEL,
+    REMEMBERED,
+    RING,
+    SEEN,
+    TOUCHED,
+    VERSION,
+)
+
+DAY = 86_400_000
+NO_MOVES = 0
+MODEL_MOVES = 0
+ROOM = 0
+
+
+def fold(code: int, r: Any, f: Any, t: int, bags: Any, i: int, ev: Any, k: int) -> None:
+    """Generated: what the event does to the row's accumulators."""
+
+
+def evaluate(table: Any, bags: Any, models: Any, i: int, now: int, cause: int, moves: int, out: Any, n: int) -> int:
+    """Generated: judge the dimensions that ``moves`` names and those that are due; append changes; the new count."""
+    return n
+
+
+def sample(table: Any, bags: Any, i: int, now: int, out: Any) -> None:
+    """Generated: append the row's feature vector for the trainer."""
+
+
+def judge(table: Any, bags: Any, models: Any, i: int, now: int) -> None:
+    """Generated: work the expiries out again as of ``now``, changing nothing else."""
+
+
+def touch(table: Any, i: int) -> None:
+    """Remember that the row differs from what is at rest."""
+    if table.marks[i] == 0:
+        table.marks[i] = 1
+        table.touched[table.counters[TOUCHED]] = i
+        table.counters[TOUCHED] += 1
+
+
+def known(r: Any, message: int) -> bool:
+    """Whether the message id is among the customer's last ones."""
+    found = False
+    for j in range(IDS, IDS + REMEMBERED):
+        found = found or r[j] == message
+    return found
+
+
+def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: int) -> int:
+    """Fire the row's own deadlines up to and including an instant, in order; between them, the switch to a new model.
+
+    Returns the new count of changes, or its complement (negative) where the room for changes has run out.
+    """
+    r = table.ints[i]
+    while True:
+        due = table.deadline[i]
+        switch = models.effective[1]
+        if r[VERSION] != models.version[1] and switch <= upto and switch <= due:
+            if n + ROOM > out.ints.shape[0]:
+                return ~n
+            r[VERSION] = models.version[1]
+            touch(table, i)
+            n = evaluate(table, bags, models, i, max(switch, r[LATEST]), MODEL, MODEL_MOVES, out, n)
+        elif due <= upto:
+            if n + ROOM > out.ints.shape[0]:
+                return ~n
+            touch(table, i)
+            n = evaluate(table, bags, models, i, due, DEADLINE, NO_MOVES, out, n)
+        else:
+            return n
+
+
+def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: int) -> int:
+    """Apply event k to its customer; the new count of changes, or its complement where room has run out."""
+    i = ev.row[k]
+    r = table.ints[i]
+    if known(r, ev.message[k]):
+        ev.status[k] = DUPLICATE
+        return n
+    t = ev.instant[k]
+    if r[LATEST] == NEVER:  # a new customer: by the model in force, without a change of model
+        r[VERSION] = models.version[1] if models.effective[1] <= t else models.version[0]
+    else:
+        n = settle(table, bags, models, i, t, out, n)
+        if n < 0 or n + ROOM > out.ints.shape[0]:
+            return n if n < 0 else ~n
+    touch(table, i)
+    fold(ev.code[k], r, table.floats[i], t, bags, i, ev, k)
+    r[IDS + r[RING]] = ev.message[k]
+    r[RING] = (r[RING] + 1) % REMEMBERED
+    newday = r[SEEN] == NEVER or t // DAY > r[SEEN] // DAY
+    r[SEEN] = max(r[SEEN], t)
+    now = max(t, r[LATEST])
+    n = evaluate(table, bags, models, i, now, k, ev.code[k], out, n)
+    if newday:
+        sample(table, bags, i, now, out)
+    ev.status[k] = APPLIED
+    return n
+
+
+def apply_product(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: int) -> int:
+    """Tell everyone who holds the product of event k; resumes at ``counters[CURSOR]`` where room ran out before."""
+    t = ev.instant[k]
+    for j in range(ev.first[k], ev.first[k + 1]):
+        product, price = ev.items[j, 0], ev.items[j, 1]
+        at = pool.slot(bags.table, product)
+        if product == 0 or bags.table[at, 0] != product:
+            continue
+        e = table.counters[CURSOR] if table.counters[CURSOR] >= 0 else bags.table[at, 1]
+        table.counters[CURSOR] = -1
+        while e >= 0:
+            i = bags.entries[e, pool.ROW]
+            n = settle(table, bags, models, i, t, out, n)
+            if n < 0 or n + ROOM > out.ints.shape[0]:
+                table.counters[CURSOR] = e
+                return n if n < 0 else ~n
+            touch(table, i)
+            pool.see_price(bags.entries, e, t, price)
+            bags.entries[e, pool.OFFER_ENDS] = ev.offers[k]
+            now = max(t, table.ints[i, LATEST])
+            n = evaluate(table, bags, models, i, now, k, ev.code[k], out, n)
+            e = bags.entries[e, pool.LATER]
+    ev.status[k] = APPLIED
+    return n
+
+
+def apply(table: Any, bags: Any, models: Any, ev: Any, out: Any, n: int, start: int) -> tuple[int, int]:
+    """Apply events from ``start``; returns (changes, where to go on), short of the end where room has run out."""
+    for k in range(start, ev.row.shape[0]):
+        if ev.code[k] < 0:
+            continue
+        if ev.row[k] >= 0:
+            n = apply_own(table, bags, models, ev, k, out, n)
+        else:
+            n = apply_product(table, bags, models, ev, k, out, n)
+        if n < 0:
+            return ~n, k
+    return n, ev.row.shape[0]
+
+
+def fire(table: Any, bags: Any, models: Any, rows: Any, upto: int, out: Any, n: int, start: int) -> tuple[int, int]:
+    """Settle these rows up to an instant, from ``start``; returns (changes, where to go on)."""
+    for k in range(start, rows.shape[0]):
+        n = settle(table, bags, models, rows[k], upto, out, n)
+        if n < 0:
+            return ~n, k
+    return n, rows.shape[0]
+
+
+def rearm(table: Any, bags: Any, models: Any, start: int, stop: int) -> None:
+    """Work out the expiries of rows that came from rest, as of each one's latest instant."""
+    for i in range(start, stop):
+        if table.ints[i, LATEST] != NEVER:
+            judge(table, bags, models, i, table.ints[i, LATEST])

@@ -1,0 +1,107 @@
+"""The plan: definitions, compiled.  What a row holds, what an event must bring, and the kernels that apply events."""
+
+from __future__ import annotations
+
+import importlib.abc
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+from typing import Any
+
+from stream.plan.conditions import MotionError
+from stream.plan.definitions import Definitions
+from stream.plan.layout import Inputs, Layout, make_inputs, make_layout
+from stream.plan.problems import DefinitionError
+from stream.plan.source import Generator, evidence
+from stream.plan.tree import FeatureRef
+
+MAX_DIMENSIONS = 62
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The entry points of a generated module; see :mod:`stream.plan.loops` for what they take and return."""
+
+    apply: Callable[..., tuple[int, int]]
+    fire: Callable[..., tuple[int, int]]
+    rearm: Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the engine needs to know of the definitions."""
+
+    definitions: Definitions
+    layout: Layout
+    inputs: Inputs
+    #: For each dimension, the features whose values go with its changes.
+    evidence: tuple[tuple[FeatureRef, ...], ...]
+    source: str
+    kernels: Kernels
+
+    @property
+    def vector(self) -> tuple[str, ...]:
+        """Names of the parts of the vector that the learned dimension is learned from; empty where there is none."""
+        learned = self.learned
+        return () if learned is None else tuple(self.definitions.dimensions[learned].learning.vector)  # type: ignore[union-attr]
+
+    @property
+    def learned(self) -> int | None:
+        """The number of the learned dimension, or None."""
+        return next((j for j, d in enumerate(self.definitions.dimensions) if d.learning), None)
+
+
+def plan_source(definitions: Definitions, *, twin: bool = False) -> tuple[Layout, Inputs, str]:
+    """Layout, inputs and the text of the generated module; raises :class:`DefinitionError` for what has no plan."""
+    first = definitions.dimensions[0].place if definitions.dimensions else None
+    if first is not None and len(definitions.dimensions) > MAX_DIMENSIONS:
+        raise DefinitionError([(first, f"more than {MAX_DIMENSIONS} dimensions in one plan")])
+    learned = [d for d in definitions.dimensions if d.learning]
+    if len(learned) > 1:
+        raise DefinitionError([(learned[1].place, f"only one dimension can learn; {learned[0].name!r} does already")])
+    layout = make_layout(definitions)
+    inputs = make_inputs(layout.base)
+    generator = Generator(definitions, layout, inputs, twin)
+    try:
+        return layout, inputs, generator.module()
+    except MotionError as error:
+        place = generator.at or first
+        sentence = f"when this comparison changes by itself cannot be worked out: it has {error}"
+        raise DefinitionError([(place, sentence)] if place else []) from error
+
+
+def twin_plan(definitions: Definitions) -> Plan:
+    """The plan with its source run as plain Python: the same results, slowly, without compiling anything."""
+    layout, inputs, source = plan_source(definitions, twin=True)
+    name = f"<plan {abs(hash(source)):x}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    module = ModuleType("stream_plan_twin")
+    loader = _SourceLoader(source, name)
+    loader.exec_module(module)
+    return make_plan(definitions, layout, inputs, source, module)
+
+
+def make_plan(definitions: Definitions, layout: Layout, inputs: Inputs, source: str, module: Any) -> Plan:
+    """A plan around a loaded module."""
+    kernels = Kernels(module.apply, module.fire, module.rearm)
+    found = tuple(tuple(evidence(dimension)) for dimension in definitions.dimensions)
+    return Plan(definitions, layout, inputs, found, source, kernels)
+
+
+class _SourceLoader(importlib.abc.InspectLoader):
+    """Loads a module from a text, so that tracebacks and debuggers show it."""
+
+    def __init__(self, source: str, name: str) -> None:
+        self.text, self.name = source, name
+
+    def get_source(self, fullname: str) -> str:
+        return self.text
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.text, self.name)
+        return code
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__file__ = self.name
+        super().exec_module(module)

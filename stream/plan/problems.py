@@ -1,0 +1,54 @@
+"""Mistakes in what an operator wrote: collected, so that all are reported at once, each with its place."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stream.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A spot in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass
+class Problems:
+    """The mistakes found so far."""
+
+    found: list[tuple[Place, str]] = field(default_factory=list)
+
+    def add(self, place: Place, message: str) -> None:
+        """Note one mistake."""
+        self.found.append((place, message))
+
+    def raise_any(self) -> None:
+        """Raise :class:`DefinitionError` with all of them, in the order of the files' lines, if there are any."""
+        if self.found:
+            raise DefinitionError(sorted(self.found))
+
+
+class DefinitionError(UserError):
+    """One or more mistakes in definitions, one line each."""
+
+    def __init__(self, found: Iterable[tuple[Place, str]]) -> None:
+        self.found = list(found)
+        super().__init__("\n".join(f"{place}: {message}" for place, message in self.found))
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'orders'?`` or, where nothing is near, what there is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known are: {', '.join(names)}" if names else ""
