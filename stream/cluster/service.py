@@ -194,7 +194,7 @@ class TrainerService:
         if model is None:
             return
         payload = Payload()
-        payload.add(self._settings.control, [(model.dimension.encode(), model.to_json(), ())])
+        payload.add(self._settings.control, [(model.dimension.encode(), model.to_json(), [])])
         await producer.transact(payload)
         self.counts.published += 1
         self.counts.version = model.version

@@ -1,0 +1,192 @@
+"""The trainer on a real Kafka: whoever runs it, the versions are those that one undisturbed trainer writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from numpy.typing import NDArray
+
+from stream.cluster.control import Published, read_models
+from stream.cluster.model import ClusterModel
+from stream.cluster.service import ServiceSettings, TrainerService
+from stream.cluster.trainer import Trainer, TrainerSettings
+from stream.cluster.wire import encode_headers, encode_value, layout_of
+from stream.kafka.transaction import TransactionError
+
+TRAINING = TrainerSettings(features=("a", "b"), clusters=2, seed=5, halflife=0.05, publish_every=100, warm_up=150)
+LEAD_MS = 1_000
+START_MS = 1_700_000_000_000
+
+
+def vectors(count: int) -> NDArray[np.float64]:
+    rng = np.random.default_rng(11)
+    return np.asarray(rng.choice([0.0, 8.0], (count, 1)) + rng.normal(0, 1, (count, 2)), np.float64)
+
+
+ROWS = vectors(1_000)
+
+
+def undisturbed(count: int) -> list[ClusterModel]:
+    """The versions that one trainer, fed without Kafka, publishes over the first ``count`` vectors."""
+    trainer = Trainer(TRAINING)
+    models = []
+    for offset, row in enumerate(ROWS[:count]):
+        trainer.learn(row[np.newaxis])
+        if not trainer.warming_up and trainer.until_due() == 0:
+            models.append(trainer.snapshot(START_MS + offset + LEAD_MS, {0: offset + 1}))
+    return [model for model in models if model is not None]
+
+
+@dataclass
+class Bench:
+    """One application's topics, and what its trainers reported."""
+
+    settings: ServiceSettings
+    failures: list[BaseException] = field(default_factory=list)
+
+    def service(self, training: TrainerSettings = TRAINING) -> TrainerService:
+        return TrainerService(self.settings, training, self.failures.append)
+
+    async def send(self, lo: int, hi: int) -> None:
+        """The vectors of ``ROWS`` from ``lo`` to before ``hi``, in order."""
+        producer = AIOKafkaProducer(**self.settings.producer)
+        await producer.start()
+        try:
+            for number in range(lo, hi):
+                headers = encode_headers(START_MS + number, layout_of(TRAINING.features))
+                await producer.send(
+                    self.settings.vectors, encode_value(ROWS[number]), key=b"c%d" % number, headers=headers, partition=0
+                )
+            await producer.flush()
+        finally:
+            await producer.stop()
+
+    async def send_raw(self, topic: str, value: bytes) -> None:
+        producer = AIOKafkaProducer(**self.settings.producer)
+        await producer.start()
+        try:
+            await producer.send_and_wait(topic, value, partition=0)
+        finally:
+            await producer.stop()
+
+    async def published(self) -> Published:
+        return await read_models(self.settings.consumer, self.settings.control)
+
+
+async def bench(broker: str, name: str) -> Bench:
+    """New topics on the broker."""
+    client = {"bootstrap_servers": broker}
+    settings = ServiceSettings(name, f"{name}-vectors", f"{name}-control", client, client, lead_ms=LEAD_MS, share=1.0)
+    admin = AIOKafkaAdminClient(**client)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 1, 1) for topic in (settings.vectors, settings.control)])
+    finally:
+        await admin.close()
+    return Bench(settings)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it, 30 s at most."""
+    for _ in range(3_000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError("it did not become true within 30 s")
+
+
+def test_a_second_trainer_takes_over_and_the_first_is_fenced(broker: str, unique: str) -> None:
+    """Both read the same vectors; only the younger can publish, and it goes on with the older one's versions."""
+
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        older, younger = at.service(), at.service()
+        await older.start()
+        await at.send(0, 320)
+        await until(lambda: older.counts.learned == 320)
+        await younger.start()
+        await until(lambda: younger.counts.version == 2)
+        await at.send(320, 700)
+        await until(lambda: bool(at.failures) and younger.counts.learned + 250 == 700)
+        await younger.stop()
+        await older.stop()
+        assert [type(failure) for failure in at.failures] == [TransactionError]
+        assert (older.counts.published, younger.counts.published) == (2, 4)
+        assert (await at.published()).models == undisturbed(700)
+
+    asyncio.run(scenario())
+
+
+def test_stops_and_starts_leave_no_mark_on_the_versions(broker: str, unique: str) -> None:
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        for lo, hi in ((0, 90), (90, 400), (400, 410), (410, 1_000)):
+            await at.send(lo, hi)
+            service = at.service()
+            await service.start()
+            expected = len(undisturbed(hi))
+            await until(lambda service=service, expected=expected: service.counts.version == expected)  # type: ignore[misc]
+            await service.stop()
+        assert at.failures == []
+        assert (await at.published()).models == undisturbed(1_000)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_no_vector_and_what_is_no_model_stop_nothing(broker: str, unique: str) -> None:
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        for value in (b"{", b'{"type":"model"}', b'{"type":"clock","timestamp":"2026-01-31T09:15:02Z"}'):
+            await at.send_raw(at.settings.control, value)
+        await at.send_raw(at.settings.vectors, b"no vector")
+        await at.send(0, 150)
+        service = at.service()
+        await service.start()
+        await until(lambda: service.counts.published == 1)
+        await service.stop()
+        published = await at.published()
+        assert service.counts.skipped == 1
+        assert [model.cursor for model in published.models] == [{0: 151}]
+        assert len(published.broken) == 2
+        assert at.failures == []
+
+    asyncio.run(scenario())
+
+
+def test_a_trainer_of_other_features_counts_on(broker: str, unique: str) -> None:
+    """Vectors of the former features are passed over, also where their number is the same."""
+
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        await at.send(0, 200)
+        first = at.service()
+        await first.start()
+        await until(lambda: first.counts.version == 1)
+        await first.stop()
+        other = at.service(replace(TRAINING, features=("a", "z")))
+        await other.start()
+        await until(lambda: other.counts.skipped == 50)
+        await other.stop()
+        assert (other.counts.learned, other.counts.version) == (0, 1)
+        assert at.failures == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.timeout(60)
+def test_a_broker_that_is_not_there_is_reported_to_the_owner(unique: str) -> None:
+    async def scenario() -> None:
+        client = {"bootstrap_servers": "127.0.0.1:1"}
+        failures: list[BaseException] = []
+        service = TrainerService(ServiceSettings(unique, "v", "c", client, client), TRAINING, failures.append)
+        await service.start()
+        await until(lambda: bool(failures))
+        await service.stop()
+
+    asyncio.run(scenario())
