@@ -198,7 +198,8 @@ def _explained(error: Exception, security: Security, limit_s: float) -> str:
         login = f"{security.username!r} by {security.sasl_mechanism}"
         return f"refuses the login of {login}: mend username, password or sasl_mechanism in kafka.security"
     if isinstance(error, kafka_errors.KafkaConnectionError | ConnectionError):
-        return f"closes the connection: {protocol}"
+        certificate = " Or it wants a certificate of the client: see kafka.security.cert_file" if security.tls else ""
+        return f"closes the connection: {protocol}{certificate}"
     return f"cannot be used: {error}"
 
 
