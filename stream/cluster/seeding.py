@@ -10,7 +10,7 @@ from scipy.cluster.vq import kmeans2, vq
 
 #: Vectors kept of a warm-up of any length.
 CAPACITY = 4_096
-#: Starts tried; the tightest is taken. One start in a few leaves two groups in one cluster.
+#: Starts tried; the tightest is taken. One alone is looser (tests/benchmarks/cluster_seeding.py).
 STARTS = 8
 #: Decimals: customers closer than this are alike, and the square of a distance never vanishes.
 ALIKE = 9

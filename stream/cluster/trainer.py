@@ -116,7 +116,8 @@ class Trainer:
         self._scaler: Any = preprocessing.StandardScaler()
         self._kmeans: Any = cluster.KMeans(n_clusters=settings.clusters, halflife=settings.halflife, seed=settings.seed)
         self._pipeline: Any = self._scaler | compose.FuncTransformer(_bounded) | self._kmeans
-        # Centroids that river draws at random end up sharing a cluster; ours are placed at the end of the warm-up.
+        # Of the centroids that river draws at random some are never nearest to anything, so never move; ours are placed
+        # at the end of the warm-up.
         self._reservoir: Reservoir | None = Reservoir(len(settings.features), random.Random(settings.seed))  # noqa: S311
 
     @classmethod

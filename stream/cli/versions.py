@@ -1,0 +1,56 @@
+"""``segstream versions``: what was published on the control topic, as a file for replay."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from stream.cluster.control import Published, read_models
+from stream.cluster.versions import write_versions
+from stream.errors import UserError
+from stream.kafka.client import consumer_options, quiet_aiokafka
+from stream.kafka.topics import check_topics
+from stream.settings import Kafka, Settings, load_settings
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path, file_okay=False), help="Folder of stream.yaml.")
+@click.option("--broker", metavar="HOST:PORT", help="Kafka to read from. [default: kafka.brokers]")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write, one version a line."
+)
+def command(config: Path | None, broker: str | None, out: Path) -> None:
+    """Write the cluster models published so far to a file.
+
+    `segstream replay --versions FILE` then assigns customers with the same models, at the same instants, as the live
+    system did. The exit code is 1 if a record on the control topic claims to be a model and cannot be read.
+    """
+    published = asyncio.run(_read(_with_broker(load_settings(config), broker)))
+    write_versions(out, published.models)
+    click.echo(f"{len(published.models)} versions written to {out}", err=True)
+    if published.broken:
+        raise UserError("left out, as no models: " + "; ".join(published.broken), exit_code=1)
+
+
+async def _read(settings: Settings) -> Published:
+    topic = settings.topics.control
+    if not any(report.exists and report.spec.name == topic for report in await check_topics(settings)):
+        raise UserError(
+            f"there is no topic {topic}: create it with `segstream topics`, or mend topics.control", exit_code=1
+        )
+    with quiet_aiokafka():
+        return await read_models(consumer_options(settings), topic)
+
+
+def _with_broker(settings: Settings, broker: str | None) -> Settings:
+    """The same settings with other brokers; the address is checked as in the file."""
+    if broker is None:
+        return settings
+    try:
+        Kafka(brokers=broker)
+    except ValidationError as error:
+        raise UserError(f"--broker {broker}: expected HOST:PORT, such as 127.0.0.1:9092") from error
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"brokers": broker})})
