@@ -1,0 +1,110 @@
+"""Opening a shard: what must be read from Kafka, in which order, before its first event may be applied."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+
+from stream.app.ports import Shard
+from stream.kafka.restore import read_changelog
+
+if TYPE_CHECKING:
+    from stream.app.runner import ShardRunner
+    from stream.app.shards import ShardHost
+
+log = logging.getLogger(__name__)
+
+#: Longest wait for committed and first offsets, in seconds.
+OFFSETS_SECONDS = 30.0
+
+
+class Opening:
+    """Opens shards, a few at a time, outside the rebalance callback."""
+
+    def __init__(self, host: ShardHost) -> None:
+        self._host = host
+        self._slots = asyncio.Semaphore(host.wiring.openings)
+
+    async def open(self, runner: ShardRunner, term: int) -> None:
+        """Open a shard for a term. In this order:
+
+        1. start the transactional producer: what a previous owner left open is aborted, and it can commit no more;
+        2. only now read the group's committed offsets: before, the previous owner could still have moved them;
+        3. read the changelog up to its last stable offset; rows kept from before go on from where they end, and are
+           thrown away if anyone else has written meanwhile;
+        4. let the shard work out what rows do not hold, place every source, read on, be ready.
+
+        Where the term ends midway, the runner's task is cancelled and the rows are thrown away.
+        """
+        async with self._slots:
+            began = time.monotonic()
+            await runner.new_producer()
+            committed, beginnings = await self._offsets(runner.partition)
+            shard, position = await self._rows(runner, committed)
+            starts = self._place(shard, runner, committed, beginnings)
+            group = {tp: at for tp, at in starts.items() if tp.topic in self._host.wiring.group_topics}
+            if not await self._host.thread.read_from(group, term) or self._host.term != term:
+                raise asyncio.CancelledError
+            # Nothing is awaited from here on: the shard is ready under this very term.
+            runner.opened(shard, position, {(tp.topic, tp.partition): at for tp, at in starts.items()})
+            self._host.broadcast.join({tp: at for tp, at in starts.items() if tp not in group})
+        self._host.opened(runner, time.monotonic() - began)
+
+    async def _offsets(self, partition: int) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        tps = [TopicPartition(topic, partition) for topic in self._host.wiring.group_topics]
+        async with asyncio.timeout(OFFSETS_SECONDS):
+            committed = await self._host.thread.committed(tps)
+            beginnings = await self._host.thread.beginnings(tps)
+            return committed, {**beginnings, **await self._host.broadcast.beginnings()}
+
+    async def _rows(self, runner: ShardRunner, committed: dict[TopicPartition, int]) -> tuple[Shard, int]:
+        """The shard with the rows that are committed, and the position of the changelog that they stand for."""
+        if runner.shard is not None and runner.kept is not None:
+            if all(runner.committed.get((tp.topic, tp.partition)) == at for tp, at in committed.items()):
+                foreign: list[Any] = []
+                position = await self._read(runner, runner.kept, foreign.extend)
+                if not foreign:
+                    return runner.shard, position
+            log.info("shard %d: written elsewhere meanwhile, its rows are read anew", runner.partition)
+        shard = self._host.new_shard(runner.partition)
+
+        def apply(records: Sequence[Any]) -> None:
+            shard.restore([record.key for record in records], [record.value for record in records])
+            runner.rows_restored += len(records)
+            self._host.metrics.rows_restored.inc(len(records))
+
+        runner.rows_restored = 0
+        position = await self._read(runner, None, apply)
+        shard.restored()
+        return shard, position
+
+    async def _read(self, runner: ShardRunner, start: int | None, apply: Any) -> int:
+        wiring = self._host.wiring
+        options = {**wiring.client_options, **wiring.consumer_options}
+        return await read_changelog(options, wiring.changelog, runner.partition, start, apply)
+
+    def _place(
+        self,
+        shard: Shard,
+        runner: ShardRunner,
+        committed: dict[TopicPartition, int],
+        beginnings: dict[TopicPartition, int],
+    ) -> dict[TopicPartition, int]:
+        """Where to read on: kept rows where they were, others at the greater of own row, group and beginning."""
+        starts: dict[TopicPartition, int] = {}
+        for topic, partition in self._host.sources(runner.partition):
+            tp, source = TopicPartition(topic, partition), (topic, partition)
+            if shard is runner.shard:
+                starts[tp] = shard.expected(source)
+                continue
+            known = max(shard.next_offset(source) or 0, committed.get(tp, 0))
+            starts[tp] = max(known, beginnings[tp])
+            if 0 < known < beginnings[tp]:
+                self._host.lost(tp, known, beginnings[tp])
+            shard.start(source, starts[tp])
+        return starts

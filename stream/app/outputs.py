@@ -1,0 +1,79 @@
+"""From what a step decided to what its transaction writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from stream.app.ports import DeadLetter, Step
+from stream.app.wiring import Wiring
+from stream.kafka.transaction import Payload, Row
+
+#: A dead letter carries at most this much of the record's value, in bytes, so that the broker always takes it.
+MAX_DEAD_VALUE = 500_000
+
+#: output topic, and why a change was kept from it ("age" or "cause") -> how many
+KeptBack = Counter[tuple[str, str]]
+
+
+def payload(step: Step, wiring: Wiring, now_ms: int | None) -> tuple[Payload, KeptBack]:
+    """The records and offsets of one transaction, and what the rules of the outputs kept back.
+
+    Committed are the offsets of the group's topics only: the cursors of the others are in the shard's own row.
+    """
+    out = Payload(offsets={source: at for source, at in step.offsets.items() if source[0] in wiring.group_topics})
+    kept_back = _changes(step, wiring, now_ms, out)
+    _add(out, wiring.customers, ((key, value, []) for key, value in step.customers))
+    _add(out, wiring.changelog, ((key, value, []) for key, value in step.rows))
+    _add(out, wiring.dead_letters, (_dead_letter(dead) for dead in step.dead))
+    _add(out, wiring.vectors, _vectors(step, wiring, now_ms))
+    return out, kept_back
+
+
+def _add(out: Payload, topic: str, rows: Iterable[Row]) -> None:
+    rows = list(rows)
+    if rows:
+        out.add(topic, rows)
+
+
+def _changes(step: Step, wiring: Wiring, now_ms: int | None, out: Payload) -> KeptBack:
+    kept_back: KeptBack = Counter()
+    rules = {topic: wiring.rule_of(topic) for change in step.changes for topic in change.topic_names()}
+    for change in step.changes:
+        row: Row | None = None
+        for topic in change.topic_names():
+            rule = rules[topic]
+            if change.cause not in rule.causes:
+                kept_back[topic, "cause"] += 1
+            elif rule.max_age_ms is not None and now_ms is not None and change.at_ms < now_ms - rule.max_age_ms:
+                kept_back[topic, "age"] += 1
+            else:
+                row = row or (change.key, change.data(), change.headers())
+                out.rows.setdefault(topic, []).append(row)
+    return kept_back
+
+
+def _dead_letter(dead: DeadLetter) -> Row:
+    value = dead.value
+    headers = [
+        ("reason", dead.reason.encode()),
+        ("detail", dead.detail.encode()),
+        ("topic", dead.topic.encode()),
+        ("partition", b"%d" % dead.partition),
+        ("offset", b"%d" % dead.offset),
+        ("timestamp", b"%d" % dead.timestamp),
+    ]
+    if value is not None and len(value) > MAX_DEAD_VALUE:
+        headers.append(("size", b"%d" % len(value)))
+        value = value[:MAX_DEAD_VALUE]
+    return dead.key, value, headers
+
+
+def _vectors(step: Step, wiring: Wiring, now_ms: int | None) -> Iterator[Row]:
+    if step.vectors is None:
+        return
+    headers = wiring.vector_headers(now_ms or 0)
+    for key, vector in zip(step.vector_keys, step.vectors, strict=True):
+        yield key, vector.astype(np.dtype("<f8"), copy=False).tobytes(), headers

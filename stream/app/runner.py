@@ -1,0 +1,319 @@
+"""One shard in the live system: opened by an assignment, fed with batches, stepped, written, handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from stream.app import outputs
+from stream.app.ports import Shard, Source, Step
+from stream.kafka.fetch import End, Fetched
+from stream.kafka.restore import RestoreStalledError
+from stream.kafka.transaction import ShardProducer, TransactionError
+
+if TYPE_CHECKING:
+    from stream.app.shards import ShardHost
+
+log = logging.getLogger(__name__)
+
+#: A gap that seeking does not close within this many seconds closes the shard.
+GAP_SECONDS = 5.0
+#: Longest start of a transactional producer, in seconds.
+START_SECONDS = 30.0
+#: Pause before opening again after a failed opening, doubled up to the last, in seconds.
+FIRST_PAUSE, LAST_PAUSE = 0.5, 10.0
+
+
+class State(enum.Enum):
+    """Where a shard stands."""
+
+    CLOSED = "closed"
+    OPENING = "opening"
+    READY = "ready"
+    #: between two assignments: the rows are kept, nothing runs
+    HELD = "held"
+
+
+class ShardRunner:
+    """Runs the shard of one partition; all of it in the main event loop, in a task that agents cannot cancel."""
+
+    def __init__(self, partition: int, host: ShardHost) -> None:
+        self.partition = partition
+        self.state = State.CLOSED
+        self.shard: Shard | None = None
+        self.wanted: frozenset[TopicPartition] = frozenset()
+        #: per source: the offset that the last commit of this shard wrote
+        self.committed: dict[Source, int] = {}
+        #: rows read back by the opening under way
+        self.rows_restored = 0
+        self._host = host
+        self._wiring = host.wiring
+        self._producer: ShardProducer | None = None
+        self._kept_position: int | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._ends: dict[TopicPartition, End] = {}
+        self._crowded: set[TopicPartition] = set()
+        self._gap_since: float | None = None
+        self._last_commit = 0.0
+        self._failures = 0
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def open(self, term: int) -> None:
+        """Begin to open the shard for this term; returns at once."""
+        self.state = State.OPENING if self.shard is None else State.HELD
+        self._task = asyncio.create_task(self._live(term), name=f"shard-{self.partition}")
+
+    async def leave(self) -> None:
+        """The term is over: abandon an opening, or let the running transaction end. The rows are kept."""
+        task = self._task
+        if task is None:
+            return
+        self._wake.set()
+        if self.state is not State.READY:
+            task.cancel()
+        await asyncio.wait([task])
+        self._task = None
+
+    async def stop(self, seconds: float) -> None:
+        """Let the running transaction end within ``seconds``, else abort it; then let go of everything."""
+        if self._task is not None:
+            self._wake.set()
+            if self.state is not State.READY:
+                self._task.cancel()
+            _, late = await asyncio.wait([self._task], timeout=seconds)
+            for task in late:
+                task.cancel()
+                await asyncio.wait([task], timeout=2.0)
+            self._task = None
+        await self.discard()
+
+    async def discard(self) -> None:
+        """Forget the rows: they may differ from what is committed, or belong to another worker now."""
+        self.state = State.CLOSED
+        self.shard = None
+        self._kept_position = None
+        self._set_wanted(frozenset())
+        await self.stop_producer()
+
+    async def stop_producer(self) -> None:
+        """Let go of the transactional producer, if there is one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _live(self, term: int) -> None:
+        pause = FIRST_PAUSE
+        while self._host.term == term:
+            try:
+                await self._host.opening.open(self, term)
+                await self._run(term)
+            except asyncio.CancelledError:
+                # Before the shard is ready nothing touches kept rows; after, a step may have been cut short.
+                await (self.discard() if self.state is State.READY else self.stop_producer())
+                raise
+            except TransactionError as error:
+                await self._close_for_good(error)
+                return
+            except (KafkaError, OSError, TimeoutError, RestoreStalledError) as error:
+                log.warning(
+                    "shard %d: not opened (%s: %s), next try in %.1fs", self.partition, _name(error), error, pause
+                )
+                await self.discard()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LAST_PAUSE)
+            except Exception as error:  # noqa: BLE001  a mistake in the program; going on would lose or double events
+                await self.discard()
+                self._host.crash(error)
+                return
+
+    async def _close_for_good(self, error: Exception) -> None:
+        """After an error in a transaction nobody knows what was committed: only an assignment opens the shard again."""
+        log.error("shard %d: transaction failed (%s); it is read again from Kafka", self.partition, error)
+        self._host.metrics.transactions_failed.inc()
+        await self.discard()
+        self._failures += 1
+        # The first rejoin comes at once. A fault that stays must not keep the whole group rebalancing.
+        await asyncio.sleep(0 if self._failures == 1 else min(2.0**self._failures, 30.0))
+        self._host.rejoin()
+
+    # -- while opening (see stream.app.opening) ---------------------------------------------------------------------
+
+    async def new_producer(self) -> None:
+        """Start a producer: from here on no other owner of this shard can commit."""
+        await self.stop_producer()
+        wiring = self._wiring
+        self._producer = ShardProducer(
+            f"{wiring.app_id}-{self.partition}",
+            wiring.app_id,
+            self.partition,
+            {**wiring.client_options, **wiring.producer_options},
+            timeout=wiring.transaction_timeout,
+        )
+        async with asyncio.timeout(START_SECONDS):
+            await self._producer.start()
+
+    @property
+    def kept(self) -> int | None:
+        """Up to which position of the changelog the rows in memory are known to be what is committed."""
+        return self._kept_position
+
+    def opened(self, shard: Shard, changelog_position: int, offsets: Mapping[Source, int]) -> None:
+        """The rows are those that are committed, and every source has its place."""
+        self.shard = shard
+        self._kept_position = changelog_position
+        self.committed = dict(offsets)
+        self._ends.clear()
+        self._gap_since = None
+        self.state = State.READY
+        self._crowded.clear()
+        self._set_wanted(frozenset(TopicPartition(topic, self.partition) for topic in self._wiring.group_topics))
+        self._wake.set()
+
+    # -- what comes in ----------------------------------------------------------------------------------------------
+
+    def offer(self, tp: TopicPartition, fetched: Fetched) -> None:
+        """Take what was fetched of a source of this shard; whatever does not fit is read again or dropped."""
+        if self.state is not State.READY or fetched.term != self._host.term or self.shard is None:
+            return
+        expected = self.shard.expected((tp.topic, tp.partition))
+        if fetched.lo > expected:
+            self._mind_gap(tp, expected, fetched)
+            return
+        self._gap_since = None
+        if fetched.hi > expected:
+            wiring = self._wiring
+            batch = wiring.decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
+            self.take_batch(tp, batch)
+        if fetched.end is not None:
+            self.prove(tp, fetched.end)
+
+    def take_batch(self, tp: TopicPartition, batch: Any) -> None:
+        """Take a decoded batch that begins at or before the expected offset."""
+        if self.shard is not None:
+            self.shard.offer(batch)
+            self._mind_crowd(tp, self.shard)
+            self._wake.set()
+
+    def prove(self, tp: TopicPartition, end: End) -> None:
+        """Take note of where a source ends; it counts once the shard has been offered everything before."""
+        if self.state is State.READY:
+            self._ends[tp] = end
+            self._wake.set()
+
+    def expected(self, tp: TopicPartition) -> int | None:
+        """The offset up to which this source has been offered; None while the shard is not ready."""
+        if self.state is not State.READY or self.shard is None:
+            return None
+        return self.shard.expected((tp.topic, tp.partition))
+
+    def has_enough(self, tp: TopicPartition) -> bool:
+        """Whether so many records of a source wait here that no more should be read."""
+        return tp in self._crowded
+
+    def is_blocked_by(self, topics: frozenset[str]) -> bool:
+        """Whether the next record waits for one of these topics."""
+        blocked = self.shard.blocked_by() if self.state is State.READY and self.shard is not None else None
+        return blocked is not None and blocked[0] in topics
+
+    def _mind_gap(self, tp: TopicPartition, expected: int, fetched: Fetched) -> None:
+        now = time.monotonic()
+        self._gap_since = self._gap_since or now
+        log.info("shard %d: %s/%d has %d..%d, expected %d", self.partition, *tp, fetched.lo, fetched.hi, expected)
+        if now - self._gap_since > GAP_SECONDS:
+            self._gap_since = None
+            self._host.rejoin()
+        else:
+            self._host.seek(tp, expected)
+
+    def _mind_crowd(self, tp: TopicPartition, shard: Shard) -> None:
+        limit = self._wiring.max_waiting
+        # Once left out, a partition is read again when half of that is done, so that it does not come and go.
+        crowded = shard.waiting((tp.topic, tp.partition)) > (limit // 2 if tp in self._crowded else limit)
+        if crowded is (tp in self._crowded):
+            return
+        self._crowded ^= {tp}
+        if tp.topic in self._wiring.group_topics:
+            self._set_wanted(self.wanted ^ {tp})
+        elif not crowded:
+            self._host.broadcast.look_again()
+
+    def _set_wanted(self, wanted: frozenset[TopicPartition]) -> None:
+        if wanted != self.wanted:
+            self.wanted = wanted
+            self._host.wanted_changed()
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    async def _run(self, term: int) -> None:
+        """Step whenever something was offered or proven, for as long as the term lasts."""
+        while self._host.term == term:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._host.term == term and self.shard is not None:
+                await self._pace()
+                if self._host.term != term or not await self._step(self.shard):
+                    break
+        self._set_wanted(frozenset())
+        self.state = State.HELD
+
+    async def _pace(self) -> None:
+        """Commit neither more often than one shard should, nor all together than the broker can; batches grow."""
+        wait = self._last_commit + self._wiring.commit_every - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        await self._host.pacer.wait()
+
+    async def _step(self, shard: Shard) -> bool:
+        """Step once and write the outcome in one transaction; False where there was nothing to do."""
+        self._pass_on_ends(shard)
+        wall_ms = int(time.time() * 1000) if self._wiring.wall_clock else None
+        began = time.monotonic()
+        step = shard.step(self._wiring.max_records, wall_ms)
+        if step is None:
+            return False
+        self._host.pacer.took()
+        stepped = time.monotonic()
+        await self._commit(step, stepped - began, self._producer)
+        for tp in list(self._crowded):
+            self._mind_crowd(tp, shard)
+        return True
+
+    def _pass_on_ends(self, shard: Shard) -> None:
+        """An end is told to the shard once everything before it has been offered; an older one is dropped."""
+        for tp, end in list(self._ends.items()):
+            expected = shard.expected((tp.topic, tp.partition))
+            if expected == end.position:
+                shard.prove((tp.topic, tp.partition), end.position, end.at_ms)
+            if expected >= end.position:
+                del self._ends[tp]
+
+    async def _commit(self, step: Step, step_seconds: float, producer: ShardProducer | None) -> None:
+        if producer is None:
+            raise TransactionError("the shard has no producer")
+        payload, kept_back = outputs.payload(step, self._wiring, self._clock())
+        began = time.monotonic()
+        ends = await producer.transact(payload)
+        self._last_commit = time.monotonic()
+        self._failures = 0
+        self._kept_position = max(ends.get(self._wiring.changelog, 0), self._kept_position or 0)
+        self.committed.update(step.offsets)
+        self._host.metrics.committed(step, kept_back, step_seconds, self._last_commit - began)
+
+    def _clock(self) -> int | None:
+        """Now, as far as the age of a change goes: the wall clock, or the shard's own where time is compressed."""
+        if self._wiring.wall_clock:
+            return int(time.time() * 1000)
+        return self.shard.clock_ms if self.shard is not None else None
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__

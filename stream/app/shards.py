@@ -1,0 +1,254 @@
+"""All shards of one worker: told by Faust what it owns, fed by its consumers, asked by its web views."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from aiokafka import TopicPartition
+from aiokafka.partitioner import murmur2
+
+from stream.app.metrics import Metrics
+from stream.app.opening import Opening
+from stream.app.ports import Shard, Source
+from stream.app.runner import ShardRunner, State
+from stream.app.wiring import Wiring
+from stream.errors import UserError
+from stream.kafka.broadcast import Broadcast
+from stream.kafka.fetch import End, Fetched
+from stream.kafka.transport import Consumer, ConsumerThread
+
+if TYPE_CHECKING:
+    from stream.app.app import App
+
+log = logging.getLogger(__name__)
+
+#: How long stopping waits for running transactions before it aborts them, in seconds.
+STOP_SECONDS = 2.5
+
+
+class Pacer:
+    """Spreads the commits of all shards: at most ``per_second`` of them."""
+
+    def __init__(self, per_second: float) -> None:
+        self._gap = 1.0 / per_second
+        self._free_at = 0.0
+
+    async def wait(self) -> None:
+        """Wait until one more may begin."""
+        await asyncio.sleep(max(0.0, self._free_at - time.monotonic()))
+
+    def took(self) -> None:
+        """One has begun."""
+        self._free_at = max(self._free_at, time.monotonic()) + self._gap
+
+
+class ShardHost:
+    """The shards of a worker. Everything but ``wanted`` and ``term`` is used in the main event loop only.
+
+    ``term`` counts revocations and assignments of this process: what was read or begun in an earlier term is void.
+    (The group's generation does not do: a member that joins again may be given the same one.)
+    """
+
+    def __init__(self, wiring: Wiring, metrics: Metrics) -> None:
+        self.wiring = wiring
+        self.metrics = metrics
+        self.client_options = wiring.client_options
+        self.consumer_options = wiring.consumer_options
+        self.term = 0
+        self.wanted: frozenset[TopicPartition] = frozenset()
+        self.wanted_grew = asyncio.Event()
+        self.runners: dict[int, ShardRunner] = {}
+        self.opening = Opening(self)
+        self.pacer = Pacer(wiring.commits_per_second)
+        self.broadcast = Broadcast(
+            {**wiring.client_options, **wiring.consumer_options},
+            wiring.broadcast_topics,
+            self.runners.values,
+            self._decode,
+            self.crash,
+        )
+        self.on_opened: list[Callable[[int], None]] = []
+        self.on_lost: list[Callable[[int], None]] = []
+        #: whether the group has given this worker an assignment, and not yet taken it back
+        self.joined = False
+        self._app: App | None = None
+        self._crashing: asyncio.Task[None] | None = None
+
+    # -- the worker's life ------------------------------------------------------------------------------------------
+
+    async def start(self, app: App) -> None:
+        """Connect what is beside the group. Shards are opened by assignments."""
+        self._app = app
+        await self.broadcast.start()
+
+    async def stop(self) -> None:
+        """Finish or abort running transactions, and let go of everything."""
+        self.term += 1
+        await asyncio.gather(*(runner.stop(STOP_SECONDS) for runner in self.runners.values()))
+        for partition in list(self.runners):
+            self._forget(partition)
+        await self.broadcast.stop()
+
+    def crash(self, error: BaseException) -> None:
+        """End the worker: going on would lose events, or apply them twice."""
+        if self._crashing is None and self._app is not None:
+            if not isinstance(error, UserError):
+                log.critical("the worker ends: %s", error, exc_info=error)
+            self._crashing = asyncio.ensure_future(self._app.crash(error))
+
+    # -- the group --------------------------------------------------------------------------------------------------
+
+    async def revoked(self) -> None:
+        """The group is being rebalanced: end the term, and wait for what is under way."""
+        self.term += 1
+        self.joined = False
+        await asyncio.gather(*(runner.leave() for runner in self.runners.values()))
+
+    async def assigned(self, actives: Iterable[TopicPartition]) -> None:
+        """Open the shards that are assigned, and give up the others. Opening itself is not waited for."""
+        owned = self._check(set(actives))
+        await self.revoked()
+        for partition in [partition for partition in self.runners if partition not in owned]:
+            await self.runners[partition].discard()
+            self._forget(partition)
+        for partition in sorted(owned):
+            runner = self.runners.setdefault(partition, ShardRunner(partition, self))
+            runner.open(self.term)
+        self.joined = True
+        log.info("shards %s assigned", _ranges(owned) if owned else "none")
+
+    def _check(self, actives: set[TopicPartition]) -> set[int]:
+        wiring = self.wiring
+        counts = self.thread.partition_counts(wiring.copartitioned)
+        wrong = [f"{topic} has {count}" for topic, count in counts.items() if count != wiring.partitions]
+        if actives and wrong:
+            raise UserError(
+                f"all of {', '.join(wiring.copartitioned)} must have {wiring.partitions} partitions, but "
+                f"{', '.join(wrong)}: create the topics anew, or set app.partitions to what they have"
+            )
+        owned = {partition for topic, partition in actives if topic == wiring.changelog}
+        split = {p for p in owned for topic in wiring.group_topics if TopicPartition(topic, p) not in actives}
+        if split:
+            raise UserError(
+                f"partitions {_ranges(split)} were assigned without all their topics: all workers must run one release"
+            )
+        return owned
+
+    def _forget(self, partition: int) -> None:
+        del self.runners[partition]
+        self.wanted_changed()
+        for lost in self.on_lost:
+            lost(partition)
+
+    def opened(self, runner: ShardRunner, seconds: float) -> None:
+        """A shard is ready."""
+        log.info("shard %d ready in %.2fs, %d rows read", runner.partition, seconds, runner.rows_restored)
+        self.metrics.opening_seconds.observe(seconds)
+        for opened in self.on_opened:
+            opened(runner.partition)
+        if len(self.ready()) == len(self.runners):
+            log.info("all %d shards ready", len(self.runners))
+
+    def rejoin(self) -> None:
+        """Ask the group for a new assignment, which opens every shard again."""
+        self.thread.rejoin()
+
+    @property
+    def thread(self) -> ConsumerThread:
+        """The thread of the group's consumer."""
+        if self._app is None:
+            raise RuntimeError("the worker is not started")
+        return cast(Consumer, self._app.consumer).thread
+
+    # -- what comes in ----------------------------------------------------------------------------------------------
+
+    def offer(self, tp: TopicPartition, fetched: Fetched) -> None:
+        """Give a batch of the group's topics to its shard. Called by the agent; never blocks."""
+        runner = self.runners.get(tp.partition)
+        if runner is not None:
+            runner.offer(tp, fetched)
+
+    def prove(self, ends: Mapping[TopicPartition, End]) -> None:
+        """Tell shards where partitions of the group's topics end."""
+        for tp, end in ends.items():
+            runner = self.runners.get(tp.partition)
+            if runner is not None:
+                runner.prove(tp, end)
+
+    def wanted_changed(self) -> None:
+        """A shard wants more or fewer partitions than before."""
+        wanted = frozenset[TopicPartition]().union(*(runner.wanted for runner in self.runners.values()))
+        grew = not wanted <= self.wanted
+        self.wanted = wanted
+        if grew:
+            self.wanted_grew.set()
+            self.thread.wake_up()
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        """Read a partition of the group's topics again from ``offset``."""
+        self.thread.seek_soon(tp, offset)
+
+    def lost(self, tp: TopicPartition, known: int, beginning: int) -> None:
+        """Kafka has deleted records before they were read. Stopping would not bring them back: count them and go on."""
+        log.error("%s/%d: records %d..%d were deleted before they were read", *tp, known, beginning - 1)
+        self.metrics.records_lost.labels(tp.topic).inc(beginning - known)
+
+    def _decode(self, tp: TopicPartition, fetched: Fetched) -> Any:
+        return self.wiring.decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
+
+    # -- shards -----------------------------------------------------------------------------------------------------
+
+    def sources(self, partition: int) -> list[Source]:
+        """All that a shard merges: its partition of the group's topics, and every partition of the others."""
+        own: list[Source] = [(topic, partition) for topic in self.wiring.group_topics]
+        return own + [(tp.topic, tp.partition) for tp in self.broadcast.partitions]
+
+    def new_shard(self, partition: int) -> Shard:
+        """An empty shard."""
+        return self.wiring.make_shard(partition, self.sources(partition))
+
+    # -- views ------------------------------------------------------------------------------------------------------
+
+    def ready(self) -> list[int]:
+        """Partitions of the shards that are ready."""
+        return [partition for partition, runner in self.runners.items() if runner.state is State.READY]
+
+    def ready_shards(self) -> Iterator[tuple[ShardRunner, Shard]]:
+        """Shards that are ready, with their runners."""
+        for runner in self.runners.values():
+            if runner.state is State.READY and runner.shard is not None:
+                yield runner, runner.shard
+
+    def lag(self, runner: ShardRunner) -> dict[Source, int]:
+        """Per source of the group's topics: records that the shard has not committed, as of the last fetch."""
+        ends = self.thread.ends([TopicPartition(topic, runner.partition) for topic in self.wiring.group_topics])
+        return {
+            (tp.topic, tp.partition): end - runner.committed.get((tp.topic, tp.partition), 0)
+            for tp, end in ends.items()
+        }
+
+    def partition_of(self, customer_id: str) -> int:
+        """The partition of a customer, as producers in Java and aiokafka choose it."""
+        return int(murmur2(customer_id.encode()) & 0x7FFFFFFF) % self.wiring.partitions
+
+    def describe(self, customer_id: str) -> dict[str, Any] | None:
+        """Segments and features of a customer; None where unknown. Raises KeyError where another worker owns them."""
+        runner = self.runners.get(self.partition_of(customer_id))
+        if runner is None or runner.state is not State.READY or runner.shard is None:
+            raise KeyError(customer_id)
+        return runner.shard.describe(customer_id)
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Numbers as short text: 0-3, 7."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(str(edge) for edge in part) for part in parts)

@@ -1,0 +1,66 @@
+"""What the shards of one application are connected to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream.app.ports import Decoder, MakeShard
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which segment changes reach one output topic. ``max_age_ms`` None: of any age."""
+
+    max_age_ms: int | None
+    causes: frozenset[str]
+
+
+def everything(topic: str) -> Rule:
+    """The rule that keeps nothing back."""
+    return Rule(None, frozenset({"event", "deadline", "definition", "model"}))
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Names, limits and makers; all that is decided before the worker starts.
+
+    ``group_topics`` are shared out by the consumer group, partition by partition with the ``changelog``;
+    ``broadcast_topics`` are read whole by every worker. Times are in seconds unless the name says otherwise.
+    """
+
+    app_id: str
+    partitions: int
+    group_topics: tuple[str, ...]
+    broadcast_topics: tuple[str, ...]
+    changelog: str
+    customers: str
+    dead_letters: str
+    vectors: str
+    make_shard: MakeShard
+    decoder: Decoder
+    client_options: Mapping[str, Any]
+    consumer_options: Mapping[str, Any] = field(default_factory=dict)
+    producer_options: Mapping[str, Any] = field(default_factory=dict)
+    rule_of: Callable[[str], Rule] = everything
+    #: headers of a record with a sampled feature vector: instant in ms -> headers
+    vector_headers: Callable[[int], list[tuple[str, bytes]]] = lambda instant_ms: []
+    #: whether a topic read to its end counts as the wall clock; otherwise time is what events say
+    wall_clock: bool = True
+    #: most events in one transaction
+    max_records: int = 4_000
+    #: a source partition is not read further while more than this many of its records wait in the shard
+    max_waiting: int = 20_000
+    #: least time between two commits of one shard
+    commit_every: float = 0.025
+    #: most commits a second of all shards together
+    commits_per_second: float = 600.0
+    transaction_timeout: float = 10.0
+    #: shards that read their rows back at the same time
+    openings: int = 4
+
+    @property
+    def copartitioned(self) -> tuple[str, ...]:
+        """Topics whose partition numbers must match, so that one worker owns a customer with all their events."""
+        return (*self.group_topics, self.changelog)

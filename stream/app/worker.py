@@ -1,0 +1,75 @@
+"""Running one Faust worker in this process, until a signal or a fault ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+import faust
+
+from stream.app.app import App
+from stream.errors import UserError
+
+log = logging.getLogger(__name__)
+
+#: loggers that say little to an operator below this level; Faust's services log under the module of their class
+_QUIET = {
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "aiokafka": logging.ERROR,
+    "stream.app.app": logging.WARNING,
+    "stream.app.table": logging.WARNING,
+    "stream.kafka.recovery": logging.WARNING,
+    "stream.kafka.transport": logging.WARNING,
+}
+
+
+class Worker(faust.Worker):
+    """Faust's worker with our log lines and exit codes."""
+
+    def __init__(self, app: App) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        super().__init__(app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
+        self.spinner = None
+
+    def run(self) -> None:
+        """Start the app and serve until SIGTERM or SIGINT. Raises what made the worker end by itself."""
+        starting = self._starting_fut = asyncio.ensure_future(self.start(), loop=self.loop)
+        try:
+            self.loop.run_until_complete(starting)
+        except asyncio.CancelledError:
+            log.info("stopped by a signal")
+        finally:
+            self.stop_and_shutdown()
+
+    async def _sentinel_task(self) -> None:
+        """Faust waits a second here before it closes the loop; one turn of the loop does."""
+        await asyncio.sleep(0)
+
+
+def set_up_logging(level: str = "INFO", stream: Any = None) -> None:
+    """Short lines: time, level, message."""
+    logging.basicConfig(
+        level=level,
+        stream=stream or sys.stderr,
+        format="%(asctime)s %(levelname).1s %(message)s",
+        datefmt="%H:%M:%S",
+        force=True,
+    )
+    for name, quiet in _QUIET.items():
+        logging.getLogger(name).setLevel(max(quiet, logging.getLevelNamesMapping()[level]))
+
+
+def run_worker(app: App) -> int:
+    """Run the worker: 0 after a signal, 1 after a fault that was logged. Raises `UserError` for what one can mend."""
+    try:
+        Worker(app).run()
+    except UserError:
+        raise
+    except Exception as error:
+        log.critical("the worker ended: %s: %s", type(error).__name__, error, exc_info=error)
+        return 1
+    return 0

@@ -1,0 +1,145 @@
+"""The transactional producer of one shard, and what one transaction writes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+log = logging.getLogger(__name__)
+
+#: key, value, headers
+Row = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+
+#: Largest record batch, in bytes before compression; just below what a topic takes by default (max.message.bytes).
+MAX_BATCH_BYTES = 1_000_000
+#: How long stopping a producer may take, in seconds.
+STOP_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Payload:
+    """All that one transaction writes: records by topic, and the source offsets of the consumer group."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+    def add(self, topic: str, rows: Iterable[Row]) -> None:
+        """Append records to what is written to a topic; their order is kept."""
+        self.rows.setdefault(topic, []).extend(rows)
+
+    @property
+    def records(self) -> int:
+        """How many records it writes."""
+        return sum(len(rows) for rows in self.rows.values())
+
+
+class TransactionError(Exception):
+    """The transaction did not end in a known way: it may have been committed or not. The shard must be read again."""
+
+
+class ShardProducer:
+    """Writes for one shard, in transactions; at any time one process at most can commit for a transactional id.
+
+    ``timeout`` in seconds is how long the broker lets a transaction stay open; ours end a little sooner.
+    """
+
+    def __init__(
+        self, transactional_id: str, group: str, partition: int, options: Mapping[str, Any], *, timeout: float = 10.0
+    ) -> None:
+        self._group = group
+        self._partition = partition
+        self._deadline = timeout * 0.9
+        self._producer = AIOKafkaProducer(
+            **{
+                "max_batch_size": MAX_BATCH_BYTES,
+                **options,
+                "transactional_id": transactional_id,
+                "transaction_timeout_ms": int(timeout * 1000),
+                "enable_idempotence": True,
+            }
+        )
+
+    async def start(self) -> None:
+        """Take over the transactional id: the broker aborts what a previous owner left open, and fences that owner."""
+        await self._producer.start()
+
+    async def transact(self, payload: Payload) -> Mapping[str, int]:
+        """Write everything in one transaction. In this order:
+
+        1. begin;
+        2. build the record batches of every topic and send them;
+        3. await every one: a batch that the broker refused would not fail the commit by itself;
+        4. add the source offsets of the group;
+        5. commit.
+
+        Returns for each topic the offset after the last record written. All steps together have a deadline. Any error,
+        of whatever type (a fenced producer raises AssertionError among others), becomes a `TransactionError`, after an
+        attempt to abort so that readers are not held up; nothing is known then but what Kafka says when asked again.
+        """
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._transact(payload)
+        except asyncio.CancelledError:
+            await self.abort()
+            raise
+        except Exception as error:
+            await self.abort()
+            raise TransactionError(f"{type(error).__name__}: {error}") from error
+
+    async def _transact(self, payload: Payload) -> dict[str, int]:
+        producer = self._producer
+        await producer.begin_transaction()
+        sent: list[tuple[str, int, asyncio.Future[Any]]] = []
+        for topic, rows in payload.rows.items():
+            partition = self._partition % len(await producer.partitions_for(topic))
+            for batch in self._batches(rows):
+                count = batch.record_count()
+                sent.append((topic, count, await producer.send_batch(batch, topic, partition=partition)))
+        answers = await asyncio.gather(*(future for *_, future in sent), return_exceptions=True)
+        ends: dict[str, int] = {}
+        for (topic, count, _), answer in zip(sent, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            ends[topic] = answer.offset + count
+        if payload.offsets:
+            offsets = {TopicPartition(*source): offset for source, offset in payload.offsets.items()}
+            await producer.send_offsets_to_transaction(offsets, self._group)
+        await producer.commit_transaction()
+        return ends
+
+    def _batches(self, rows: Iterable[Row]) -> Iterable[Any]:
+        """Record batches, each as large as allowed; a record too large for any is alone in its batch, and refused."""
+        batch = None
+        for key, value, headers in rows:
+            if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                if batch is not None:
+                    yield batch
+                batch = self._producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value, headers=headers)
+        if batch is not None:
+            yield batch
+
+    async def abort(self) -> None:
+        """Abort what is open, as far as that is possible; the next owner's start aborts it otherwise."""
+        try:
+            async with asyncio.timeout(1.0):
+                await self._producer.abort_transaction()
+        except Exception as error:  # noqa: BLE001  the state of a failed producer is unknown, and it is thrown away
+            log.debug("abort: %s: %s", type(error).__name__, error)
+
+    async def stop(self) -> None:
+        """Let go of the connections. Never raises and takes a few seconds at most; an open transaction stays open."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._producer.stop()
+        except Exception as error:  # noqa: BLE001  as above
+            log.debug("stop: %s: %s", type(error).__name__, error)
+            task = self._producer._sender.sender_task
+            if task is not None:
+                task.cancel()
+            await self._producer.client.close()

@@ -1,0 +1,160 @@
+"""The smallest shard that shows exactly once: it counts each customer's events and tells every count.
+
+Each event ``{"n": k}`` of a customer becomes one change ``{"topic", "n", "count", "by"}``. An event lost, applied twice
+or applied to the wrong rows shows in the counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream.app.ports import Source
+
+OWN_ROW = b"\x00shard"
+
+
+@dataclass(frozen=True)
+class Batch:
+    topic: str
+    partition: int
+    lo: int
+    hi: int
+    records: tuple[Any, ...]
+
+
+class Decoder:
+    def decode(self, topic: str, partition: int, records: Sequence[Any], lo: int, hi: int) -> Batch:
+        return Batch(topic, partition, lo, hi, tuple(records))
+
+
+@dataclass(frozen=True)
+class Change:
+    key: bytes
+    body: dict[str, Any]
+    topics: tuple[str, ...]
+    at_ms: int = 0
+    cause: str = "event"
+    dimension: str = "count"
+    to_segment: str | None = "counted"
+
+    def topic_names(self) -> Sequence[str]:
+        return self.topics
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return [("ce_type", b"test")]
+
+    def data(self) -> bytes:
+        return json.dumps(self.body).encode()
+
+
+@dataclass
+class Counts:
+    read: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    ignored: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Step:
+    changes: list[Change] = field(default_factory=list)
+    rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    dead: list[Any] = field(default_factory=list)
+    offsets: dict[Source, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    vectors: None = None
+    vector_keys: Sequence[bytes] = ()
+
+
+class CountingShard:
+    """Counts per customer. ``big_row`` makes one row of that many bytes, which no topic takes."""
+
+    def __init__(self, partition: int, sources: Sequence[Source], out: str, by: str) -> None:
+        self.partition = partition
+        self.counts: dict[bytes, int] = {}
+        self.proofs: dict[Source, tuple[int, int]] = {}
+        self.clock_ms: int | None = None
+        self._sources = list(sources)
+        self._out, self._by = out, by
+        self._own: dict[Source, int] = {}
+        self._expected: dict[Source, int] = {}
+        self._applied: dict[Source, int] = {}
+        self._waiting: dict[Source, deque[Any]] = {source: deque() for source in sources}
+        self._moved = False
+
+    def restore(self, keys: list[bytes], values: list[bytes | None]) -> None:
+        for key, value in zip(keys, values, strict=True):
+            if key == OWN_ROW:
+                assert value is not None
+                self._own = {(topic, partition): at for topic, partition, at in json.loads(value)}
+            else:
+                self.counts[key] = int(value or b"0")
+
+    def restored(self) -> None:
+        pass
+
+    def next_offset(self, source: Source) -> int | None:
+        return self._own.get(source)
+
+    def start(self, source: Source, offset: int) -> None:
+        self._expected[source] = self._applied[source] = offset
+
+    def expected(self, source: Source) -> int:
+        return self._expected[source]
+
+    def offer(self, batch: Batch) -> None:
+        source = (batch.topic, batch.partition)
+        expected = self._expected[source]
+        assert batch.lo <= expected, f"gap: {batch.lo} after {expected}"
+        self._waiting[source].extend(record for record in batch.records if record.offset >= expected)
+        self._expected[source] = max(expected, batch.hi)
+        self._moved = True
+
+    def prove(self, source: Source, position: int, at_ms: int) -> None:
+        assert position == self._expected[source]
+        self.proofs[source] = position, at_ms
+
+    def waiting(self, source: Source) -> int:
+        return len(self._waiting[source])
+
+    def step(self, limit: int, wall_ms: int | None) -> Step | None:
+        if not self._moved:
+            return None
+        step, touched = Step(), set()
+        for source in self._sources:
+            waiting = self._waiting[source]
+            while waiting and step.counts.read < limit:
+                record = waiting.popleft()
+                step.counts.read += 1
+                self._applied[source] = record.offset + 1
+                if record.key is None:
+                    step.counts.ignored += 1
+                    continue
+                step.counts.applied += 1
+                self.counts[record.key] = count = self.counts.get(record.key, 0) + 1
+                touched.add(record.key)
+                body = {"topic": source[0], "n": json.loads(record.value)["n"], "count": count, "by": self._by}
+                step.changes.append(Change(record.key, body, (self._out,), record.timestamp))
+            if not waiting:
+                self._applied[source] = self._expected[source]
+        self._moved = any(self._waiting.values())
+        step.offsets = dict(self._applied)
+        own = json.dumps([[topic, partition, at] for (topic, partition), at in self._applied.items()])
+        step.rows = [*((key, b"%d" % self.counts[key]) for key in sorted(touched)), (OWN_ROW, own.encode())]
+        return step
+
+    def blocked_by(self) -> Source | None:
+        return None
+
+    def sizes(self) -> Mapping[str, Mapping[str, int]]:
+        return {"count": {"counted": len(self.counts)}}
+
+    def describe(self, customer_id: str) -> dict[str, Any] | None:
+        count = self.counts.get(customer_id.encode())
+        return None if count is None else {"customer": customer_id, "count": count}

@@ -1,0 +1,68 @@
+"""A worker of counting shards, as a process: ``python counting_worker.py '{"app": ..., "broker": ..., ...}'``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from counting_shard import CountingShard, Decoder
+
+from stream.app.app import App, build_app
+from stream.app.wiring import Wiring
+from stream.app.worker import run_worker, set_up_logging
+from stream.kafka.transaction import Payload, ShardProducer
+
+
+def counting_app(
+    app: str, broker: str, partitions: int, *, me: str = "A", web_port: int | None = None, **more: Any
+) -> App:
+    """The app; topics are <app>-a and <app>-b in, <app>-all to everyone, <app>-out out."""
+    wiring = Wiring(
+        app_id=app,
+        partitions=partitions,
+        group_topics=(f"{app}-a", f"{app}-b"),
+        broadcast_topics=(f"{app}-all",),
+        changelog=f"{app}-customers-changelog",
+        customers=f"{app}-segments",
+        dead_letters=f"{app}-dead",
+        vectors=f"{app}-vectors",
+        make_shard=lambda partition, sources: CountingShard(partition, sources, f"{app}-out", me),
+        decoder=Decoder(),
+        client_options={"bootstrap_servers": broker},
+        **more,
+    )
+    return build_app(wiring, session_timeout=6.0, web_port=web_port)
+
+
+def slow_down(share: float, seconds: float) -> None:
+    """Make that share of all transactions wait inside, between their records and their commit."""
+    transact = ShardProducer._transact
+
+    async def slow(self: ShardProducer, payload: Payload) -> Mapping[str, int]:
+        commit = self._producer.commit_transaction
+
+        async def late_commit() -> None:
+            if random.random() < share:
+                await asyncio.sleep(seconds)
+            await commit()
+
+        self._producer.commit_transaction = late_commit
+        try:
+            return await transact(self, payload)
+        finally:
+            self._producer.commit_transaction = commit
+
+    ShardProducer._transact = slow  # type: ignore[method-assign, assignment]
+
+
+if __name__ == "__main__":
+    options = json.loads(sys.argv[1])
+    share, seconds = options.pop("slow", (0.0, 0.0))
+    if share:
+        slow_down(share, seconds)
+    set_up_logging("INFO", sys.stdout)
+    sys.exit(run_worker(counting_app(**options)))
