@@ -29,10 +29,16 @@ def other(settings: Settings, **app: object) -> Settings:
 
 
 async def alter(settings: Settings, topic: str, **changes: str) -> None:
+    """Change a topic's settings, and wait until the broker tells of them: it learns a moment after it agreed."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.brokers)
     await admin.start()
     configs: dict[str, Any] = {name.replace("_", "."): value for name, value in changes.items()}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
+    async with asyncio.timeout(30):
+        told: dict[str, str] = {}
+        while told != configs:
+            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
+            told = {entry[0]: entry[1] for entry in answer.resources[0][4]}
     await admin.close()
 
 
