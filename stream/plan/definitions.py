@@ -19,6 +19,9 @@ from stream.plan.expressions import ExpressionError, parse_condition, parse_numb
 from stream.plan.features import parse_feature
 from stream.plan.problems import Place, Problems, suggest
 
+#: Words with a meaning of their own, in conditions or in the evidence of a change.
+RESERVED = ("event", "segment")
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -128,8 +131,8 @@ def _draft(root: Value) -> _Draft | None:
     draft = _Draft(name.text(), mapping, rules)
     features = mapping.get("features")
     for feature, value in features.mapping().entries.items() if features else ():
-        if not feature.isidentifier():
-            value.wrong(f"{feature!r} cannot be a feature's name: use letters, digits and _")
+        if not feature.isidentifier() or feature in RESERVED:
+            value.wrong(f"{feature!r} cannot be a feature's name: use letters, digits and _, and none of {RESERVED}")
         accumulator = parse_feature(value)
         if accumulator is not None:
             draft.features[feature] = accumulator

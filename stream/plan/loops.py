@@ -14,6 +14,7 @@ from stream.plan.header import (
     APPLIED,
     CURSOR,
     DEADLINE,
+    DEFINITION,
     DUPLICATE,
     IDS,
     LATEST,
@@ -28,6 +29,7 @@ from stream.plan.header import (
 DAY = 86_400_000
 NO_MOVES = 0
 MODEL_MOVES = 0
+ALL_MOVES = 0
 ROOM = 0
 
 
@@ -170,3 +172,36 @@ def rearm(table: Any, bags: Any, models: Any, start: int, stop: int) -> None:
     for i in range(start, stop):
         if table.ints[i, LATEST] != NEVER:
             judge(table, bags, models, i, table.ints[i, LATEST])
+
+
+def revise(table: Any, bags: Any, models: Any, rows: Any, now: int, out: Any, n: int, start: int) -> tuple[int, int]:
+    """Judge these rows anew, as the definitions have changed: at ``now``, or at their own latest instant if later."""
+    for k in range(start, rows.shape[0]):
+        if n + ROOM > out.ints.shape[0]:
+            return n, k
+        i = rows[k]
+        touch(table, i)
+        n = evaluate(table, bags, models, i, max(now, table.ints[i, LATEST]), DEFINITION, ALL_MOVES, out, n)
+    return n, rows.shape[0]
+
+
+def collect(table: Any, bags: Any, rows: Any, p: int, into: Any) -> int:
+    """Copy the saved columns of these rows' bags at column p, one bag after the other; how many entries."""
+    n = 0
+    for i in rows:
+        e = table.ints[i, p]
+        while e >= 0:
+            for c in range(pool.SAVED):
+                into[n, c] = bags.entries[e, c]
+            n += 1
+            e = bags.entries[e, pool.NEXT]
+    return n
+
+
+def spread(table: Any, bags: Any, i: int, p: int, saved: Any) -> None:
+    """Give a row that came from rest its bag at column p back."""
+    for k in range(saved.shape[0]):
+        e = pool.take(bags)
+        for c in range(pool.SAVED):
+            bags.entries[e, c] = saved[k, c]
+        pool.link(bags, table.ints[i], p, i, e)

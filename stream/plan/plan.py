@@ -13,7 +13,7 @@ from stream.plan.conditions import MotionError
 from stream.plan.definitions import Definitions
 from stream.plan.layout import Inputs, Layout, make_inputs, make_layout
 from stream.plan.problems import DefinitionError
-from stream.plan.source import Generator, evidence
+from stream.plan.source import KERNELS, Generator, evidence
 from stream.plan.tree import FeatureRef
 
 MAX_DIMENSIONS = 62
@@ -26,6 +26,9 @@ class Kernels:
     apply: Callable[..., tuple[int, int]]
     fire: Callable[..., tuple[int, int]]
     rearm: Callable[..., None]
+    revise: Callable[..., tuple[int, int]]
+    collect: Callable[..., int]
+    spread: Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class Plan:
     @property
     def vector(self) -> tuple[str, ...]:
         """Names of the parts of the vector that the learned dimension is learned from; empty where there is none."""
-        learned = self.learned
-        return () if learned is None else tuple(self.definitions.dimensions[learned].learning.vector)  # type: ignore[union-attr]
+        learning = next((d.learning for d in self.definitions.dimensions if d.learning), None)
+        return tuple(learning.vector) if learning else ()
 
     @property
     def learned(self) -> int | None:
@@ -84,7 +87,7 @@ def twin_plan(definitions: Definitions) -> Plan:
 
 def make_plan(definitions: Definitions, layout: Layout, inputs: Inputs, source: str, module: Any) -> Plan:
     """A plan around a loaded module."""
-    kernels = Kernels(module.apply, module.fire, module.rearm)
+    kernels = Kernels(*(getattr(module, name) for name in KERNELS))
     found = tuple(tuple(evidence(dimension)) for dimension in definitions.dimensions)
     return Plan(definitions, layout, inputs, found, source, kernels)
 

@@ -28,9 +28,12 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.apply,
     loops.fire,
     loops.rearm,
+    loops.revise,
+    loops.collect,
+    loops.spread,
 )
 #: What the engine calls; these are cached once compiled.
-KERNELS = ("apply", "fire", "rearm")
+KERNELS = ("apply", "fire", "rearm", "revise", "collect", "spread")
 
 COMPILED = "from stream.plan.jit import jit, kernel"
 TWIN = "from stream.plan.jit import plain as jit, plain as kernel"
@@ -54,10 +57,11 @@ NAN = math.nan
 DAY = {day}
 #: The most changes that one event or deadline of one customer can cause.
 ROOM = {dimensions}
-#: Bit j: the event of this code can move dimension j; then nothing, then the learned dimensions.
+#: Bit j: the event of this code can move dimension j; then none, the learned ones, all.
 MOVES = np.array({moves}, dtype=np.int64)
 NO_MOVES = {no_moves}
 MODEL_MOVES = {model_moves}
+ALL_MOVES = {all_moves}
 divide = jit(runtime.divide)
 zero = jit(runtime.zero)
 standard = jit(runtime.standard)
@@ -103,9 +107,10 @@ class Generator:
             decorators=TWIN if self.twin else COMPILED,
             day=loops.DAY,
             dimensions=len(self.definitions.dimensions),
-            moves=[*self.moves(), 0, self.learned()],
+            moves=[*self.moves(), 0, self.learned(), -1],
             no_moves=codes,
             model_moves=codes + 1,
+            all_moves=codes + 2,
         )
         modules = sorted({path.rsplit(".", 1)[0] for path in self.used.values()})
         imports = "".join(f"import {module}\n" for module in modules)

@@ -1,0 +1,114 @@
+"""A segment change: who moved, in which dimension, from where to where, when and why; as a CloudEvent (version 1.0)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from stream.durations import format_duration
+from stream.events.instant import iso
+from stream.features.base import Kind
+
+TYPE = "segstream.segment.changed"
+SOURCE = "segstream"
+MICROS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One customer moved in one dimension at one instant (event time, milliseconds).
+
+    ``cause`` is ``event``, ``deadline``, ``definition`` or ``model``; ``evidence`` the values of the features that the
+    dimension used and, for an event, its name and message id; ``sequence`` counts the customer's changes from 1.
+    """
+
+    customer: bytes
+    dimension: str
+    from_segment: str | None
+    to_segment: str | None
+    at_ms: int
+    cause: str
+    sequence: int
+    definition: str
+    evidence: dict[str, Any]
+    topics: tuple[str, ...] = ()
+    #: When the cause reached the broker (its record's timestamp, milliseconds); None where no event caused it.
+    caused_ms: int | None = None
+
+    @property
+    def key(self) -> bytes:
+        """The customer's id, the key of the record."""
+        return self.customer
+
+    @property
+    def subject(self) -> str:
+        """The customer's id as text."""
+        return self.customer.decode("utf-8", "surrogatepass")
+
+    @property
+    def id(self) -> str:
+        """From customer, dimension and sequence alone, so that a reader can tell a repetition."""
+        what = b"\0".join((self.customer, self.dimension.encode(), str(self.sequence).encode()))
+        return blake2b(what, digest_size=16).hexdigest()
+
+    def topic_names(self) -> tuple[str, ...]:
+        """The further topics that the definition names for the segment entered."""
+        return self.topics
+
+    def payload(self) -> dict[str, Any]:
+        """The ``data`` of the CloudEvent."""
+        return {
+            "dimension": self.dimension,
+            "from": self.from_segment,
+            "to": self.to_segment,
+            "cause": self.cause,
+            "evidence": self.evidence,
+            "sequence": self.sequence,
+            "definition": self.definition,
+        }
+
+    def data(self) -> bytes:
+        """The value of the record in Kafka (binary content mode)."""
+        return orjson.dumps(self.payload())
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The attributes as headers of the record (binary content mode)."""
+        return [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", self.id.encode()),
+            ("ce_source", SOURCE.encode()),
+            ("ce_type", TYPE.encode()),
+            ("ce_subject", self.customer),
+            ("ce_time", iso(self.at_ms).encode()),
+            ("ce_cause", self.cause.encode()),
+            ("content-type", b"application/json"),
+        ]
+
+    def cloud_event(self) -> bytes:
+        """The whole change as one line of JSON (structured content mode)."""
+        return orjson.dumps(
+            {
+                "specversion": "1.0",
+                "id": self.id,
+                "source": SOURCE,
+                "type": TYPE,
+                "subject": self.subject,
+                "time": iso(self.at_ms),
+                "datacontenttype": "application/json",
+                "data": self.payload(),
+            }
+        )
+
+
+def shown(value: float, kind: Kind) -> Any:
+    """A feature's value for people and programs: durations as the language writes them, amounts in whole units."""
+    if value != value:
+        return None
+    if kind is Kind.DURATION:
+        return format_duration(round(value)) if value >= 0 else f"-{format_duration(round(-value))}"
+    if kind is Kind.MONEY:
+        return value / MICROS
+    return int(value) if float(value).is_integer() and abs(value) < 1 << 53 else float(value)

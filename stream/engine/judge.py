@@ -1,0 +1,196 @@
+"""Runs the kernels over a shard's rows, and turns what they write into changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.engine.change import Change, shown
+from stream.engine.merge import Piece
+from stream.engine.models import Versions
+from stream.engine.output import Counts, Output
+from stream.engine.rows import Rows
+from stream.events.batch import CONTROL, IGNORED, REJECTED
+from stream.features.base import Kind
+from stream.plan import header
+from stream.plan.header import Events
+from stream.plan.plan import Plan
+
+CAUSES = {header.DEADLINE: "deadline", header.DEFINITION: "definition", header.MODEL: "model"}
+ROOM = 8192
+
+
+class Run:
+    """The records of some pieces in the order in which they apply."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.pieces = pieces
+        keys = np.concatenate([p.keys[p.start : p.stop] for p in pieces])
+        self.order = np.argsort(keys, kind="stable")
+        lengths = [p.stop - p.start for p in pieces]
+        self.piece = np.repeat(np.arange(len(pieces)), lengths)[self.order]
+        self.at = np.concatenate([np.arange(p.start, p.stop) for p in pieces])[self.order]
+        self.codes = self.column("codes")
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of the batches, in order."""
+        parts = [getattr(p.batch, name)[p.start : p.stop] for p in self.pieces]
+        found: NDArray[Any] = (parts[0] if len(parts) == 1 else np.concatenate(parts))[self.order]
+        return found
+
+    def origin(self, k: int) -> tuple[Any, int]:
+        """The batch of the k-th record and its index there."""
+        return self.pieces[int(self.piece[k])].batch, int(self.at[k])
+
+    def of_code(self, code: int) -> list[int]:
+        """Which records have this code."""
+        return np.flatnonzero(self.codes == code).tolist()
+
+    def items(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """``first`` and ``items`` of the run: the products of its events, in order."""
+        firsts = self.column_of(lambda batch, s: batch.first[s.start : s.stop])
+        lasts = self.column_of(lambda batch, s: batch.first[s.start + 1 : s.stop + 1])
+        counts = lasts - firsts
+        first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        if not first[-1]:
+            return first, np.zeros((1, 3), np.int64)
+        offsets = np.concatenate(([0], np.cumsum([len(p.batch.items) for p in self.pieces])))
+        pool = np.concatenate([p.batch.items for p in self.pieces])
+        starts = np.repeat(firsts + offsets[self.piece], counts)
+        within = np.arange(first[-1]) - np.repeat(first[:-1], counts)
+        return first, pool[starts + within]
+
+    def column_of(self, read: Callable[[Any, Piece], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """What ``read`` gives for each piece, in order."""
+        return np.concatenate([read(p.batch, p) for p in self.pieces])[self.order]
+
+
+class Judge:
+    """The kernels of a plan over the rows of one shard."""
+
+    def __init__(self, plan: Plan, rows: Rows, versions: Versions) -> None:
+        self.plan, self.rows, self.versions = plan, rows, versions
+        self.names = [(*d.segment_names, None) for d in plan.definitions.dimensions]
+        self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
+        width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0)
+        ints = np.zeros((ROOM + len(self.names), width), np.int64)
+        self.ints, self.floats = ints, ints.view(np.float64)
+
+    def apply(self, run: Run, out: Output) -> None:
+        """Apply the run's events; changes, vectors and counts go to ``out``."""
+        events = self._events(run)
+        out_arrays = self._out(len(run))
+        start = 0
+        while start < len(run):
+            n, start = self.plan.kernels.apply(
+                self.rows.table, self.rows.bags, self.versions.slots, events, out_arrays, 0, start
+            )
+            self._changes(n, out, run)
+        self._vectors(out_arrays, out)
+        self._count(run, events, out.counts)
+        out.dead += [batch.dead[i] for batch, i in map(run.origin, run.of_code(REJECTED))]
+
+    def fire(self, rows: NDArray[np.int64], upto: int, out: Output) -> None:
+        """Fire these rows' deadlines up to an instant, and their move to the next model."""
+        self._over(lambda o, k: self._kernel(self.plan.kernels.fire, rows, upto, o, k), len(rows), out)
+
+    def revise(self, rows: NDArray[np.int64], now: int, out: Output) -> None:
+        """Judge these rows anew because definitions changed."""
+        self._over(lambda o, k: self._kernel(self.plan.kernels.revise, rows, now, o, k), len(rows), out)
+
+    def rearm(self) -> None:
+        """Work out all expiries, after rows came from rest."""
+        self.plan.kernels.rearm(self.rows.table, self.rows.bags, self.versions.slots, 0, len(self.rows))
+
+    def _kernel(self, kernel: Callable[..., tuple[int, int]], rows: Any, t: int, o: Any, k: int) -> tuple[int, int]:
+        return kernel(self.rows.table, self.rows.bags, self.versions.slots, rows, t, o, 0, k)
+
+    def _over(self, call: Callable[[Any, int], tuple[int, int]], count: int, out: Output) -> None:
+        arrays, start = self._out(0), 0
+        while start < count:
+            n, start = call(arrays, start)
+            self._changes(n, out, None)
+
+    def _out(self, events: int) -> header.Out:
+        d = max(1, len(self.plan.vector))
+        vectors = events if self.plan.vector else 0
+        return header.Out(self.ints, self.floats, np.empty((vectors, d)), np.empty((vectors, 2), np.int64))
+
+    def _events(self, run: Run) -> Events:
+        codes = run.codes
+        rows = np.full(len(run), -1, np.int64)
+        owners = [(k, batch.customers[i]) for k, (batch, i) in enumerate(map(run.origin, range(len(run))))]
+        own = [(k, customer) for k, customer in owners if customer is not None and codes[k] >= 0]
+        if own:
+            rows[[k for k, _ in own]] = self.rows.find([customer for _, customer in own])
+        first, items = run.items()
+        self.rows.make_room(int(first[-1]))
+        return Events(
+            rows,
+            codes,
+            run.column("instants"),
+            run.column("messages"),
+            run.column("numbers"),
+            run.column("texts"),
+            first,
+            items,
+            run.column("offers"),
+            np.zeros(len(run), np.int8),
+        )
+
+    def _changes(self, n: int, out: Output, run: Run | None) -> None:
+        ints, floats = self.ints[:n].tolist(), self.floats[:n].tolist()
+        for row, values in zip(ints, floats, strict=True):
+            out.changes.append(self._change(row, values, run))
+
+    def _change(self, row: list[int], values: list[float], run: Run | None) -> Change:
+        j, cause = row[header.DIMENSION], row[header.CAUSE]
+        evidence: dict[str, Any] = {}
+        for k, ref in enumerate(self.plan.evidence[j], start=header.EVIDENCE):
+            name = f"{ref.feature}.{ref.view}" if ref.view else ref.feature
+            evidence[name] = f"#{row[k] & (1 << 64) - 1:x}" if ref.kind is Kind.TEXT else shown(values[k], ref.kind)
+        caused = None
+        if cause >= 0 and run is not None:
+            batch, i = run.origin(cause)
+            evidence["event"] = {"name": batch.names[i], "messageId": batch.ids[i]}
+            caused = int(batch.timestamps[i])
+        to = self.names[j][row[header.TO]]
+        return Change(
+            self.rows.keys[row[header.ROW]],
+            self.plan.definitions.dimensions[j].name,
+            self.names[j][row[header.FROM]],
+            to,
+            row[header.AT],
+            CAUSES.get(cause, "event"),
+            row[header.NUMBER],
+            self.plan.definitions.dimensions[j].version,
+            evidence,
+            self.topics[j].get(to, ()) if to else (),
+            caused,
+        )
+
+    def _vectors(self, arrays: header.Out, out: Output) -> None:
+        counters = self.rows.table.counters
+        n = int(counters[header.SAMPLED])
+        counters[header.SAMPLED] = 0
+        if n:
+            found = arrays.vectors[:n].copy()
+            out.vectors = found if out.vectors is None else np.concatenate((out.vectors, found))
+            out.vector_keys += [self.rows.keys[i] for i in arrays.sampled[:n, 0].tolist()]
+            out.vector_instants += arrays.sampled[:n, 1].tolist()
+
+    def _count(self, run: Run, events: Events, counts: Counts) -> None:
+        codes = run.codes
+        counts.read += len(run) - int(np.count_nonzero(codes == CONTROL))
+        counts.ignored += int(np.count_nonzero(codes == IGNORED))
+        counts.applied += int(np.count_nonzero(events.status == header.APPLIED))
+        counts.duplicate += int(np.count_nonzero(events.status == header.DUPLICATE))
+        for batch, i in map(run.origin, run.of_code(REJECTED)):
+            reason = batch.dead[i].reason
+            counts.rejected[reason] = counts.rejected.get(reason, 0) + 1

@@ -1,0 +1,193 @@
+"""Several topics as one sequence: merged by progress, so that what a customer sees does not depend on polling.
+
+A record's key is the greatest event time so far in its topic partition; records apply in the order of their keys (ties:
+topic, partition, then offset).  Within a topic partition the log's order holds.  A source whose next record is unknown
+holds back what might come after it, until it is proven read to its end by an answer that is not older than the arrival
+of what waits (design: Time).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.events.batch import Batch
+from stream.features.base import FOREVER, NEVER
+
+Source = tuple[str, int]
+
+
+class GapError(Exception):
+    """Records between two batches are missing: the caller must read again from ``expected``."""
+
+    def __init__(self, source: Source, expected: int, got: int) -> None:
+        super().__init__(f"{source[0]}[{source[1]}]: records from offset {expected} on are missing, got {got}")
+        self.source, self.expected, self.got = source, expected, got
+
+
+@dataclass(slots=True)
+class Piece:
+    """Records ``start`` up to ``stop`` of a batch, with their keys (of the whole batch)."""
+
+    batch: Batch
+    keys: NDArray[np.int64]
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class Input:
+    """One topic partition as the merge sees it.
+
+    ``expected``: the fetch position up to which batches were offered; ``applied``: up to which they were taken;
+    ``progress``: greatest event time offered; ``reached``: greatest event time taken; ``floor``: no unknown record
+    has a lower key; ``proven_at``: wall instant of the answer that proved its end, if nothing was offered since.
+    """
+
+    source: Source
+    expected: int = 0
+    applied: int = 0
+    progress: int = NEVER
+    reached: int = NEVER
+    floor: int = NEVER
+    proven_at: int | None = None
+    queue: deque[Piece] = field(default_factory=deque)
+    waiting: int = 0
+
+    @property
+    def head(self) -> int | None:
+        """Key of the next record, or None where none waits."""
+        return int(self.queue[0].keys[self.queue[0].start]) if self.queue else None
+
+    def offer(self, batch: Batch) -> None:
+        """Append a batch: what was offered before is trimmed, a gap is an error."""
+        if batch.lo > self.expected:
+            raise GapError(self.source, self.expected, batch.lo)
+        if batch.hi <= self.expected:
+            return
+        start = int(np.searchsorted(batch.offsets, self.expected)) if batch.lo < self.expected else 0
+        self.expected = batch.hi
+        self.proven_at = None
+        if start == len(batch):
+            if not self.queue:
+                self.applied = batch.hi
+            return
+        keys = batch.keys
+        if keys is None:
+            instants = batch.instants.copy()
+            instants[:start] = NEVER
+            keys = np.maximum(np.maximum.accumulate(instants), self.progress)
+        self.progress = max(self.progress, int(keys[-1]))
+        self.queue.append(Piece(batch, keys, start, len(batch)))
+        self.waiting += len(batch) - start
+
+    def take(self, stop: int) -> Piece:
+        """Remove the records of the first piece up to index ``stop``."""
+        piece = self.queue[0]
+        taken = Piece(piece.batch, piece.keys, piece.start, stop)
+        self.waiting -= stop - piece.start
+        self.reached = max(self.reached, int(piece.keys[stop - 1]))
+        if stop < piece.stop:
+            piece.start = stop
+            self.applied = int(piece.batch.offsets[stop - 1]) + 1
+        else:
+            self.queue.popleft()
+            self.applied = self.expected if not self.queue else piece.batch.hi
+        return taken
+
+    def key_after(self, stop: int) -> int:
+        """The key of the record behind index ``stop`` of the first piece; FOREVER where it is not known."""
+        piece = self.queue[0]
+        if stop < piece.stop:
+            return int(piece.keys[stop])
+        return int(self.queue[1].keys[self.queue[1].start]) if len(self.queue) > 1 else FOREVER
+
+
+class Merge:
+    """The inputs of one shard."""
+
+    def __init__(self, sources: list[Source]) -> None:
+        self.inputs = {source: Input(source) for source in sorted(sources)}
+        self.rank = {source: i for i, source in enumerate(self.inputs)}
+
+    def prove(self, source: Source, position: int, at_ms: int) -> None:
+        """The broker said at ``at_ms`` that ``position`` is the end; stale where more was offered since."""
+        one = self.inputs[source]
+        if position == one.expected:
+            one.proven_at = max(at_ms, one.proven_at or at_ms)
+
+    def known_until(self, key: int) -> None:
+        """No record that is not offered yet has a lower key, in any source (a file says so)."""
+        for one in self.inputs.values():
+            one.floor = max(one.floor, key)
+
+    def _bound(self, one: Input, arrived: int) -> int:
+        """The lowest key an unknown record of this source may have, as far as one that arrived then is concerned."""
+        if one.proven_at is not None and one.proven_at >= arrived:
+            return FOREVER
+        return max(one.progress, one.floor)
+
+    def limit(self, one: Input) -> int:
+        """The greatest key up to which this source's head batch may be applied now."""
+        if not one.queue:
+            return NEVER
+        arrived = one.queue[0].batch.at_ms
+        allowed = FOREVER
+        for other in self.inputs.values():
+            if other is one:
+                continue
+            bound = self._bound(other, arrived)
+            if bound < FOREVER and self.rank[one.source] > self.rank[other.source]:
+                bound -= 1  # at equal keys the other's unknown record would come first
+            allowed = min(allowed, bound)
+        return allowed
+
+    def ready(self) -> bool:
+        """Whether anything can be taken."""
+        first = self._first()
+        return first is not None and int(first.head or 0) <= self.limit(first)
+
+    def _first(self) -> Input | None:
+        """The source of the next record in order, among those that wait."""
+        waiting = [one for one in self.inputs.values() if one.queue]
+        return min(waiting, key=lambda one: (one.head, self.rank[one.source]), default=None)
+
+    def take(self, count: int, before: int = FOREVER) -> list[Piece]:
+        """The next records in order: at most ``count`` of each source, none with a key from ``before`` on.
+
+        The pieces come by topic; a stable sort by key puts their records in order.
+        """
+        stops: list[tuple[Input, int]] = []
+        end = (before, -1)
+        for one in self.inputs.values():
+            if not one.queue:
+                continue
+            piece = one.queue[0]
+            keys = piece.keys[piece.start : min(piece.stop, piece.start + count)]
+            stop = piece.start + int(np.searchsorted(keys, self.limit(one), side="right"))
+            end = min(end, (one.key_after(stop), self.rank[one.source]))
+            stops.append((one, stop))
+        taken = []
+        for one, stop in stops:
+            piece = one.queue[0]
+            side: Literal["left", "right"] = "right" if self.rank[one.source] < end[1] else "left"
+            within = piece.start + int(np.searchsorted(piece.keys[piece.start : piece.stop], end[0], side=side))
+            upto = stop if self.rank[one.source] == end[1] else min(stop, within)
+            if upto > piece.start:
+                taken.append(one.take(upto))
+        return taken
+
+    def blocked_by(self) -> Source | None:
+        """The source that holds back what waits, or None."""
+        if self.ready():
+            return None
+        one = self._first()
+        if one is None:
+            return None
+        arrived = one.queue[0].batch.at_ms
+        others = [o for o in self.inputs.values() if o is not one]
+        return min(others, key=lambda o: self._bound(o, arrived)).source if others else None

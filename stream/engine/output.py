@@ -1,0 +1,53 @@
+"""What one step of a shard produced: everything that belongs into one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.engine.change import Change
+from stream.engine.merge import Source
+from stream.events.batch import DeadLetter
+
+
+@dataclass(slots=True)
+class Counts:
+    """The books: read = applied + duplicate + ignored + rejected."""
+
+    read: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    ignored: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def balanced(self) -> bool:
+        """Whether every record read is accounted for."""
+        return self.read == self.applied + self.duplicate + self.ignored + sum(self.rejected.values())
+
+    def add(self, other: Counts) -> None:
+        """Take over another count."""
+        self.read += other.read
+        self.applied += other.applied
+        self.duplicate += other.duplicate
+        self.ignored += other.ignored
+        for reason, n in other.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + n
+
+
+@dataclass(slots=True)
+class Output:
+    """``changes`` in the order in which they became true for each customer; ``rows`` and ``customers`` as key and value
+    (None deletes); ``offsets``: where each source goes on after this; ``vectors`` float64 (n, d) with their customers
+    and instants, for the trainer."""
+
+    changes: list[Change] = field(default_factory=list)
+    rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    offsets: dict[Source, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    vectors: NDArray[np.float64] | None = None
+    vector_keys: list[bytes] = field(default_factory=list)
+    vector_instants: list[int] = field(default_factory=list)

@@ -1,0 +1,108 @@
+"""The rows of a shard in memory: one array, one fixed-width row a customer, and the pool of their bags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.features import pool
+from stream.features.base import FOREVER
+from stream.plan import header
+from stream.plan.header import Table
+from stream.plan.plan import Plan
+
+
+class Rows:
+    """Rows by customer id (UTF-8), growing by doubling."""
+
+    def __init__(self, plan: Plan, capacity: int = 1024) -> None:
+        self.plan = plan
+        self.blank = plan.layout.blank()
+        self.index: dict[bytes, int] = {}
+        self.keys: list[bytes] = []
+        self.table = self._table(capacity)
+        self.bags = pool.new_pool()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def _table(self, capacity: int) -> Table:
+        ints = np.tile(self.blank, (capacity, 1))
+        dimensions = max(1, len(self.plan.definitions.dimensions))
+        return Table(
+            ints,
+            ints.view(np.float64),
+            np.full((capacity, dimensions), FOREVER, np.int64),
+            np.full(capacity, FOREVER, np.int64),
+            np.zeros(capacity, np.uint8),
+            np.zeros(capacity, np.int64),
+            np.array([0, 0, pool.NONE], np.int64),
+        )
+
+    def find(self, customers: Sequence[bytes]) -> NDArray[np.int64]:
+        """The row of each customer; who is new gets one."""
+        index, keys = self.index, self.keys
+        found = np.empty(len(customers), np.int64)
+        for k, customer in enumerate(customers):
+            i = index.get(customer)
+            if i is None:
+                i = index[customer] = len(keys)
+                keys.append(customer)
+            found[k] = i
+        if len(keys) > self.table.ints.shape[0]:
+            self._grow(len(keys))
+        return found
+
+    def _grow(self, need: int) -> None:
+        old = self.table
+        n = old.ints.shape[0]
+        new = self._table(1 << (need - 1).bit_length())
+        for wide, narrow in (
+            (new.ints, old.ints),
+            (new.expiry, old.expiry),
+            (new.deadline, old.deadline),
+            (new.marks, old.marks),
+            (new.touched, old.touched),
+        ):
+            wide[:n] = narrow
+        new.counters[:] = old.counters
+        self.table = new
+
+    def make_room(self, items: int) -> None:
+        """Room in the pool for so many additions."""
+        entries, table, meta = self.bags
+        need = int(meta[pool.USED]) + items
+        if need > entries.shape[0]:
+            grown = np.zeros((1 << need.bit_length(), pool.WIDTH), np.int64)
+            grown[: entries.shape[0]] = entries
+            entries = grown
+        if 2 * (int(meta[pool.KEYS]) + items) > table.shape[0]:
+            table = self._rehashed(entries, table, int(meta[pool.KEYS]) + items)
+            meta[pool.KEYS] = np.count_nonzero(table[:, 0])
+        self.bags = pool.Bags(entries, table, meta)
+
+    @staticmethod
+    def _rehashed(entries: NDArray[np.int64], table: NDArray[np.int64], keys: int) -> NDArray[np.int64]:
+        """A larger table of the products that are held by anyone."""
+        grown = np.zeros((4 << keys.bit_length(), 2), np.int64)
+        for product, first in table[(table[:, 0] != 0) & (table[:, 1] != pool.NONE)]:
+            grown[pool.slot(grown, int(product))] = product, first
+        return grown
+
+    def touched(self) -> NDArray[np.int64]:
+        """The rows that differ from what is at rest; they count as at rest from now on."""
+        table = self.table
+        rows = table.touched[: table.counters[header.TOUCHED]].copy()
+        table.marks[rows] = 0
+        table.counters[header.TOUCHED] = 0
+        return rows
+
+    def due(self, clock: int) -> NDArray[np.int64]:
+        """Rows with a deadline up to the clock: one scan of a column."""
+        return np.flatnonzero(self.table.deadline[: len(self.keys)] <= clock)
+
+    def next_deadline(self) -> int:
+        """The least deadline of all; FOREVER where there is none."""
+        return int(self.table.deadline[: len(self.keys)].min(initial=FOREVER))

@@ -1,0 +1,65 @@
+"""A decoded batch: the records of one fetch of one topic partition, as columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Codes of records that are not events of the plan (which count from 0).
+IGNORED, REJECTED, CONTROL = -1, -2, -3
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that cannot be applied, and why: ``reason`` is a word to count by, ``detail`` a sentence for people."""
+
+    reason: str
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    detail: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """n records from ``lo`` up to ``hi`` (fetch positions), in log order.
+
+    ``offsets``, ``codes``, ``instants`` and ``messages`` (hashes of message ids) are int64 (n); ``instants`` of
+    rejected records are ``NEVER``.  ``customers`` holds the customer's id as UTF-8, or None; ``names`` and ``ids`` the
+    event's name and message id, for evidence.  ``numbers`` float64 (n, inputs), ``texts`` int64 (n, inputs), ``first``
+    int64 (n + 1) into ``items`` int64 (m, 3), ``offers`` int64 (n): see :class:`stream.plan.header.Events`.  ``timestamps``
+    int64 (n): the records' own.
+    ``at_ms`` is the wall instant of the answer that brought them; ``keys`` the merge keys where the caller sets
+    them (else the running maximum of the topic partition's instants).
+    """
+
+    topic: str
+    partition: int
+    lo: int
+    hi: int
+    offsets: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    instants: NDArray[np.int64]
+    messages: NDArray[np.int64]
+    customers: list[bytes | None]
+    names: list[str]
+    ids: list[str]
+    numbers: NDArray[np.float64]
+    texts: NDArray[np.int64]
+    first: NDArray[np.int64]
+    items: NDArray[np.int64]
+    offers: NDArray[np.int64]
+    timestamps: NDArray[np.int64]
+    at_ms: int = 0
+    keys: NDArray[np.int64] | None = None
+    dead: dict[int, DeadLetter] = field(default_factory=dict)
+    controls: dict[int, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.codes)

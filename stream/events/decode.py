@@ -1,0 +1,259 @@
+"""From records to a batch: JSON to columns, once per event; what cannot be applied becomes a dead letter.
+
+Nothing here raises on bad input: every record ends as an event of the plan, as ignored (a name no definition uses), or
+as rejected with a reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from stream.events.batch import CONTROL, IGNORED, REJECTED, Batch, DeadLetter
+from stream.events.customer import customer_id
+from stream.events.names import MONEY_PROPERTIES, NAMES_OF_TYPES, PRODUCT_UPDATED
+from stream.events.text import text_hash
+from stream.events.wire import envelope, instant_of
+
+MICROS = 1_000_000
+#: Above this, an amount in micros is no longer exact in float64.
+LARGEST_AMOUNT = (1 << 53) / MICROS
+NO_INSTANT = -(1 << 60)
+
+
+class Record(Protocol):
+    """What is read of a record, from Kafka or from a file."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def timestamp(self) -> int | None: ...
+
+
+class _RejectionError(Exception):
+    """Why one record cannot be applied."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+class Schema(Protocol):
+    """What a plan reads of an event (:class:`stream.plan.layout.Inputs`)."""
+
+    @property
+    def codes(self) -> Mapping[str, int]: ...
+    @property
+    def numbers(self) -> Mapping[str, int]: ...
+    @property
+    def texts(self) -> Mapping[str, int]: ...
+
+
+class Decoder:
+    """Decodes the records of any topic for one plan.
+
+    ``aliases`` maps other vocabularies' event names to ours; ``currency`` is the one amounts are kept in and ``rates``
+    what one unit of another is worth in it; ``future_ms`` is how far an event may lie ahead of its record's own
+    timestamp (None: not checked, for replay and compressed time); ``control`` decodes the control topic's records.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        currency: str = "EUR",
+        rates: Mapping[str, float] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        future_ms: int | None = None,
+        control_topic: str = "control",
+        control: Callable[[bytes], tuple[int, Any]] | None = None,
+    ) -> None:
+        self.schema = schema
+        self.codes = dict(schema.codes)
+        for theirs, ours in (aliases or {}).items():
+            if ours in self.codes:
+                self.codes[theirs] = self.codes[ours]
+        self.product_names = {PRODUCT_UPDATED} | {a for a, b in (aliases or {}).items() if b == PRODUCT_UPDATED}
+        self.rates = {currency: 1.0} | dict(rates or {})
+        self.future_ms = future_ms
+        self.control_topic = control_topic
+        self.control = control
+        self.decode_one = msgspec.json.Decoder(envelope(schema.numbers, schema.texts), strict=False).decode
+        self.number_slots = [(name, slot, name in MONEY_PROPERTIES) for name, slot in schema.numbers.items()]
+        self.text_slots = list(schema.texts.items())
+
+    def decode(self, topic: str, partition: int, records: Sequence[Record], lo: int, hi: int) -> Batch:
+        """The records between two fetch positions as columns."""
+        n = len(records)
+        batch = Batch(
+            topic,
+            partition,
+            lo,
+            hi,
+            np.fromiter((r.offset for r in records), np.int64, n),
+            np.full(n, IGNORED, np.int64),
+            np.full(n, NO_INSTANT, np.int64),
+            np.zeros(n, np.int64),
+            [None] * n,
+            [""] * n,
+            [""] * n,
+            np.full((n, max(1, len(self.number_slots))), math.nan),
+            np.zeros((n, max(1, len(self.text_slots))), np.int64),
+            np.zeros(n + 1, np.int64),
+            np.zeros((0, 3), np.int64),
+            np.full(n, NO_INSTANT, np.int64),
+            np.fromiter((r.timestamp or 0 for r in records), np.int64, n),
+        )
+        read = self._control if topic == self.control_topic else self._event
+        items: list[tuple[int, int, int]] = []
+        for i, record in enumerate(records):
+            try:
+                read(batch, i, record, items)
+            except _RejectionError as problem:
+                self._reject(batch, i, record, problem)
+            batch.first[i + 1] = len(items)
+        if items:
+            batch.items = np.array(items, dtype=np.int64)
+        return batch
+
+    def _reject(self, batch: Batch, i: int, record: Record, problem: _RejectionError) -> None:
+        batch.codes[i] = REJECTED
+        batch.instants[i] = NO_INSTANT
+        batch.dead[i] = DeadLetter(
+            problem.reason,
+            batch.topic,
+            batch.partition,
+            record.offset,
+            record.key,
+            record.value,
+            record.timestamp or 0,
+            problem.detail,
+        )
+
+    def _control(self, batch: Batch, i: int, record: Record, items: list[tuple[int, int, int]]) -> None:
+        if self.control is None:
+            return
+        try:
+            batch.instants[i], batch.controls[i] = self.control(record.value or b"")
+        except ValueError as error:
+            raise _RejectionError("control", str(error)) from error
+        batch.codes[i] = CONTROL
+
+    def _event(self, batch: Batch, i: int, record: Record, items: list[tuple[int, int, int]]) -> None:
+        problem = getattr(record, "problem", "")
+        if problem:
+            raise _RejectionError(problem, getattr(record, "detail", ""))
+        event = self._parsed(record.value)
+        name = event.event or NAMES_OF_TYPES.get(event.type or "")
+        if not name:
+            raise _RejectionError("no-event", "the event has no name: 'event' is missing")
+        batch.instants[i] = self._instant(event.timestamp, record)
+        code = self.codes.get(name)
+        if code is None:
+            return
+        product = name in self.product_names
+        if not product:
+            batch.customers[i] = _customer(event.userId, event.anonymousId)
+        identify = event.type == "identify"
+        properties = event.traits if identify else event.properties
+        if properties is not None:
+            self._properties(batch, i, properties, items)
+        if product and batch.first[i] == len(items):
+            raise _RejectionError("no-product", "a product update without a product_id")
+        batch.codes[i] = code
+        batch.names[i] = name
+        batch.ids[i] = message = _message(event.messageId, record, batch)
+        batch.messages[i] = text_hash(message)
+
+    def _parsed(self, value: bytes | None) -> Any:
+        if not value:
+            raise _RejectionError("empty", "the record has no value")
+        try:
+            return self.decode_one(value)
+        except msgspec.ValidationError as error:
+            raise _RejectionError("mistyped", str(error)) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _RejectionError("not-json", _sentence(error)) from error
+
+    def _instant(self, time: Any, record: Record) -> int:
+        if time is None:
+            raise _RejectionError("no-time", "'timestamp' is missing")
+        try:
+            instant = instant_of(time)
+        except (ValueError, OverflowError) as error:
+            raise _RejectionError("bad-time", _sentence(error)) from error
+        if self.future_ms is not None and record.timestamp is not None and instant > record.timestamp + self.future_ms:
+            raise _RejectionError("future", f"{instant - record.timestamp} ms later than the record's own timestamp")
+        return instant
+
+    def _offer(self, time: Any) -> int:
+        try:
+            return instant_of(time)
+        except (ValueError, OverflowError) as error:
+            raise _RejectionError("bad-time", _sentence(error)) from error
+
+    def _properties(self, batch: Batch, i: int, properties: Any, items: list[tuple[int, int, int]]) -> None:
+        rate = 1.0
+        if properties.currency is not None and properties.currency not in self.rates:
+            raise _RejectionError("currency", f"no rate is configured for {properties.currency[:8]!r}")
+        if properties.currency is not None:
+            rate = self.rates[properties.currency]
+        for name, slot, money in self.number_slots:
+            x = getattr(properties, name)
+            if x is not None:
+                batch.numbers[i, slot] = _micros(x, rate, name) if money else _finite(x, name)
+        for name, slot in self.text_slots:
+            text = getattr(properties, name)
+            if text is not None and text != "":
+                batch.texts[i, slot] = text_hash(text if isinstance(text, str) else str(text))
+        if properties.offer_ends is not None:
+            batch.offers[i] = self._offer(properties.offer_ends)
+        if properties.products is not None:
+            items += [_item(p.product_id, p.price, p.quantity, rate) for p in properties.products]
+        elif properties.product_id is not None:
+            items.append(_item(properties.product_id, properties.price, properties.quantity, rate))
+
+
+def _customer(user: str | int | None, anonymous: str | int | None) -> bytes:
+    found = customer_id(None if user is None else str(user), None if anonymous is None else str(anonymous))
+    if found is None:
+        raise _RejectionError("no-customer", "neither 'userId' nor 'anonymousId' is given")
+    return found.encode("utf-8", "surrogatepass")
+
+
+def _message(given: str | int | None, record: Record, batch: Batch) -> str:
+    if given is not None and given != "":
+        return str(given)
+    of_file = getattr(record, "message_id", None)
+    return of_file or f"{batch.topic}/{batch.partition}/{record.offset}"
+
+
+def _finite(x: float, name: str) -> float:
+    if math.isfinite(x):
+        return x
+    raise _RejectionError("mistyped", f"{name!r} is not a finite number")
+
+
+def _micros(x: float, rate: float, name: str) -> float:
+    if abs(x) * rate < LARGEST_AMOUNT:
+        return float(round(x * rate * MICROS))
+    raise _RejectionError("mistyped", f"{name!r} is not an amount of money that can be kept exactly")
+
+
+def _item(product: str | int | None, price: float | None, quantity: float | None, rate: float) -> tuple[int, int, int]:
+    known = price is not None and price >= 0
+    micros = int(_micros(price, rate, "price")) if known and price is not None else -1
+    count = int(quantity) if quantity is not None and 0 <= quantity < 1e9 else 1
+    return (text_hash(str(product)) if product is not None and product != "" else 0, micros, count)
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error)[:200]
