@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from stream.events.instant import iso
+from stream.events.names import NAMES_OF_TYPES
 from stream.events.routing import Topic, topic_of
 from stream.history.mapping import ALL_EVENTS, Column, Fixed, Mapping, OneProduct, Property
 from stream.history.times import format_clock, unit_clock
@@ -16,12 +17,8 @@ from stream.history.times import format_clock, unit_clock
 #: A row's values: text from CSV and columns, any JSON value from JSONL.
 Row = Sequence[Any]
 
-#: Event names whose envelope is not ``track``: the type, and the key that holds the properties.
-_ENVELOPES = {
-    "Page Viewed": ("page", "properties"),
-    "Screen Viewed": ("screen", "properties"),
-    "Identify": ("identify", "traits"),
-}
+#: Event names whose envelope is not ``track``, with its type.
+_TYPES = {name: kind for kind, name in NAMES_OF_TYPES.items()}
 
 
 class RowError(Exception):
@@ -178,8 +175,9 @@ class RowMapper:
 
     def _new_shape(self, theirs: str) -> _Shape:
         name = self._mapping.event or self._mapping.event_names.get(theirs, theirs)
-        kind, payload = _ENVELOPES.get(name, ("track", "properties"))
-        head = {"type": "track", "event": name} if kind == "track" else {"type": kind}
+        kind = _TYPES.get(name)
+        head = {"type": "track", "event": name} if kind is None else {"type": kind}
+        payload = "traits" if kind == "identify" else "properties"
         properties = self._mapping.properties
         fields = _Fields({**properties.get(ALL_EVENTS, {}), **properties.get(name, {})}, self._index)
         shape = _Shape(topic_of(name), head, payload, fields)

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import msgspec
 
 from stream.events.instant import parse_iso
+from stream.events.names import NAMES_OF_TYPES
 from stream.events.routing import topic_of
 from stream.history.record import FileRecord
 
@@ -46,7 +47,7 @@ def wire_record(file: str, number: int, value: bytes) -> FileRecord:
     """The record of one line of wire JSON, routed by its event's name as a live producer would."""
     try:
         event = _envelope(value)
-        topic = topic_of("Identify" if event.type == "identify" else event.event or "")
+        topic = topic_of(NAMES_OF_TYPES.get(event.type) or event.event or "")
         customer = _product(value).properties.product_id if topic == "products" else event.userId or event.anonymousId
         key = customer.encode() if customer else None
     except (msgspec.MsgspecError, UnicodeError):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from click.testing import CliRunner, Result
 
 from stream.cli import load as load_command
 from stream.cli import simulate as simulate_command
 from stream.errors import UserError
 from stream.history.reader import read_events
+from stream.kafka.client import admin_client
 from stream.kafka.send import BATCH_BYTES, sending
 from stream.kafka.topics import create_topics
 from stream.settings import Settings, Topics, load_settings
@@ -60,8 +63,8 @@ async def read_back(settings: Settings, topic: str) -> dict[int, list[Read]]:
     """Everything of a topic, by partition."""
     found: dict[int, list[Read]] = defaultdict(list)
     async with AIOKafkaConsumer(bootstrap_servers=settings.kafka.brokers, auto_offset_reset="earliest") as consumer:
-        await consumer.topics()
-        parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        single = topic in (settings.topics.products, settings.topics.control)
+        parts = [TopicPartition(topic, number) for number in range(1 if single else settings.app.partitions)]
         consumer.assign(parts)
         ends = await consumer.end_offsets(parts)
         while any([await consumer.position(part) < ends[part] for part in parts]):
@@ -172,6 +175,18 @@ def test_lines_that_are_no_events_are_told_and_the_rest_arrives(folder: Path, se
     assert set(of_key(found["clickstream"])) == {b"u1", b"u3", None}
     assert of_key(found["clickstream"])[None] == [b"not json"]
     assert [orjson.loads(record.value)["timestamp"] for record in found["control"][0]] == ["2001-01-01T00:00:00.000Z"]
+
+
+def test_what_the_broker_refuses_is_raised(settings: Settings) -> None:
+    async def send() -> None:
+        async with admin_client(settings) as admin:
+            limit: dict[str, Any] = {"max.message.bytes": "1000"}
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topics.clickstream, limit)])
+        async with sending(settings) as sender:
+            sender.add("clickstream", b"k", os.urandom(5000))
+
+    with pytest.raises(UserError, match="Kafka refused what was sent"):
+        asyncio.run(send())
 
 
 def test_missing_topics_are_one_sentence(broker: str, unique: str, tmp_path: Path) -> None:
