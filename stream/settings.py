@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from stream import settings_file
 from stream.durations import parse_duration
+from stream.errors import UserError
 
 ENV_PREFIX = "SEGSTREAM_"
 
@@ -315,13 +316,19 @@ class Settings(BaseSettings):
         return Output()
 
 
-def load_settings(config_dir: Path | None = None) -> Settings:
-    """Read ``stream.yaml`` and the environment.
+def load_settings(config_dir: Path | None = None, *, brokers: str | None = None) -> Settings:
+    """Read ``stream.yaml`` and the environment; ``brokers``, where given (``--broker``), wins over both.
 
     The folder is the one given, else ``$SEGSTREAM_CONFIG``, else ``./config``, else the copy that comes with the
     package. All mistakes are raised at once as one `UserError`; each names the file, the key and what is expected.
     """
     folder = settings_file.find_config(config_dir)
     settings = settings_file.read_settings(Settings, folder / settings_file.FILE_NAME, ENV_PREFIX)
+    if brokers is not None:
+        try:
+            kafka = settings.kafka.model_copy(update={"brokers": _addresses(brokers)})
+        except ValueError as error:
+            raise UserError(f"--broker {brokers}: {error}") from error
+        settings = settings.model_copy(update={"kafka": kafka})
     settings._config_dir = folder
     return settings

@@ -11,22 +11,32 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from stream.cli.definition_files import read_definitions
 from stream.kafka.topics import TopicReport, check_topics, create_topics, describe_retention
 from stream.settings import load_settings
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Only look; create nothing.")
-@click.option("--output", "outputs", multiple=True, metavar="TOPIC", help="A further output topic; may be repeated.")
+@click.option(
+    "--definitions",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of definitions. [default: segments/]",
+)
+@click.option("--broker", metavar="HOST:PORT", help="Kafka there instead of the one in the settings.")
 @click.option("--config", type=click.Path(path_type=Path, file_okay=False), help="Folder of stream.yaml.")
-def command(check: bool, outputs: tuple[str, ...], config: Path | None) -> None:
+def command(check: bool, definitions: Path | None, broker: str | None, config: Path | None) -> None:
     """Create the topics that are missing and check all of them.
+
+    The topics are those of the settings and those that definitions name for their segments.
 
     Existing topics are never changed: what differs (partitions, compaction, retention, compression, sizes, copies) is
     said in the table. The exit code is 0 when all is as it must be, 1 when something differs.
     """
+    settings = load_settings(config, brokers=broker)
+    outputs = read_definitions(definitions or settings.config_dir / "segments").topics()
     work = check_topics if check else create_topics
-    reports = asyncio.run(work(load_settings(config), outputs))
+    reports = asyncio.run(work(settings, outputs))
     Console().print(table(reports))
     if any(report.differences for report in reports):
         sys.exit(1)

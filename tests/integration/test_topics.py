@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,19 +121,26 @@ def test_what_kafka_refuses_to_create_is_one_sentence(settings: Settings) -> Non
         asyncio.run(create_topics(other(settings, replication_factor=3)))
 
 
-def test_the_command_has_exit_codes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """1 while something is missing or differs, 0 when all is well; the table names what is wrong."""
+def test_the_command_has_exit_codes(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 while something is missing or differs, 0 when all is well; topics that definitions name are among them."""
+    extra = f"{settings.app.id}-vip"
+    (tmp_path / "vip.yaml").write_text(
+        "dimension: vip\nfeatures: {orders: {count: Order Completed}}\n"
+        f"segments: [{{segment: vip, when: orders >= 9, topic: {extra}}}]\n"
+    )
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("SEGSTREAM_KAFKA__BROKERS", settings.kafka.brokers)
     monkeypatch.setenv("SEGSTREAM_APP__ID", settings.app.id)
     monkeypatch.setenv("SEGSTREAM_TOPICS", settings.topics.model_dump_json())
+    options = ["--broker", settings.kafka.brokers, "--definitions", str(tmp_path)]
     run = CliRunner().invoke
-    missing = run(command, ["--check"])
-    assert (missing.exit_code, missing.output.count("missing")) == (1, 11)
-    created = run(command, ["--output", f"{settings.app.id}-vip"])
-    assert (created.exit_code, created.output.count("created")) == (0, 12)
-    assert run(command, ["--check"]).exit_code == 0
+    missing = run(command, ["--check", *options])
+    assert (missing.exit_code, missing.output.count("missing")) == (1, 12), missing.output
+    created = run(command, options)
+    assert (created.exit_code, created.output.count("created")) == (0, 12), created.output
+    assert extra in created.output
+    assert run(command, ["--check", *options]).exit_code == 0
     monkeypatch.setenv("SEGSTREAM_APP__PARTITIONS", "4")
-    unequal = run(command, [])
+    unequal = run(command, options)
     assert unequal.exit_code == 1
     assert "partitions: 8, expected 4" in unequal.output
+    assert isinstance(run(command, ["--definitions", str(tmp_path / "none")]).exception, UserError)

@@ -200,6 +200,16 @@ def test_lookup_order(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load_settings()
 
 
+def test_brokers_of_the_command_line_win(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--broker is stronger than file and variable, and is checked like them; the rest stays."""
+    monkeypatch.setenv("SEGSTREAM_KAFKA__BROKERS", "a:1")
+    write(folder, "app: {partitions: 3}")
+    settings = load_settings(folder, brokers="b:2, c:3")
+    assert (settings.kafka.brokers, settings.app.partitions, settings.config_dir) == ("b:2,c:3", 3, folder)
+    with pytest.raises(UserError, match=r"--broker nowhere: expected host:port"):
+        load_settings(folder, brokers="nowhere")
+
+
 def test_outputs_have_defaults(folder: Path) -> None:
     """segment-changes and customer-segments get all; a topic named by a definition gets fresh events and deadlines."""
     write(folder, "topics: {changes: moves}\noutputs: {vip: {max_age: null, causes: [model]}}")

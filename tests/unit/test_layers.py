@@ -1,0 +1,62 @@
+"""Imports point one way: cli, app, simulate, history, cluster > kafka > engine > plan > features > events."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "stream"
+
+#: package -> what it may import of ours, besides itself
+ANYONE = {"errors", "durations"}
+PURE = ["events", "features", "plan", "engine"]
+ALLOWED: dict[str, set[str]] = {
+    **{name: ANYONE | set(PURE[:level]) for level, name in enumerate(PURE)},
+    "kafka": {*ANYONE, *PURE, "settings", "settings_file"},
+    "cluster": {*ANYONE, *PURE, "kafka"},
+    "history": {*ANYONE, *PURE, "kafka", "cluster"},
+    "simulate": {*ANYONE, *PURE, "kafka"},
+    "app": {*ANYONE, *PURE, "settings", "kafka", "cluster"},
+}
+#: What would bring I/O, a clock or a log into the pure layers.
+IMPURE = {
+    *("asyncio", "aiokafka", "faust", "mode", "logging", "time", "socket", "subprocess", "threading", "random"),
+    *("requests", "aiohttp", "prometheus_client", "click", "rich"),
+}
+
+
+def imports(package: str) -> Iterator[tuple[str, str]]:
+    """(file, module) for every import in a package, also those inside functions."""
+    for file in sorted((PACKAGE / package).rglob("*.py")):
+        where = str(file.relative_to(PACKAGE))
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((where, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{where}: a relative import hides which layer it reaches"
+                if node.module == "stream":
+                    yield from ((where, f"stream.{alias.name}") for alias in node.names)
+                else:
+                    yield where, node.module or ""
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_layer_imports_only_what_lies_below(package: str) -> None:
+    """So each layer can be read, tested and replaced without those above it."""
+    ours = [(file, module.split(".")[1]) for file, module in imports(package) if module.startswith("stream.")]
+    assert [(file, part) for file, part in ours if part != package and part not in ALLOWED[package]] == []
+
+
+@pytest.mark.parametrize("package", PURE)
+def test_pure_layers_have_no_clock_and_no_io(package: str) -> None:
+    """The same shard must run live, in replay and in tests; only who feeds it differs."""
+    assert [(file, module) for file, module in imports(package) if module.split(".")[0] in IMPURE] == []
+
+
+def test_every_package_has_its_place() -> None:
+    """A new package must be given a layer here."""
+    packages = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").exists()}
+    assert packages == {*ALLOWED, "cli"}
