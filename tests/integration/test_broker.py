@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,6 +105,19 @@ def test_what_kafka_refuses_is_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match=r"could not start: .*heap.*; its log is"):
         EmbeddedBroker(tmp_path, port=0, jars=JARS, heap_mb=1).start()
+
+
+def test_a_broker_outlives_the_thread_that_started_it(tmp_path: Path, unique: str) -> None:
+    """The kernel ends a child with the thread that forked it; the broker must not end before its process or a stop."""
+    broker = EmbeddedBroker(tmp_path / "data", port=0, heap_mb=256, jars=JARS)
+    try:
+        starter = threading.Thread(target=broker.start)
+        starter.start()
+        starter.join()
+        asyncio.run(write(broker.address, unique, b"there"))
+        assert asyncio.run(read(broker.address, unique)) == b"there"
+    finally:
+        broker.stop()
 
 
 def test_a_broker_that_dies_is_reported(own: EmbeddedBroker) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click import Context
 
+from stream.cli import COMMANDS, LazyGroup, cli
 from stream.settings import Web, load_settings
 from tests.conftest import REPOSITORY
 
@@ -59,6 +61,16 @@ def test_variables_are_settings(services: dict[str, dict[str, Any]], monkeypatch
     settings = load_settings(REPOSITORY / "config")
     assert settings.kafka.brokers == "kafka:29092"
     assert (settings.web.host, settings.time.clock) == ("0.0.0.0", "event")  # noqa: S104
+
+
+def test_commands_exist(services: dict[str, dict[str, Any]]) -> None:
+    """Each container of ours runs a command that segstream has, and the simulator's options are its own."""
+    commands = {name: service["command"] for name, service in services.items() if "build" in service}
+    assert {command[0] for command in commands.values()} <= COMMANDS.keys()
+    name, *options = commands["simulator"]
+    simulate = LazyGroup("segstream").get_command(Context(cli), name)
+    assert simulate is not None
+    assert simulate.make_context(name, options).params["speed"] == 86_400
 
 
 def test_prometheus_asks_where_the_worker_answers() -> None:
