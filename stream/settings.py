@@ -256,6 +256,21 @@ class Batch(_Section):
         return self
 
 
+class Clusters(_Section):
+    """How the learned dimension learns. What it learns from is in its definition."""
+
+    seed: int = Field(default=1, description="The same seed and the same vectors give the same clusters.")
+    halflife: float = Field(
+        default=0.01, gt=0, le=1, description="Share of the way a centroid moves towards each vector of its cluster."
+    )
+    warm_up: int = Field(default=1_000, ge=1, description="Vectors before the first clusters are published.")
+    publish_every: int = Field(default=5_000, ge=1, description="Vectors from one published version to the next.")
+    lead: Duration = Field(
+        default=60_000, description="How far ahead (event time) a version takes effect, so that all shards know it."
+    )
+    share: float = Field(default=0.1, gt=0, le=1, description="Most of a core that learning may take.")
+
+
 class Web(_Section):
     """The worker's web server: metrics, health and a view of one customer."""
 
@@ -281,6 +296,7 @@ class Settings(BaseSettings):
     time: Time = Field(default=Time(), description="Zone, lateness, clock.")
     money: Money = Field(default=Money(), description="Currency and rates.")
     batch: Batch = Field(default=Batch(), description="Size and pace of transactions.")
+    clusters: Clusters = Field(default=Clusters(), description="How clusters are learned.")
     web: Web = Field(default=Web(), description="The worker's web server.")
 
     _config_dir: Path = PrivateAttr(default_factory=settings_file.shipped_config)

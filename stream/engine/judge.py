@@ -14,6 +14,7 @@ from stream.engine.models import Versions
 from stream.engine.output import Counts, Output
 from stream.engine.rows import Rows
 from stream.events.batch import CONTROL, IGNORED, REJECTED
+from stream.features import pool
 from stream.features.base import Kind
 from stream.plan import header
 from stream.plan.header import Events
@@ -107,6 +108,32 @@ class Judge:
     def rearm(self) -> None:
         """Work out all expiries, after rows came from rest."""
         self.plan.kernels.rearm(self.rows.table, self.rows.bags, self.versions.slots, 0, len(self.rows))
+
+    def warm(self) -> None:
+        """Have every kernel compiled, or loaded from the cache, before the first event needs it."""
+        nothing = np.zeros(0, np.int64)
+        rows, slots, arrays = self.rows, self.versions.slots, self._out(0)
+        blank = Events(
+            nothing,
+            nothing,
+            nothing,
+            nothing,
+            np.zeros((0, 1)),
+            np.zeros((0, 1), np.int64),
+            np.zeros(1, np.int64),
+            np.zeros((1, 3), np.int64),
+            nothing,
+            np.zeros(0, np.int8),
+        )
+        kernels = self.plan.kernels
+        kernels.apply(rows.table, rows.bags, slots, blank, arrays, 0, 0)
+        kernels.fire(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
+        kernels.revise(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
+        kernels.rearm(rows.table, rows.bags, slots, 0, 0)
+        if self.plan.layout.bags:
+            saved = np.zeros((0, pool.SAVED), np.int64)
+            kernels.collect(rows.table, rows.bags, nothing, 0, saved)
+            kernels.spread(rows.table, rows.bags, 0, 0, saved)
 
     def _kernel(self, kernel: Callable[..., tuple[int, int]], rows: Any, t: int, o: Any, k: int) -> tuple[int, int]:
         return kernel(self.rows.table, self.rows.bags, self.versions.slots, rows, t, o, 0, k)

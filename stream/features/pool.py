@@ -39,7 +39,7 @@ class Bags(NamedTuple):
     meta: NDArray[np.int64]
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def slot(table: Any, product: int) -> int:
     """Where the product is in the table, or the empty place where it belongs."""
     mask = table.shape[0] - 1
@@ -49,7 +49,7 @@ def slot(table: Any, product: int) -> int:
     return int(i)
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def find(bags: Any, r: Any, p: int, product: int) -> int:
     """The customer's entry for the product, or NONE."""
     e = r[p + HEAD]
@@ -58,7 +58,7 @@ def find(bags: Any, r: Any, p: int, product: int) -> int:
     return int(e)
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def take(bags: Any) -> int:
     """A free entry."""
     e = bags.meta[FREE]
@@ -70,7 +70,7 @@ def take(bags: Any) -> int:
     return int(e)
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def link(bags: Any, r: Any, p: int, row: int, e: int) -> None:
     """Put an entry whose saved columns are set into its bag and onto its product's list."""
     entries, table = bags.entries, bags.table
@@ -92,7 +92,7 @@ def link(bags: Any, r: Any, p: int, row: int, e: int) -> None:
     table[i, 1] = e
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def unlink(bags: Any, r: Any, p: int, e: int) -> None:
     """Take an entry out of its bag and off its product's list, and free it."""
     entries, table = bags.entries, bags.table
@@ -116,7 +116,7 @@ def unlink(bags: Any, r: Any, p: int, e: int) -> None:
     bags.meta[FREE] = e
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def oldest(bags: Any, r: Any, p: int) -> int:
     """The entry that was added first (ties: the lower product), which gives way at the limit."""
     entries = bags.entries
@@ -131,7 +131,7 @@ def oldest(bags: Any, r: Any, p: int) -> int:
     return int(best)
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def see_price(entries: Any, e: int, t: int, price: int) -> None:
     """A price was seen at t: the last one seen counts, and the first one where none came with the addition."""
     if price < 0 or t < entries[e, PRICE_AT]:

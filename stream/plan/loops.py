@@ -102,8 +102,10 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
         r[VERSION] = models.version[1] if models.effective[1] <= t else models.version[0]
     else:
         n = settle(table, bags, models, i, t, out, n)
-        if n < 0 or n + ROOM > out.ints.shape[0]:
-            return n if n < 0 else ~n
+        if n < 0:
+            return n
+    if n + ROOM > out.ints.shape[0]:
+        return ~n
     touch(table, i)
     fold(ev.code[k], r, table.floats[i], t, bags, i, ev, k)
     r[IDS + r[RING]] = ev.message[k]

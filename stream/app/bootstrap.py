@@ -1,0 +1,110 @@
+"""Wires the parts together: from settings and definitions to plans, decoders and shards, for live and replay alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from stream.cluster.model import ClusterModel
+from stream.cluster.trainer import TrainerSettings
+from stream.compiled import compile_plan
+from stream.engine.merge import Source
+from stream.engine.shard import Shard
+from stream.errors import UserError
+from stream.events.decode import Decoder
+from stream.events.instant import parse_iso
+from stream.features.base import NEVER
+from stream.plan.definitions import Definitions, parse_definitions
+from stream.plan.plan import Plan
+from stream.settings import Settings
+
+
+def read_definitions(folder: Path) -> Definitions:
+    """All ``*.yaml`` in the folder, one dimension a file; the mistakes of all of them are one `UserError`."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise UserError(f"no definitions in {folder}: expected one or more *.yaml files")
+    texts: dict[str, str] = {}
+    for file in files:
+        try:
+            texts[str(file)] = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{file}: cannot be read as UTF-8 text: {error}") from error
+    return parse_definitions(texts)
+
+
+def read_aliases(config_dir: Path) -> dict[str, str]:
+    """Other vocabularies' event names -> ours, from every file in ``aliases/`` beside the settings."""
+    found: dict[str, str] = {}
+    for file in sorted((config_dir / "aliases").glob("*.yaml")):
+        try:
+            names = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"{file}: cannot be read as YAML: {error}") from error
+        if not isinstance(names, dict) or not all(isinstance(v, str) for pair in names.items() for v in pair):
+            raise UserError(f"{file}: expected lines like 'add_to_cart: Product Added'")
+        found |= names
+    return found
+
+
+def make_plan(definitions: Definitions, settings: Settings) -> Plan:
+    """The compiled plan, from the cache in the data folder where it was compiled before."""
+    plan = compile_plan(definitions, settings.app.data_dir / "plans")
+    make_shard(settings, plan, 0, [("", 0)]).judge.warm()
+    return plan
+
+
+def make_decoder(settings: Settings, plan: Plan, *, replay: bool = False) -> Decoder:
+    """The decoder of all topics; in replay and with the event clock nothing is "in the future"."""
+    unchecked = replay or settings.time.clock == "event"
+    return Decoder(
+        plan.inputs,
+        currency=settings.money.currency,
+        rates={currency: float(rate) for currency, rate in settings.money.rates.items()},
+        aliases=read_aliases(settings.config_dir),
+        future_ms=None if unchecked else settings.time.future_tolerance,
+        control_topic=settings.topics.control,
+        control=read_control,
+    )
+
+
+def make_shard(settings: Settings, plan: Plan, partition: int, sources: list[Source]) -> Shard:
+    """An empty shard."""
+    return Shard(plan, partition, sources, disorder=settings.time.disorder, read_model=ClusterModel.from_json)
+
+
+def read_control(value: bytes) -> tuple[int, Any]:
+    """A record of the control topic: (instant, None) for a clock record, (NEVER, model) for a version of clusters.
+
+    A version moves no clock: it takes effect at its own instant.  ValueError says what is wrong with a record.
+    """
+    try:
+        record: Mapping[str, Any] = orjson.loads(value)
+        kind = record["type"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError("a control record must be a JSON object with a 'type'") from error
+    if kind == "clock":
+        return parse_iso(str(record.get("timestamp"))), None
+    if kind == "model":
+        return NEVER, ClusterModel.from_json(value)
+    raise ValueError(f"{str(kind)[:40]!r} is not a type of control record: known are clock and model")
+
+
+def trainer_settings(settings: Settings, plan: Plan) -> TrainerSettings | None:
+    """How the learned dimension of the plan learns; None where there is none."""
+    for dimension in plan.definitions.dimensions:
+        if dimension.learning is not None:
+            return TrainerSettings(
+                plan.vector,
+                dimension.learning.clusters,
+                settings.clusters.seed,
+                settings.clusters.halflife,
+                settings.clusters.publish_every,
+                settings.clusters.warm_up,
+                dimension.name,
+            )
+    return None

@@ -1,0 +1,166 @@
+"""``segstream replay``: history through the same engine, without a broker."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from stream.cli.instants import INSTANT
+from stream.errors import UserError
+
+if TYPE_CHECKING:
+    from stream.engine.output import Counts, Output
+    from stream.engine.shard import Shard
+
+
+@dataclass
+class Summary:
+    """The books of a replay."""
+
+    counts: Counts
+    changes: dict[str, Counter[str]] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def add(self, out: Output) -> None:
+        """Take over one step."""
+        self.counts.add(out.counts)
+        for change in out.changes:
+            self.changes.setdefault(change.dimension, Counter())[change.to_segment or "none"] += 1
+        for dead in out.dead:
+            self.examples.setdefault(dead.reason, f"line {dead.offset}: {dead.detail}")
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of ``--summary``."""
+        return {
+            "read": self.counts.read,
+            "applied": self.counts.applied,
+            "duplicate": self.counts.duplicate,
+            "ignored": self.counts.ignored,
+            "rejected": dict(sorted(self.counts.rejected.items())),
+            "changes": {d: dict(sorted(c.items())) for d, c in sorted(self.changes.items())},
+            "seconds": round(self.seconds, 3),
+        }
+
+    def tell(self, console: Console) -> None:
+        """The summary for people."""
+        counts = self.counts
+        rejected = sum(counts.rejected.values())
+        rate = counts.read / self.seconds if self.seconds else 0.0
+        console.print(
+            f"[bold]{counts.read:,}[/] events read in {self.seconds:.1f} s ({rate:,.0f}/s): "
+            f"{counts.applied:,} applied, {counts.duplicate:,} duplicate, "
+            f"{counts.ignored:,} of no use to any definition, {rejected:,} rejected"
+        )
+        for reason, n in sorted(counts.rejected.items()):
+            console.print(f"  rejected as [yellow]{reason}[/]: {n:,} (first: {self.examples.get(reason, '')})")
+        table = Table("dimension", "segment entered", "changes", title="Segment changes", title_justify="left")
+        for dimension, segments in sorted(self.changes.items()):
+            for segment, n in segments.most_common():
+                table.add_row(dimension, segment, f"{n:,}")
+        console.print(table)
+
+
+@click.command()
+@click.argument("events", nargs=-1, required=True, metavar="EVENTS...")
+@click.option("--mapping", metavar="FILE", help="YAML file that says what the columns mean; without it: wire JSONL.")
+@click.option("--sort", is_flag=True, help="Apply in the order of event time; large files are sorted on disk.")
+@click.option("--definitions", type=click.Path(path_type=Path, file_okay=False), help="Folder of definitions.")
+@click.option("--versions", type=click.Path(path_type=Path, dir_okay=False), help="Published versions to use.")
+@click.option("--until", type=INSTANT, help="Fire deadlines up to then. [default: the last event's time]")
+@click.option("--out", "out_file", metavar="FILE", help="Segment changes, one CloudEvent a line (- for stdout, .gz).")
+@click.option("--snapshot", metavar="FILE", help="One line a customer at the end: segments and features.")
+@click.option("--summary", "summary_file", metavar="FILE", help="The summary as JSON.")
+@click.option("--config", type=click.Path(path_type=Path, file_okay=False), help="Folder of stream.yaml.")
+def command(
+    events: tuple[str, ...],
+    mapping: str | None,
+    sort: bool,
+    definitions: Path | None,
+    versions: Path | None,
+    until: int | None,
+    out_file: str | None,
+    snapshot: str | None,
+    summary_file: str | None,
+    config: Path | None,
+) -> None:
+    """Run event files through the engine and show who would have moved, when and why. No broker is needed.
+
+    EVENTS are files, plain or .gz, of wire events (JSON lines) or, with --mapping, of anything else; - is stdin.
+    Clusters are learned as the replay goes, unless --versions names a file of published ones (`segstream versions`).
+    Exit codes: 0, also where lines were rejected (they are counted and told); 2 for a mistake in what was asked.
+    """
+    from stream.app import bootstrap
+    from stream.cluster.trainer import Trainer
+    from stream.cluster.versions import read_versions
+    from stream.engine.output import Counts
+    from stream.history.mapping import load_mapping
+    from stream.history.reader import read_events
+    from stream.history.replay import SOURCES, Replay
+    from stream.settings import load_settings
+
+    console = Console(stderr=True)
+    settings = load_settings(config)
+    records = read_events(events, None if mapping is None else load_mapping(mapping), sort)
+    found = bootstrap.read_definitions(definitions or settings.config_dir / "segments")
+    with console.status("compiling definitions (the first time takes some seconds)"):
+        plan = bootstrap.make_plan(found, settings)
+    shard = bootstrap.make_shard(settings, plan, 0, SOURCES)
+    learning = bootstrap.trainer_settings(settings, plan)
+    trainer = Trainer(learning) if learning is not None and versions is None else None
+    decoder = bootstrap.make_decoder(settings, plan, replay=True)
+    replay = Replay(shard, decoder, trainer=trainer, lead=settings.clusters.lead)
+    if versions is not None:
+        replay.versions(read_versions(versions))
+    summary = Summary(Counts())
+    began = time.perf_counter()
+    with _writing(out_file) as sink:
+        for step in replay.run(records, until):
+            summary.add(step)
+            if sink is not None:
+                sink.write(b"".join(change.cloud_event() + b"\n" for change in step.changes))
+    summary.seconds = time.perf_counter() - began
+    with _writing(snapshot) as sink:
+        if sink is not None:
+            sink.writelines(_snapshot(shard))
+    with _writing(summary_file) as sink:
+        if sink is not None:
+            sink.write(orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
+    summary.tell(console)
+
+
+def _snapshot(shard: Shard) -> Iterator[bytes]:
+    for key in shard.rows.keys:
+        yield orjson.dumps(shard.describe(key.decode("utf-8", "surrogatepass"))) + b"\n"
+
+
+@contextmanager
+def _writing(path: str | None) -> Iterator[IO[bytes] | None]:
+    """The file to write to: packed where its name ends in .gz, standard output for -, None where none is asked for."""
+    if path is None:
+        yield None
+    elif path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    else:
+        with ExitStack() as stack:
+            try:
+                plain = stack.enter_context(Path(path).open("wb"))
+            except OSError as error:
+                raise UserError(f"cannot write {path}: {error.strerror}") from error
+            if path.endswith(".gz"):
+                yield cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=plain, mode="wb")))
+            else:
+                yield plain
