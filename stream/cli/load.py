@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from stream.cli.collector import collect_seldom
 from stream.cli.instants import INSTANT
 from stream.cli.interrupt import INTERRUPTED_EXIT_CODE, stop_on_signal
 from stream.cli.progress import Report, progress_bar
@@ -71,6 +72,7 @@ def command(
     Without --mapping the lines are events already and are sent as they are, malformed ones too: the worker rejects
     those with a reason. Lines that a mapping cannot make an event of are counted and told, and the exit code is 1.
     """
+    collect_seldom()
     settings = settings_with_broker(config, broker)
     records = read_events(events, None if mapping is None else load_mapping(mapping), sort)
     began = time.monotonic()

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import orjson
 
+from stream.cli.collector import collect_seldom
 from stream.cli.instants import INSTANT
 from stream.cli.interrupt import INTERRUPTED_EXIT_CODE, stop_on_signal
 from stream.cli.progress import Report, progress_bar
@@ -101,6 +102,7 @@ def command(
     To Kafka, records carry the time of sending as theirs; event times are the simulation's. With --speed the control
     topic gets a clock record every second.
     """
+    collect_seldom()
     if out is not None and (broker is not None or config is not None):
         raise click.UsageError("--out writes a file; --broker and --config are for Kafka: give one or the other")
     options = SimulationOptions(customers, days, seed, start, events, products, anonymous, currency or "EUR")

@@ -7,6 +7,7 @@ reorders; what the broker refuses is raised, at the latest by `Sender.flush`.
 
 from __future__ import annotations
 
+import logging
 import time
 from asyncio import Future
 from collections import deque
@@ -128,6 +129,8 @@ async def sending(settings: Settings) -> AsyncIterator[Sender]:
     topics = {role: (name, partitions[name]) for role, name in names.items() if name in partitions}
     defaults = {"compression_type": "lz4", "enable_idempotence": True, "max_batch_size": BATCH_BYTES}
     producer = AIOKafkaProducer(**{**defaults, **producer_options(settings)})
+    # Retries, as after a topic's creation, are aiokafka's warnings; what does not succeed in the end is raised.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     try:
         await producer.start()
         sender = Sender(producer, topics)

@@ -28,7 +28,7 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 
 #: Events are handed on about this often (in simulated time): one sort of many instead of a heap of all.
-SLICE_MS = HOUR_MS
+SLICE_MS = 10 * MINUTE_MS
 
 #: Nobody shops between midnight and this hour (UTC).
 WAKING_HOUR = 6

@@ -183,6 +183,8 @@ WIRE = [
     b'{ "type": "identify", "userId": "u2", "timestamp": "1970-01-01T00:00:01Z", "traits": {"event": "Order x"} }',
     b'{"type":"page","anonymousId":"a1","timestamp":"1970-01-01T01:00:00+01:00"}',
     b'{"type":"track","event":"Product Updated","timestamp":"1970-01-01T00:00:00Z","properties":{"product_id":"p1"}}',
+    b'{"type":"track","event":"Order Completed","userId":7,"timestamp":1769850902.125}',
+    b'{"type":"track","event":"Order Completed","userId":"u1"}',
     b'{"type":"track","event":"Order Completed","userId":"u1","timestamp":"soon"}',
     b'{"type":"track","event":"Order Completed","userId":["u1"]}',
     b"not json at all \xff",
@@ -198,7 +200,9 @@ def test_wire_events_pass_untouched_with_what_routing_needs(tmp_path: Path) -> N
         ("profiles", b"u2", 1000),
         ("clickstream", b"a1", 0),
         ("products", b"p1", 0),
+        ("purchases", b"7", 1769850902125),
         ("purchases", b"u1", None),
+        ("clickstream", None, None),
         ("clickstream", None, None),
         ("clickstream", None, None),
     ]
