@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import faust
@@ -55,7 +56,8 @@ def build_app(
     """The app for shards of any kind. ``web_port`` None: no web server. ``session_timeout`` in seconds."""
     app = App(
         wiring.app_id,
-        broker=f"kafka://{str(wiring.client_options['bootstrap_servers']).split(',')[0]}",
+        # The clients get their addresses from the options; this one is for Faust's own eyes.
+        broker=f"segstream://{_first(wiring.client_options['bootstrap_servers'])}",
         store="memory://",
         Table=CustomerTable,
         topic_partitions=wiring.partitions,
@@ -97,3 +99,7 @@ def build_app(
     if web_port is not None:
         add_views(app)
     return app
+
+
+def _first(servers: str | Sequence[str]) -> str:
+    return servers.split(",")[0] if isinstance(servers, str) else servers[0]

@@ -50,7 +50,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("changes_kept_back_total", "counter", ("topic", "why"), "Changes that the rules of an output kept from it."),
     Metric("customers", "gauge", ("dimension", "segment"), "Customers in each segment, of the shards of this worker."),
     Metric(
-        "event_to_change_seconds", "histogram", (), "From the instant of an event to its changes committed.", _LATENCY
+        "event_to_change_seconds",
+        "histogram",
+        (),
+        "From an event's record timestamp to its changes committed.",
+        _LATENCY,
     ),
     Metric("lag_records", "gauge", ("topic", "partition"), "Records of a source partition that are not yet committed."),
     Metric("clock_age_seconds", "gauge", ("partition",), "How far the clock of a shard is behind the wall clock."),
@@ -103,8 +107,8 @@ class Metrics:
         now = time.time() * 1000
         for change in step.changes:
             self.changes.labels(change.dimension, change.to_segment or "none", change.cause).inc()
-            if change.cause == "event":
-                self.latency.observe(max(0.0, now - change.at_ms) / 1000)
+            if change.caused_ms is not None:
+                self.latency.observe(max(0.0, now - change.caused_ms) / 1000)
         for (topic, why), number in kept_back.items():
             self.kept_back.labels(topic, why).inc(number)
         self.batch_records.observe(counts.read)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
 from stream.app.ports import DeadLetter, Step
-from stream.app.wiring import Wiring
+from stream.app.wiring import Rule, Wiring
 from stream.kafka.transaction import Payload, Row
 
 #: A dead letter carries at most this much of the record's value, in bytes, so that the broker always takes it.
@@ -28,7 +26,7 @@ def payload(step: Step, wiring: Wiring, now_ms: int | None) -> tuple[Payload, Ke
     _add(out, wiring.customers, ((key, value, []) for key, value in step.customers))
     _add(out, wiring.changelog, ((key, value, []) for key, value in step.rows))
     _add(out, wiring.dead_letters, (_dead_letter(dead) for dead in step.dead))
-    _add(out, wiring.vectors, _vectors(step, wiring, now_ms))
+    _add(out, wiring.vectors, _vectors(step, wiring))
     return out, kept_back
 
 
@@ -40,11 +38,11 @@ def _add(out: Payload, topic: str, rows: Iterable[Row]) -> None:
 
 def _changes(step: Step, wiring: Wiring, now_ms: int | None, out: Payload) -> KeptBack:
     kept_back: KeptBack = Counter()
-    rules = {topic: wiring.rule_of(topic) for change in step.changes for topic in change.topic_names()}
+    rules: dict[str, Rule] = {}
     for change in step.changes:
         row: Row | None = None
-        for topic in change.topic_names():
-            rule = rules[topic]
+        for topic in (wiring.changes, *change.topic_names()):
+            rule = rules.get(topic) or rules.setdefault(topic, wiring.rule_of(topic))
             if change.cause not in rule.causes:
                 kept_back[topic, "cause"] += 1
             elif rule.max_age_ms is not None and now_ms is not None and change.at_ms < now_ms - rule.max_age_ms:
@@ -71,9 +69,7 @@ def _dead_letter(dead: DeadLetter) -> Row:
     return dead.key, value, headers
 
 
-def _vectors(step: Step, wiring: Wiring, now_ms: int | None) -> Iterator[Row]:
-    if step.vectors is None:
-        return
-    headers = wiring.vector_headers(now_ms or 0)
-    for key, vector in zip(step.vector_keys, step.vectors, strict=True):
-        yield key, vector.astype(np.dtype("<f8"), copy=False).tobytes(), headers
+def _vectors(step: Step, wiring: Wiring) -> Iterator[Row]:
+    if step.vectors is not None:
+        for key, instant, vector in zip(step.vector_keys, step.vector_instants, step.vectors, strict=True):
+            yield key, *wiring.encode_vector(instant, vector)

@@ -30,8 +30,14 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
+class Batch(Protocol):
+    """Decoded records. ``at_ms`` is set by the worker: the wall instant of the broker's answer that brought them."""
+
+    at_ms: int
+
+
 class Change(Protocol):
-    """A customer has moved from one segment to another."""
+    """A customer has moved from one segment to another; ``topic_names`` are further topics that get it."""
 
     @property
     def dimension(self) -> str: ...
@@ -41,6 +47,8 @@ class Change(Protocol):
     def cause(self) -> str: ...
     @property
     def at_ms(self) -> int: ...
+    @property
+    def caused_ms(self) -> int | None: ...
     @property
     def key(self) -> bytes: ...
     def topic_names(self) -> Sequence[str]: ...
@@ -103,6 +111,8 @@ class Step(Protocol):
     def vectors(self) -> NDArray[np.float64] | None: ...
     @property
     def vector_keys(self) -> Sequence[bytes]: ...
+    @property
+    def vector_instants(self) -> Sequence[int]: ...
 
 
 class Shard(Protocol):
@@ -127,8 +137,8 @@ class Shard(Protocol):
 class Decoder(Protocol):
     """Turns records into the batch that a shard takes; never raises on bad input, which becomes dead letters."""
 
-    def decode(self, topic: str, partition: int, records: Sequence[Record], lo: int, hi: int) -> Any: ...
+    def decode(self, topic: str, partition: int, records: Sequence[Record], lo: int, hi: int) -> Batch: ...
 
 
 #: builds an empty shard of one partition over all its sources
-MakeShard = Callable[[int, Sequence[Source]], Shard]
+MakeShard = Callable[[int, list[Source]], Shard]

@@ -190,9 +190,7 @@ class ShardRunner:
             return
         self._gap_since = None
         if fetched.hi > expected:
-            wiring = self._wiring
-            batch = wiring.decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
-            self.take_batch(tp, batch)
+            self.take_batch(tp, self._host.decode(tp, fetched))
         if fetched.end is not None:
             self.prove(tp, fetched.end)
 
@@ -214,6 +212,12 @@ class ShardRunner:
         if self.state is not State.READY or self.shard is None:
             return None
         return self.shard.expected((tp.topic, tp.partition))
+
+    def done(self, source: Source) -> int:
+        """Up to which offset nothing of a source is left to do."""
+        if self.shard is not None and not self.shard.waiting(source):
+            return self.shard.expected(source)
+        return self.committed.get(source, 0)
 
     def has_enough(self, tp: TopicPartition) -> bool:
         """Whether so many records of a source wait here that no more should be read."""

@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 
 from stream.app.metrics import Metrics
 from stream.app.opening import Opening
-from stream.app.ports import Shard, Source
+from stream.app.ports import Batch, Shard, Source
 from stream.app.runner import ShardRunner, State
 from stream.app.wiring import Wiring
 from stream.errors import UserError
@@ -68,7 +68,7 @@ class ShardHost:
             {**wiring.client_options, **wiring.consumer_options},
             wiring.broadcast_topics,
             self.runners.values,
-            self._decode,
+            self.decode,
             self.crash,
         )
         self.on_opened: list[Callable[[int], None]] = []
@@ -197,8 +197,11 @@ class ShardHost:
         log.error("%s/%d: records %d..%d were deleted before they were read", *tp, known, beginning - 1)
         self.metrics.records_lost.labels(tp.topic).inc(beginning - known)
 
-    def _decode(self, tp: TopicPartition, fetched: Fetched) -> Any:
-        return self.wiring.decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
+    def decode(self, tp: TopicPartition, fetched: Fetched) -> Batch:
+        """What was fetched, as shards take it."""
+        batch = self.wiring.decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
+        batch.at_ms = fetched.at_ms
+        return batch
 
     # -- shards -----------------------------------------------------------------------------------------------------
 
@@ -224,12 +227,9 @@ class ShardHost:
                 yield runner, runner.shard
 
     def lag(self, runner: ShardRunner) -> dict[Source, int]:
-        """Per source of the group's topics: records that the shard has not committed, as of the last fetch."""
+        """Per source of the group's topics: records before its end, as of the last fetch, that are not committed."""
         ends = self.thread.ends([TopicPartition(topic, runner.partition) for topic in self.wiring.group_topics])
-        return {
-            (tp.topic, tp.partition): end - runner.committed.get((tp.topic, tp.partition), 0)
-            for tp, end in ends.items()
-        }
+        return {(tp.topic, tp.partition): end - runner.done((tp.topic, tp.partition)) for tp, end in ends.items()}
 
     def partition_of(self, customer_id: str) -> int:
         """The partition of a customer, as producers in Java and aiokafka choose it."""

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stream.app.ports import Decoder, MakeShard
 
 
@@ -22,6 +25,11 @@ def everything(topic: str) -> Rule:
     return Rule(None, frozenset({"event", "deadline", "definition", "model"}))
 
 
+def no_vectors(instant_ms: int, vector: NDArray[np.float64]) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """For shards that sample no vectors."""
+    raise NotImplementedError("this app samples no vectors")
+
+
 @dataclass(frozen=True)
 class Wiring:
     """Names, limits and makers; all that is decided before the worker starts.
@@ -35,6 +43,7 @@ class Wiring:
     group_topics: tuple[str, ...]
     broadcast_topics: tuple[str, ...]
     changelog: str
+    changes: str
     customers: str
     dead_letters: str
     vectors: str
@@ -44,8 +53,8 @@ class Wiring:
     consumer_options: Mapping[str, Any] = field(default_factory=dict)
     producer_options: Mapping[str, Any] = field(default_factory=dict)
     rule_of: Callable[[str], Rule] = everything
-    #: headers of a record with a sampled feature vector: instant in ms -> headers
-    vector_headers: Callable[[int], list[tuple[str, bytes]]] = lambda instant_ms: []
+    #: value and headers of a record with a feature vector, from its instant in ms and the vector
+    encode_vector: Callable[[int, NDArray[np.float64]], tuple[bytes, list[tuple[str, bytes]]]] = no_vectors
     #: whether a topic read to its end counts as the wall clock; otherwise time is what events say
     wall_clock: bool = True
     #: most events in one transaction

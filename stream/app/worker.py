@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sys
 from typing import Any
@@ -69,6 +70,12 @@ def run_worker(app: App) -> int:
         Worker(app).run()
     except UserError:
         raise
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            port = app.conf.web_port
+            raise UserError(f"port {port} of the web server is taken: choose another with --web-port") from error
+        log.critical("the worker ended: %s", error)
+        return 1
     except Exception as error:
         log.critical("the worker ended: %s: %s", type(error).__name__, error, exc_info=error)
         return 1

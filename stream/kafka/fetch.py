@@ -28,13 +28,14 @@ class End:
 class Fetched:
     """What one step took from a partition: all that lies between the positions ``lo`` and ``hi``.
 
-    ``records`` may be empty although the position moved. ``end`` is set where ``hi`` is the end of the partition.
-    ``term`` says under which assignment it was read.
+    ``records`` may be empty although the position moved. ``at_ms`` is the instant of the broker's answer that brought
+    them. ``end`` is set where ``hi`` is the end of the partition. ``term`` says under which assignment it was read.
     """
 
     lo: int
     hi: int
     records: Sequence[Any]
+    at_ms: int
     end: End | None = None
     term: int = 0
 
@@ -105,7 +106,7 @@ class Taker:
                 continue
             end = self._new_end(tp, state)
             if state.position != lo or tp in taken:
-                answer.batches[tp] = Fetched(lo, state.position, taken.get(tp, ()), end, term)
+                answer.batches[tp] = Fetched(lo, state.position, taken.get(tp, ()), state.timestamp or 0, end, term)
                 # A partition that was only partly taken goes behind the others.
                 if tp in fetcher._records:
                     fetcher._records.move_to_end(tp)

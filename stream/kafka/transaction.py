@@ -99,7 +99,9 @@ class ShardProducer:
             partition = self._partition % len(await producer.partitions_for(topic))
             for batch in self._batches(rows):
                 count = batch.record_count()
-                sent.append((topic, count, await producer.send_batch(batch, topic, partition=partition)))
+                future = await producer.send_batch(batch, topic, partition=partition)
+                future.add_done_callback(_seen)
+                sent.append((topic, count, future))
         answers = await asyncio.gather(*(future for *_, future in sent), return_exceptions=True)
         ends: dict[str, int] = {}
         for (topic, count, _), answer in zip(sent, answers, strict=True):
@@ -134,6 +136,7 @@ class ShardProducer:
 
     async def stop(self) -> None:
         """Let go of the connections. Never raises and takes a few seconds at most; an open transaction stays open."""
+        _seen(self._producer._txn_manager._transaction_waiter)
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._producer.stop()
@@ -143,3 +146,9 @@ class ShardProducer:
             if task is not None:
                 task.cancel()
             await self._producer.client.close()
+
+
+def _seen(future: asyncio.Future[Any] | None) -> None:
+    """Mark the exception of a future as known: a transaction fails once, but all that it waited for fails with it."""
+    if future is not None and future.done() and not future.cancelled():
+        future.exception()

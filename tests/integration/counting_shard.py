@@ -17,13 +17,14 @@ from stream.app.ports import Source
 OWN_ROW = b"\x00shard"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Batch:
     topic: str
     partition: int
     lo: int
     hi: int
     records: tuple[Any, ...]
+    at_ms: int = 0
 
 
 class Decoder:
@@ -35,14 +36,14 @@ class Decoder:
 class Change:
     key: bytes
     body: dict[str, Any]
-    topics: tuple[str, ...]
     at_ms: int = 0
+    caused_ms: int | None = None
     cause: str = "event"
     dimension: str = "count"
     to_segment: str | None = "counted"
 
     def topic_names(self) -> Sequence[str]:
-        return self.topics
+        return ()
 
     def headers(self) -> list[tuple[str, bytes]]:
         return [("ce_type", b"test")]
@@ -70,18 +71,19 @@ class Step:
     counts: Counts = field(default_factory=Counts)
     vectors: None = None
     vector_keys: Sequence[bytes] = ()
+    vector_instants: Sequence[int] = ()
 
 
 class CountingShard:
     """Counts per customer. ``big_row`` makes one row of that many bytes, which no topic takes."""
 
-    def __init__(self, partition: int, sources: Sequence[Source], out: str, by: str) -> None:
+    def __init__(self, partition: int, sources: Sequence[Source], by: str) -> None:
         self.partition = partition
         self.counts: dict[bytes, int] = {}
         self.proofs: dict[Source, tuple[int, int]] = {}
         self.clock_ms: int | None = None
         self._sources = list(sources)
-        self._out, self._by = out, by
+        self._by = by
         self._own: dict[Source, int] = {}
         self._expected: dict[Source, int] = {}
         self._applied: dict[Source, int] = {}
@@ -140,7 +142,7 @@ class CountingShard:
                 self.counts[record.key] = count = self.counts.get(record.key, 0) + 1
                 touched.add(record.key)
                 body = {"topic": source[0], "n": json.loads(record.value)["n"], "count": count, "by": self._by}
-                step.changes.append(Change(record.key, body, (self._out,), record.timestamp))
+                step.changes.append(Change(record.key, body, record.timestamp, record.timestamp))
             if not waiting:
                 self._applied[source] = self._expected[source]
         self._moved = any(self._waiting.values())

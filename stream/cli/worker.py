@@ -1,0 +1,64 @@
+"""``segstream worker``: one worker of the group."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--broker", metavar="HOST:PORT", help="Kafka there instead of the one in the settings.")
+@click.option(
+    "--definitions",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of definitions. [default: segments/ beside stream.yaml]",
+)
+@click.option("--web-port", type=click.IntRange(0, 65_535), help="Port of metrics and views; 0: any free one.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    default="INFO",
+    show_default=True,
+    help="How much to log, on stderr.",
+)
+@click.option("--config", type=click.Path(path_type=Path, file_okay=False), help="Folder of stream.yaml.")
+def command(
+    broker: str | None, definitions: Path | None, web_port: int | None, log_level: str, config: Path | None
+) -> None:
+    """Run one worker until Ctrl-C.
+
+    Workers of one app.id form a group: each owns some partitions with their customers, and when one ends the others
+    take over its customers with their state. Workers on one machine need a --web-port each.
+
+    Metrics are at /metrics, a customer at /customers/ID. The exit code is 0 after SIGTERM or Ctrl-C, which finish or
+    abort what is being written, and not 0 when the worker cannot start or go on.
+    """
+    # Imported here: the engine takes a second, and help should not.
+    from stream.app.bootstrap import make_plan, read_definitions
+    from stream.app.live import create_app
+    from stream.app.worker import run_worker, set_up_logging
+    from stream.kafka.topics import ensure_topics
+    from stream.settings import load_settings
+
+    set_up_logging(log_level.upper())
+    settings = load_settings(config, brokers=broker)
+    compiled = read_definitions(definitions or settings.config_dir / "segments")
+    for report in asyncio.run(ensure_topics(settings, compiled.topics())):
+        for difference in report.differences:
+            log.warning("topic %s: %s", report.spec.name, difference)
+    plan = make_plan(compiled, settings)
+    app = create_app(settings, plan, web_port=web_port)
+    log.info(
+        "worker of %s at %s, metrics at http://%s:%d/metrics",
+        settings.app.id,
+        settings.kafka.brokers,
+        settings.web.host,
+        app.conf.web_port,
+    )
+    sys.exit(run_worker(app))
