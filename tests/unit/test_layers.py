@@ -17,9 +17,9 @@ ALLOWED: dict[str, set[str]] = {
     **{name: ANYONE | set(PURE[:level]) for level, name in enumerate(PURE)},
     "kafka": {*ANYONE, *PURE, "settings", "settings_file"},
     "cluster": {*ANYONE, *PURE, "kafka"},
-    "history": {*ANYONE, *PURE, "kafka", "cluster"},
+    "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster"},
     "simulate": {*ANYONE, *PURE, "kafka"},
-    "app": {*ANYONE, *PURE, "settings", "kafka", "cluster"},
+    "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster"},
 }
 #: What would bring I/O, a clock or a log into the pure layers.
 IMPURE = {
