@@ -45,6 +45,11 @@ class Run:
         found: NDArray[Any] = (parts[0] if len(parts) == 1 else np.concatenate(parts))[self.order]
         return found
 
+    def values(self, name: str) -> list[Any]:
+        """A list of the batches, in order."""
+        flat = [value for p in self.pieces for value in getattr(p.batch, name)[p.start : p.stop]]
+        return [flat[k] for k in self.order.tolist()]
+
     def origin(self, k: int) -> tuple[Any, int]:
         """The batch of the k-th record and its index there."""
         return self.pieces[int(self.piece[k])].batch, int(self.at[k])
@@ -152,10 +157,10 @@ class Judge:
     def _events(self, run: Run) -> Events:
         codes = run.codes
         rows = np.full(len(run), -1, np.int64)
-        owners = [(k, batch.customers[i]) for k, (batch, i) in enumerate(map(run.origin, range(len(run))))]
-        own = [(k, customer) for k, customer in owners if customer is not None and codes[k] >= 0]
+        customers = run.values("customers")
+        own = [k for k in np.flatnonzero(codes >= 0).tolist() if customers[k] is not None]
         if own:
-            rows[[k for k, _ in own]] = self.rows.find([customer for _, customer in own])
+            rows[own] = self.rows.find([customers[k] for k in own])
         first, items = run.items()
         self.rows.make_room(int(first[-1]))
         return Events(
