@@ -7,12 +7,12 @@ import os
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import NewTopic
 from click.testing import CliRunner, Result
 
 from stream.cli import load as load_command
@@ -177,12 +177,18 @@ def test_lines_that_are_no_events_are_told_and_the_rest_arrives(folder: Path, se
     assert [orjson.loads(record.value)["timestamp"] for record in found["control"][0]] == ["2001-01-01T00:00:00.000Z"]
 
 
-def test_what_the_broker_refuses_is_raised(settings: Settings) -> None:
+def test_what_the_broker_refuses_is_raised(settings: Settings, unique: str) -> None:
+    """A topic that takes small records only, and one that is too large for it."""
+    small = settings.model_copy(
+        update={"topics": settings.topics.model_copy(update={"clickstream": f"{unique}-small"})}
+    )
+    topic = NewTopic(small.topics.clickstream, 4, 1, topic_configs={"max.message.bytes": "1000"})
+
     async def send() -> None:
-        async with admin_client(settings) as admin:
-            limit: dict[str, Any] = {"max.message.bytes": "1000"}
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topics.clickstream, limit)])
-        async with sending(settings) as sender:
+        async with admin_client(small) as admin:
+            await admin.create_topics([topic])
+        await create_topics(small)  # returns when the topic is visible
+        async with sending(small) as sender:
             sender.add("clickstream", b"k", os.urandom(5000))
 
     with pytest.raises(UserError, match="Kafka refused what was sent"):
