@@ -182,7 +182,7 @@ def _finish(draft: _Draft, drafts: MappingOf[str, _Draft]) -> Dimension:
     names = _Names(draft, drafts)
     learn = draft.root.get("learn")
     segments = tuple(s for s in (_segment(rule, draft, names) for rule in draft.rules) if s)
-    if not segments and not learn:
+    if not draft.rules and not learn:
         draft.root.value.wrong("a dimension needs 'segments' (or 'learn', for clusters)")
     learning = _learning(learn.mapping(), names) if learn else None
     text = {key: value.text() for key in ("description", "owner", "otherwise") if (value := draft.root.get(key))}
