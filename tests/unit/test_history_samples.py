@@ -103,7 +103,7 @@ def test_a_sorted_sample_is_in_the_order_of_time_and_complete(name: str) -> None
                 "event": "Order Completed",
                 "userId": "00004",
                 "timestamp": "1997-01-18T00:00:00.000Z",
-                "properties": {"total": 29.73, "currency": "USD", "items": 2},
+                "properties": {"total": 29.73, "items": 2},
             },
         ),
     ],
