@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import faust
@@ -22,6 +22,17 @@ class App(faust.App):
     """A Faust app whose shards read, remember and write exactly once."""
 
     shards: ShardHost
+    #: what made the worker end by itself
+    failure: BaseException | None = None
+    #: set by the worker: asks it to end as a signal does
+    end_worker: Callable[[], None] | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """End the worker in good order, and let it say why."""
+        if self.failure is None:
+            self.failure = error
+            if self.end_worker is not None:
+                self.end_worker()
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)

@@ -76,7 +76,6 @@ class ShardHost:
         #: whether the group has given this worker an assignment, and not yet taken it back
         self.joined = False
         self._app: App | None = None
-        self._crashing: asyncio.Task[None] | None = None
 
     # -- the worker's life ------------------------------------------------------------------------------------------
 
@@ -95,10 +94,8 @@ class ShardHost:
 
     def crash(self, error: BaseException) -> None:
         """End the worker: going on would lose events, or apply them twice."""
-        if self._crashing is None and self._app is not None:
-            if not isinstance(error, UserError):
-                log.critical("the worker ends: %s", error, exc_info=error)
-            self._crashing = asyncio.ensure_future(self._app.crash(error))
+        if self._app is not None:
+            self._app.fail(error)
 
     # -- the group --------------------------------------------------------------------------------------------------
 

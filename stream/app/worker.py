@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import sys
 from typing import Any
 
@@ -35,6 +36,7 @@ class Worker(faust.Worker):
         asyncio.set_event_loop(loop)
         super().__init__(app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
         self.spinner = None
+        app.end_worker = lambda: self._schedule_shutdown(signal.SIGTERM)
 
     def run(self) -> None:
         """Start the app and serve until SIGTERM or SIGINT. Raises what made the worker end by itself."""
@@ -42,7 +44,7 @@ class Worker(faust.Worker):
         try:
             self.loop.run_until_complete(starting)
         except asyncio.CancelledError:
-            log.info("stopped by a signal")
+            log.info("stopped")
         finally:
             self.stop_and_shutdown()
 
@@ -68,6 +70,8 @@ def run_worker(app: App) -> int:
     """Run the worker: 0 after a signal, 1 after a fault that was logged. Raises `UserError` for what one can mend."""
     try:
         Worker(app).run()
+        if app.failure is not None:
+            raise app.failure
     except UserError:
         raise
     except OSError as error:

@@ -19,6 +19,7 @@ class Openers(Protocol):
     """What recovery asks of those who own the shards (``app.shards``)."""
 
     async def assigned(self, actives: Iterable[TP]) -> None: ...
+    def crash(self, error: BaseException) -> None: ...
 
 
 class Recovery(StockRecovery):
@@ -40,7 +41,7 @@ class Recovery(StockRecovery):
         try:
             await shards.assigned(self.app.assignor.assigned_actives())
         except UserError as error:
-            await self.app.crash(error)
+            shards.crash(error)
             return
         self.signal_recovery_start.set()
 

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -50,6 +52,7 @@ class Stage:
     partitions: int = 4
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     fed: Counter[tuple[bytes, str]] = field(default_factory=Counter)
+    port: int = 0
 
     async def create_topics(self, **partitions: int) -> None:
         """Create all topics; ``partitions`` names topics (by their suffix) that get another number."""
@@ -78,6 +81,19 @@ class Stage:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def free_port(self) -> int:
+        """A port for the web server of one worker."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        return self.port
+
+    def get(self, path: str) -> bytes:
+        """What the worker with the web server answers."""
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            body: bytes = answer.read()
+            return body
 
     def log(self, name: str) -> Path:
         """Where a worker logs to."""

@@ -14,6 +14,7 @@ from counting_shard import CountingShard, Decoder
 from stream.app.app import App, build_app
 from stream.app.wiring import Wiring
 from stream.app.worker import run_worker, set_up_logging
+from stream.errors import UserError
 from stream.kafka.transaction import Payload, ShardProducer
 
 
@@ -66,4 +67,8 @@ if __name__ == "__main__":
     if share:
         slow_down(share, seconds)
     set_up_logging("INFO", sys.stdout)
-    sys.exit(run_worker(counting_app(**options)))
+    try:
+        sys.exit(run_worker(counting_app(**options)))
+    except UserError as error:
+        print(error)
+        sys.exit(error.exit_code)
