@@ -45,7 +45,7 @@ class Opening:
             began = time.monotonic()
             await runner.new_producer()
             committed, beginnings = await self._offsets(runner.partition)
-            shard, position = await self._rows(runner, committed)
+            shard, position = await self._rows(runner, committed, beginnings)
             starts = self._place(shard, runner, committed, beginnings)
             group = {tp: at for tp, at in starts.items() if tp.topic in self._host.wiring.group_topics}
             if not await self._host.thread.read_from(group, term) or self._host.term != term:
@@ -62,14 +62,18 @@ class Opening:
             beginnings = await self._host.thread.beginnings(tps)
             return committed, {**beginnings, **await self._host.broadcast.beginnings()}
 
-    async def _rows(self, runner: ShardRunner, committed: dict[TopicPartition, int]) -> tuple[Shard, int]:
+    async def _rows(
+        self, runner: ShardRunner, committed: dict[TopicPartition, int], beginnings: dict[TopicPartition, int]
+    ) -> tuple[Shard, int]:
         """The shard with the rows that are committed, and the position of the changelog that they stand for."""
-        if runner.shard is not None and runner.kept is not None:
-            if all(runner.committed.get((tp.topic, tp.partition)) == at for tp, at in committed.items()):
+        kept = runner.shard
+        if kept is not None and runner.kept is not None:
+            same = all(runner.committed.get((tp.topic, tp.partition)) == at for tp, at in committed.items())
+            if same and all(kept.expected((tp.topic, tp.partition)) >= at for tp, at in beginnings.items()):
                 foreign: list[Any] = []
                 position = await self._read(runner, runner.kept, foreign.extend)
                 if not foreign:
-                    return runner.shard, position
+                    return kept, position
             log.info("shard %d: written elsewhere meanwhile, its rows are read anew", runner.partition)
         shard = self._host.new_shard(runner.partition)
 

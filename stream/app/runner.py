@@ -221,7 +221,7 @@ class ShardRunner:
 
     def has_enough(self, tp: TopicPartition) -> bool:
         """Whether so many records of a source wait here that no more should be read."""
-        return tp in self._crowded
+        return self.state is State.READY and tp in self._crowded
 
     def is_blocked_by(self, topics: frozenset[str]) -> bool:
         """Whether the next record waits for one of these topics."""

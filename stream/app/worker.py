@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import signal
 import sys
+import threading
 from typing import Any
 
 import faust
@@ -15,6 +17,9 @@ from stream.app.app import App
 from stream.errors import UserError
 
 log = logging.getLogger(__name__)
+
+#: Seconds after which a worker that was asked to end does so whatever it waits for. Kafka aborts what is left open.
+STOP_SECONDS = 8.0
 
 #: loggers that say little to an operator below this level; Faust's services log under the module of their class
 _QUIET = {
@@ -48,9 +53,36 @@ class Worker(faust.Worker):
         finally:
             self.stop_and_shutdown()
 
+    def _schedule_shutdown(self, number: signal.Signals) -> None:
+        """End within a time limit: where the cluster cannot be reached, clients would wait for it."""
+        if not self._signal_stop_time:
+            limit = threading.Timer(STOP_SECONDS, _give_up)
+            limit.daemon = True
+            limit.start()
+        super()._schedule_shutdown(number)
+
     async def _sentinel_task(self) -> None:
         """Faust waits a second here before it closes the loop; one turn of the loop does."""
         await asyncio.sleep(0)
+
+
+class Sparing(logging.Filter):
+    """Lets a client's message through once in a while only: while a broker is away it comes many times a second."""
+
+    def __init__(self, every: float = 10.0) -> None:
+        super().__init__()
+        self._every = every
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write this record."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        which = (record.name, str(record.msg))
+        if record.created - self._last.get(which, 0.0) < self._every:
+            return False
+        self._last[which] = record.created
+        return True
 
 
 def set_up_logging(level: str = "INFO", stream: Any = None) -> None:
@@ -62,6 +94,8 @@ def set_up_logging(level: str = "INFO", stream: Any = None) -> None:
         datefmt="%H:%M:%S",
         force=True,
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Sparing())
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(max(quiet, logging.getLevelNamesMapping()[level]))
 
@@ -84,3 +118,9 @@ def run_worker(app: App) -> int:
         log.critical("the worker ended: %s: %s", type(error).__name__, error, exc_info=error)
         return 1
     return 0
+
+
+def _give_up() -> None:
+    log.critical("not stopped within %.0f s: leaving without a goodbye to the group", STOP_SECONDS)
+    logging.shutdown()
+    os._exit(1)

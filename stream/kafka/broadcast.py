@@ -18,6 +18,10 @@ IDLE_WAIT_MS = 50
 POLL_SECONDS = 0.5
 
 
+class RecordsGoneError(Exception):
+    """Kafka has deleted records of a topic before a shard has read them; the shard must be opened anew."""
+
+
 class Reader(Protocol):
     """A shard that reads along, each with its own cursor into every partition."""
 
@@ -61,6 +65,8 @@ class Broadcast:
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._positioned: set[TopicPartition] = set()
+        #: where a gap has made us seek to, until there is none
+        self._sought: dict[TopicPartition, int] = {}
         self._changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -154,9 +160,7 @@ class Broadcast:
     def _hand_out(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, Fetched]) -> None:
         for tp, fetched in batches.items():
             cursors = [(reader, cursor) for reader in self._readers() if (cursor := reader.expected(tp)) is not None]
-            behind = [cursor for _, cursor in cursors if cursor < fetched.lo]
-            if behind:
-                consumer.seek(tp, min(behind))
+            self._mind_gap(consumer, tp, fetched, [cursor for _, cursor in cursors if cursor < fetched.lo])
             decoded = None
             for reader, cursor in cursors:
                 if fetched.lo <= cursor < fetched.hi:
@@ -164,3 +168,14 @@ class Broadcast:
                     reader.take_batch(tp, decoded)
                 if fetched.end is not None:
                     reader.prove(tp, fetched.end)
+
+    def _mind_gap(self, consumer: AIOKafkaConsumer, tp: TopicPartition, fetched: Fetched, behind: list[int]) -> None:
+        """Seek back to the oldest cursor; where that was tried before, its records are gone."""
+        if not behind:
+            self._sought.pop(tp, None)
+            return
+        oldest = min(behind)
+        if self._sought.get(tp) == oldest:
+            raise RecordsGoneError(f"{tp.topic}/{tp.partition}: asked for offset {oldest}, got {fetched.lo}")
+        self._sought[tp] = oldest
+        consumer.seek(tp, oldest)

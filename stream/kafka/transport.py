@@ -221,6 +221,9 @@ class Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek nothing: each shard seeks its own partitions when it opens."""
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Warn of nothing: Faust looks for acks and for fetches of the changelog. The metrics tell of lag."""
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """End the term, let running transactions end, and only then let Faust go on with the rebalance."""
         self.stop_flow()

@@ -129,7 +129,9 @@ class Stage:
 
     async def feed(self, count: int, rate: float) -> None:
         """Send events of many customers to both topics at about that rate per second."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.broker, linger_ms=5, enable_idempotence=True)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.broker, linger_ms=5, enable_idempotence=True, request_timeout_ms=120_000
+        )
         await producer.start()
         rng, began = random.Random(len(self.fed)), time.monotonic()
         for number in range(count):

@@ -1,0 +1,168 @@
+"""What a step decided becomes what a transaction writes: rules of outputs, dead letters, offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stream.app.metrics import METRICS, Metrics
+from stream.app.outputs import MAX_DEAD_VALUE, payload
+from stream.app.wiring import Rule, Wiring, everything
+
+DAY = 86_400_000
+NOW = 100 * DAY
+
+
+@dataclass(frozen=True)
+class Change:
+    at_ms: int = NOW
+    cause: str = "event"
+    topics: tuple[str, ...] = ()
+    key: bytes = b"c1"
+    dimension: str = "lifecycle"
+    to_segment: str | None = "at-risk"
+    caused_ms: int | None = NOW
+
+    def topic_names(self) -> Sequence[str]:
+        return self.topics
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return [("ce_id", b"1")]
+
+    def data(self) -> bytes:
+        return b"{}"
+
+
+@dataclass(frozen=True)
+class Dead:
+    value: bytes | None
+    reason: str = "json"
+    topic: str = "clicks"
+    partition: int = 2
+    offset: int = 7
+    key: bytes | None = None
+    timestamp: int = 5
+    detail: str = "not JSON"
+
+
+@dataclass
+class Counts:
+    read: int = 3
+    applied: int = 1
+    duplicate: int = 0
+    ignored: int = 1
+    rejected: Mapping[str, int] = field(default_factory=lambda: {"json": 1})
+
+
+@dataclass
+class Step:
+    changes: list[Change] = field(default_factory=list)
+    rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    dead: list[Dead] = field(default_factory=list)
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    vectors: Any = None
+    vector_keys: list[bytes] = field(default_factory=list)
+    vector_instants: list[int] = field(default_factory=list)
+
+
+def wiring(rule_of: Callable[[str], Rule] = everything) -> Wiring:
+    """An app of one group topic and one that everyone reads."""
+
+    def never(*args: Any) -> Any:
+        raise NotImplementedError
+
+    return Wiring(
+        app_id="app",
+        partitions=4,
+        group_topics=("clicks",),
+        broadcast_topics=("products",),
+        changelog="log",
+        changes="changes",
+        customers="customers",
+        dead_letters="dead",
+        vectors="vectors",
+        make_shard=never,
+        decoder=never,  # type: ignore[arg-type]
+        client_options={},
+        rule_of=rule_of,
+        encode_vector=lambda instant, vector: (vector.tobytes(), [("instant", b"%d" % instant)]),
+    )
+
+
+def test_only_offsets_of_the_group_are_committed() -> None:
+    """Cursors of topics that everyone reads are in the shard's own row: the group has no offsets for them."""
+    out, _ = payload(Step(offsets={("clicks", 2): 9, ("products", 0): 4}), wiring(), NOW)
+    assert dict(out.offsets) == {("clicks", 2): 9}
+
+
+def test_everything_of_a_step_has_its_topic() -> None:
+    """Nothing that a step decided is left out of its transaction, and an empty part names no topic."""
+    step = Step(
+        changes=[Change(topics=("at-risk",))],
+        rows=[(b"r", b"1"), (b"s", None)],
+        customers=[(b"c1", b"{}")],
+        vectors=np.ones((1, 2)),
+        vector_keys=[b"c1"],
+        vector_instants=[NOW],
+    )
+    out, kept_back = payload(step, wiring(), NOW)
+    assert {topic: len(rows) for topic, rows in out.rows.items()} == {
+        "changes": 1,
+        "at-risk": 1,
+        "log": 2,
+        "customers": 1,
+        "vectors": 1,
+    }
+    assert out.rows["changes"] == [(b"c1", b"{}", [("ce_id", b"1")])]
+    assert not kept_back
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (Change(NOW - 2 * DAY, topics=("mail",)), None),
+        (Change(NOW - 2 * DAY - 1, topics=("mail",)), "age"),
+        (Change(cause="model", topics=("mail",)), "cause"),
+    ],
+)
+def test_old_news_and_other_causes_are_kept_from_an_output(change: Change, why: str | None) -> None:
+    """A first start on a year of history must not mail everyone; the main topic gets all the same."""
+
+    def rule_of(topic: str) -> Rule:
+        return Rule(2 * DAY, frozenset({"event", "deadline"})) if topic == "mail" else everything(topic)
+
+    out, kept_back = payload(Step(changes=[change]), wiring(rule_of), NOW)
+    assert len(out.rows["changes"]) == 1
+    assert ("mail" in out.rows) is (why is None)
+    assert dict(kept_back) == ({("mail", why): 1} if why else {})
+
+
+def test_a_dead_letter_tells_where_it_came_from_and_always_fits() -> None:
+    """A record at the limit of its topic must not be refused by the dead letters' topic."""
+    out, _ = payload(Step(dead=[Dead(b"x" * (MAX_DEAD_VALUE + 1)), Dead(b"y")]), wiring(), NOW)
+    (_, long, headers), (_, short, _) = out.rows["dead"]
+    told = dict(headers)
+    assert long is not None
+    assert len(long) == MAX_DEAD_VALUE
+    assert short == b"y"
+    assert (told["reason"], told["topic"], told["partition"], told["offset"]) == (b"json", b"clicks", b"2", b"7")
+    assert told["size"] == b"%d" % (MAX_DEAD_VALUE + 1)
+
+
+def test_metrics_count_committed_steps_and_name_no_customer() -> None:
+    """Labels are few: a customer's id in one would make a time series of each customer."""
+    assert not [metric for metric in METRICS if {"customer", "customer_id", "key"} & set(metric.labels)]
+    metrics = Metrics()
+    _, kept_back = payload(Step(changes=[Change()]), wiring(), NOW)
+    metrics.committed(Step(changes=[Change()]), kept_back, 0.001, 0.002)
+    value = metrics.registry.get_sample_value
+    assert value("segstream_events_total", {"outcome": "applied"}) == 1
+    assert value("segstream_events_total", {"outcome": "rejected_json"}) == 1
+    labels = {"dimension": "lifecycle", "segment": "at-risk", "cause": "event"}
+    assert value("segstream_changes_total", labels) == 1
