@@ -109,7 +109,7 @@ async def _run(
                             await sender.ship()
                 report(None, f"{loaded.sent:,} events")
                 await asyncio.sleep(0)
-            await sender.flush()
+            await sender.ship()
             closing = until if until is not None else loaded.last_ms
             if closing_clock and closing is not None and not stop.is_set():
                 sender.add_to_all("control", clock_record(closing))

@@ -79,6 +79,7 @@ class Summary:
 @click.option("--sort", is_flag=True, help="Apply in the order of event time; large files are sorted on disk.")
 @click.option("--definitions", type=click.Path(path_type=Path, file_okay=False), help="Folder of definitions.")
 @click.option("--versions", type=click.Path(path_type=Path, dir_okay=False), help="Published versions to use.")
+@click.option("--save-versions", metavar="FILE", help="The versions that the replay learned, for --versions.")
 @click.option("--until", type=INSTANT, help="Fire deadlines up to then. [default: the last event's time]")
 @click.option("--out", "out_file", metavar="FILE", help="Segment changes, one CloudEvent a line (- for stdout, .gz).")
 @click.option("--snapshot", metavar="FILE", help="One line a customer at the end: segments and features.")
@@ -90,6 +91,7 @@ def command(
     sort: bool,
     definitions: Path | None,
     versions: Path | None,
+    save_versions: str | None,
     until: int | None,
     out_file: str | None,
     snapshot: str | None,
@@ -132,6 +134,9 @@ def command(
             if sink is not None:
                 sink.write(b"".join(change.cloud_event() + b"\n" for change in step.changes))
     summary.seconds = time.perf_counter() - began
+    with _writing(save_versions) as sink:
+        if sink is not None:
+            sink.writelines(model.to_json() + b"\n" for model in replay.learned)
     with _writing(snapshot) as sink:
         if sink is not None:
             sink.writelines(_snapshot(shard))

@@ -39,6 +39,8 @@ class Replay:
     def __init__(self, shard: Shard, decoder: Decoder, *, trainer: Trainer | None = None, lead: int = 0) -> None:
         self.shard, self.decoder, self.trainer, self.lead = shard, decoder, trainer, lead
         self.latest = NEVER
+        #: The versions that the trainer published.
+        self.learned: list[ClusterModel] = []
         for source in SOURCES:
             shard.start(source, 0)
 
@@ -96,6 +98,7 @@ class Replay:
                 effective = max(out.vector_instants[:at]) + self.lead
                 model = self.trainer.snapshot(effective, {0: self.trainer.learned})
                 if model is not None:
+                    self.learned.append(model)
                     self._control(NEVER, model)
 
     def _control(self, instant: int, model: ClusterModel | None) -> None:

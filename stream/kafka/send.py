@@ -1,16 +1,18 @@
 """Many records into Kafka, fast: whole record batches, built here and sent by partition.
 
 One call a record would cost more than the record: this costs about 2 us. Each batch goes to the partition that Java's
-and aiokafka's producers would choose (murmur2 of the key). The producer is idempotent, so a retry neither doubles nor
-reorders; what the broker refuses is raised, at the latest by `Sender.flush`.
+and aiokafka's producers would choose (murmur2 of the key).
+
+What is sent together is one transaction over all topics. Without it, a fast producer's batches of one topic would be
+readable before those of another that hold earlier events, and a worker that keeps up would take these for late. With
+it, a worker sees that a topic has more to come (its high watermark is ahead) until all of them can be read.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from asyncio import Future
-from collections import deque
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -24,12 +26,12 @@ from stream.kafka.client import producer_options
 from stream.kafka.topics import ensure_topics
 from stream.settings import Settings
 
-#: A batch is sent when it holds about so many bytes.
+#: A record batch holds at most about so many bytes.
 BATCH_BYTES = 256 << 10
+#: What is sent together holds about so many bytes of keys and values.
+SHIPMENT_BYTES = 4 << 20
 #: A record larger than this is not accepted by a broker with its defaults (1 MiB with the batch around it).
 MOST_RECORD_BYTES = 1_000_000
-#: How many batches may be on their way; the next one waits for the oldest.
-MOST_UNDER_WAY = 64
 #: How many keys' partitions are remembered, since murmur2 in Python costs more than all the rest.
 _REMEMBERED_KEYS = 1 << 20
 
@@ -50,7 +52,7 @@ class _Builder(Protocol):
 class Sender:
     """Sends records to topics named by their role (``clickstream``, ``control``, ...). Get one from `sending`.
 
-    `add` only builds; when it returns True a batch is full and `ship` has to be awaited before the next `add`.
+    `add` only builds; when it returns True enough is gathered and `ship` has to be awaited before the next `add`.
     Records of one partition arrive in the order in which they were added.
     """
 
@@ -58,9 +60,8 @@ class Sender:
         #: role -> name and number of partitions
         self._topics = dict(topics)
         self._producer = producer
-        self._building: dict[tuple[str, int], _Builder] = {}
-        self._full: list[tuple[tuple[str, int], _Builder]] = []
-        self._under_way: deque[Future[Any]] = deque()
+        self._building: dict[tuple[str, int], list[_Builder]] = {}
+        self._bytes = 0
         self._partitions: dict[tuple[bytes, int], int] = {}
         self._keyless = 0
         self.sent = 0
@@ -68,43 +69,37 @@ class Sender:
     def add(self, role: str, key: bytes | None, value: bytes) -> bool:
         """Adds a record with the present time as its timestamp; whether `ship` has to be awaited now."""
         topic, count = self._topics[role]
-        target = (topic, self._partition(key, count))
-        stamp = int(time.time() * 1000)
-        builder = self._building.get(target)
-        if builder is None or builder.append(timestamp=stamp, key=key, value=value) is None:
-            if builder is not None:
-                self._full.append((target, builder))
-            builder = self._building[target] = self._producer.create_batch()
-            builder.append(timestamp=stamp, key=key, value=value)  # an empty batch takes a record of any size
+        self._append((topic, self._partition(key, count)), key, value)
         self.sent += 1
-        return bool(self._full)
+        return self._bytes >= SHIPMENT_BYTES
 
     def add_to_all(self, role: str, value: bytes) -> None:
         """Adds a record without a key to every partition of a topic."""
         topic, count = self._topics[role]
-        stamp = int(time.time() * 1000)
         for partition in range(count):
-            builder = self._producer.create_batch()
-            builder.append(timestamp=stamp, key=None, value=value)
-            waiting = self._building.pop((topic, partition), None)
-            self._full += [((topic, partition), each) for each in (waiting, builder) if each is not None]
+            self._append((topic, partition), None, value)
+
+    def _append(self, target: tuple[str, int], key: bytes | None, value: bytes) -> None:
+        stamp = int(time.time() * 1000)
+        builders = self._building.setdefault(target, [])
+        if not builders or builders[-1].append(timestamp=stamp, key=key, value=value) is None:
+            builders.append(self._producer.create_batch())
+            builders[-1].append(timestamp=stamp, key=key, value=value)  # an empty batch takes a record of any size
+        self._bytes += len(value) + len(key or b"")
 
     async def ship(self) -> None:
-        """Sends the full batches, and waits while too many are under way."""
-        full, self._full = self._full, []
-        for (topic, partition), builder in full:
-            builder.close()
-            self._under_way.append(await self._producer.send_batch(builder, topic, partition=partition))
-        while self._under_way and (len(self._under_way) > MOST_UNDER_WAY or self._under_way[0].done()):
-            await self._under_way.popleft()
-
-    async def flush(self) -> None:
-        """Sends everything added so far and returns when the broker has all of it."""
-        self._full += self._building.items()
-        self._building = {}
-        await self.ship()
-        while self._under_way:
-            await self._under_way.popleft()
+        """Sends everything added so far in one transaction; returns when the broker has all of it."""
+        building, self._building, self._bytes = self._building, {}, 0
+        if not building:
+            return
+        async with self._producer.transaction():
+            under_way = []
+            for (topic, partition), builders in building.items():
+                for builder in builders:
+                    builder.close()
+                    under_way.append(await self._producer.send_batch(builder, topic, partition=partition))
+            for sent in under_way:
+                await sent
 
     def _partition(self, key: bytes | None, count: int) -> int:
         if key is None:
@@ -120,7 +115,7 @@ class Sender:
 
 @asynccontextmanager
 async def sending(settings: Settings) -> AsyncIterator[Sender]:
-    """A sender to the topics of the settings; on a normal exit everything is flushed.
+    """A sender to the topics of the settings; on a normal exit everything added is shipped.
 
     UserError where the broker cannot be reached, or a topic is missing or of another partition count, or a send fails.
     """
@@ -128,14 +123,15 @@ async def sending(settings: Settings) -> AsyncIterator[Sender]:
     names = settings.topics.model_dump()
     topics = {role: (name, partitions[name]) for role, name in names.items() if name in partitions}
     defaults = {"compression_type": "lz4", "enable_idempotence": True, "max_batch_size": BATCH_BYTES}
-    producer = AIOKafkaProducer(**{**defaults, **producer_options(settings)})
+    name = f"{settings.app.id}-sender-{uuid.uuid4().hex}"
+    producer = AIOKafkaProducer(**{**defaults, **producer_options(settings), "transactional_id": name})
     # Retries, as after a topic's creation, are aiokafka's warnings; what does not succeed in the end is raised.
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     try:
         await producer.start()
         sender = Sender(producer, topics)
         yield sender
-        await sender.flush()
+        await sender.ship()
     except KafkaError as error:
         raise UserError(f"Kafka refused what was sent: {error}; look at the broker's log", exit_code=1) from error
     finally:

@@ -277,11 +277,11 @@ def _bounded(draft: _Draft, expressions: list[tree.Condition | tree.Number]) -> 
 
 
 def _fingerprint(dimension: Dimension) -> str:
-    """Eight hex digits of what the dimension means; prose (description, owner, notes) and places do not count."""
+    """Eight hex digits of what the dimension means; prose, places and where changes are sent do not count."""
     canonical = {
         "name": dimension.name,
         "features": {name: repr(a) for name, a in sorted(dimension.features.items())},
-        "segments": [_without_columns(repr(replace(s, note=""))) for s in dimension.segments],
+        "segments": [_without_columns(repr(replace(s, note="", topic=None))) for s in dimension.segments],
         "otherwise": dimension.otherwise,
         "learning": _without_columns(repr(dimension.learning)),
     }

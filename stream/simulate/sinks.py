@@ -71,13 +71,13 @@ class KafkaSink:
 
     async def flush(self) -> None:
         """Waits until the broker has everything."""
-        await self._sender.flush()
+        await self._sender.ship()
 
     async def clock(self, instant_ms: int) -> None:
         """A clock record, sent when the broker has everything before it, so that no shard hears of it too early."""
-        await self._sender.flush()
+        await self._sender.ship()
         self._sender.add_to_all("control", clock_record(instant_ms))
-        await self._sender.flush()
+        await self._sender.ship()
 
 
 @contextmanager

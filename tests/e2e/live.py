@@ -1,0 +1,209 @@
+"""Drives the real command line against a real Kafka: topics, workers, loads, and what came out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from tests.conftest import REPOSITORY
+
+Change = dict[str, Any]
+ROLES = (
+    "clickstream",
+    "purchases",
+    "profiles",
+    "products",
+    "control",
+    "changes",
+    "customers",
+    "dead_letters",
+    "vectors",
+)
+
+
+@dataclass
+class Live:
+    """One application of its own on the shared broker: names, settings, processes."""
+
+    broker: str
+    name: str
+    folder: Path
+    partitions: int = 4
+    settings: Mapping[str, str] = field(default_factory=dict)
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """A copy of the configuration whose definitions name output topics of this application's own."""
+        config = self.folder / f"config-{self.name}"
+        shutil.copytree(REPOSITORY / "config", config)
+        for file in (config / "segments").glob("*.yaml"):
+            file.write_text(re.sub(r"(?m)^(\s+topic: )(\S+)$", rf"\g<1>{self.name}-\g<2>", file.read_text()))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Settings by variables: topics and group named after this application, and the event clock."""
+        topics = {f"SEGSTREAM_TOPICS__{role.upper()}": f"{self.name}-{role}" for role in (*ROLES, "rekeyed")}
+        return {
+            **os.environ,
+            "SEGSTREAM_CONFIG": str(self.folder / f"config-{self.name}"),
+            "SEGSTREAM_APP__ID": self.name,
+            "SEGSTREAM_APP__PARTITIONS": str(self.partitions),
+            "SEGSTREAM_APP__DATA_DIR": str(REPOSITORY / ".segstream"),
+            "SEGSTREAM_TIME__CLOCK": "event",
+            "SEGSTREAM_KAFKA__BROKERS": self.broker,
+            **topics,
+            **self.settings,
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end; a failure shows what it said."""
+        done = subprocess.run(
+            [sys.executable, "-m", "stream", *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, f"{arguments}: exit {done.returncode}\n{done.stderr[-4000:]}"
+        return done
+
+    def start_worker(self, worker: str) -> None:
+        """Start a worker; its log goes to a file named after it."""
+        log = (self.folder / f"{worker}.log").open("wb")
+        self.workers[worker] = subprocess.Popen(
+            [sys.executable, "-m", "stream", "worker", "--web-port", "0"],
+            env=self.environment,
+            cwd=self.folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def stop_worker(self, worker: str) -> int:
+        """SIGTERM, and its exit code."""
+        process = self.workers.pop(worker)
+        process.terminate()
+        return process.wait(20)
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for process in self.workers.values():
+            process.kill()
+            process.wait()
+        self.workers.clear()
+
+    def log(self, worker: str) -> str:
+        """What a worker said so far."""
+        return (self.folder / f"{worker}.log").read_text()
+
+    def metrics(self, worker: str) -> dict[str, float]:
+        """The worker's metrics, name with labels -> value; empty while it starts."""
+        found = re.search(r"metrics at (http://\S+)", self.log(worker))
+        if not found:
+            return {}
+        try:
+            with urllib.request.urlopen(found[1], timeout=5) as answer:  # noqa: S310
+                lines = answer.read().decode().splitlines()
+        except OSError:
+            return {}
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    def ready_shards(self) -> int:
+        """Shards that are ready, over all workers."""
+        return int(sum(self.metrics(worker).get('segstream_shards{state="ready"}', 0) for worker in self.workers))
+
+    def topic(self, role: str) -> str:
+        """The name of a topic by its role."""
+        return f"{self.name}-{role}"
+
+
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 60.0, every: float = 0.2) -> Any:
+    """Wait until the condition holds; its value."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
+        time.sleep(every)
+    return found
+
+
+async def _read(broker: str, topic: str, partitions: int, count: int, seconds: float, quiet: float) -> list[Any]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=broker, isolation_level="read_committed", auto_offset_reset="earliest", group_id=None
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, number) for number in range(partitions)])
+        records: list[Any] = []
+        end, last = time.monotonic() + seconds, time.monotonic()
+        while time.monotonic() < end and (len(records) < count or time.monotonic() - last < quiet):
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
+                records += batch
+                last = time.monotonic()
+        return records
+    finally:
+        await consumer.stop()
+
+
+def read_topic(
+    broker: str, topic: str, partitions: int, count: int, *, seconds: float = 90.0, quiet: float = 2.0
+) -> list[Any]:
+    """Committed records of a topic: at least ``count`` of them, and what still comes until it is quiet."""
+    return asyncio.run(_read(broker, topic, partitions, count, seconds, quiet))
+
+
+def read_changes(live: Live, count: int) -> list[Change]:
+    """Segment changes as replay writes them, from the records' headers and values."""
+    changes = []
+    for record in read_topic(live.broker, live.topic("changes"), live.partitions, count):
+        headers = {name: value.decode() for name, value in record.headers}
+        assert record.key.decode() == headers["ce_subject"]
+        changes.append(
+            {
+                "specversion": headers["ce_specversion"],
+                "id": headers["ce_id"],
+                "source": headers["ce_source"],
+                "type": headers["ce_type"],
+                "subject": headers["ce_subject"],
+                "time": headers["ce_time"],
+                "datacontenttype": headers["content-type"],
+                "data": json.loads(record.value),
+            }
+        )
+    return changes
+
+
+def by_customer(changes: list[Change]) -> dict[str, list[Change]]:
+    """Each customer's changes in the order in which they came."""
+    found: dict[str, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change["subject"], []).append(change)
+    return found
+
+
+async def _send(broker: str, topic: str, values: list[bytes]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker)
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send_and_wait(topic, value, partition=0)
+    finally:
+        await producer.stop()
+
+
+def send(broker: str, topic: str, values: list[bytes]) -> None:
+    """Write records to partition 0 of a topic."""
+    asyncio.run(_send(broker, topic, values))
