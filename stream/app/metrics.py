@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter as TallyOf
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
@@ -105,8 +106,10 @@ class Metrics:
             if number:
                 self.events.labels(outcome).inc(number)
         now = time.time() * 1000
+        entered = TallyOf((change.dimension, change.to_segment or "none", change.cause) for change in step.changes)
+        for labels, number in entered.items():
+            self.changes.labels(*labels).inc(number)
         for change in step.changes:
-            self.changes.labels(change.dimension, change.to_segment or "none", change.cause).inc()
             if change.caused_ms is not None:
                 self.latency.observe(max(0.0, now - change.caused_ms) / 1000)
         for (topic, why), number in kept_back.items():

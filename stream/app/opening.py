@@ -66,6 +66,7 @@ class Opening:
         self, runner: ShardRunner, committed: dict[TopicPartition, int], beginnings: dict[TopicPartition, int]
     ) -> tuple[Shard, int]:
         """The shard with the rows that are committed, and the position of the changelog that they stand for."""
+        runner.rows_restored = 0
         kept = runner.shard
         if kept is not None and runner.kept is not None:
             same = all(runner.committed.get((tp.topic, tp.partition)) == at for tp, at in committed.items())
@@ -82,7 +83,6 @@ class Opening:
             runner.rows_restored += len(records)
             self._host.metrics.rows_restored.inc(len(records))
 
-        runner.rows_restored = 0
         position = await self._read(runner, None, apply)
         shard.restored()
         return shard, position

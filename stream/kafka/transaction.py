@@ -142,10 +142,16 @@ class ShardProducer:
                 await self._producer.stop()
         except Exception as error:  # noqa: BLE001  as above
             log.debug("stop: %s: %s", type(error).__name__, error)
-            task = self._producer._sender.sender_task
-            if task is not None:
-                task.cancel()
+            self._cancel_tasks()
             await self._producer.client.close()
+
+    def _cancel_tasks(self) -> None:
+        """End the producer's own tasks, which would look for a broker that is away for ever."""
+        owners = (self._producer._sender, self._producer._message_accumulator)
+        for task in asyncio.all_tasks():
+            frame = getattr(task.get_coro(), "cr_frame", None)
+            if frame is not None and frame.f_locals.get("self") in owners:
+                task.cancel()
 
 
 def _seen(future: asyncio.Future[Any] | None) -> None:
