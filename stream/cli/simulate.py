@@ -17,6 +17,7 @@ from stream.cli.instants import INSTANT
 from stream.cli.interrupt import INTERRUPTED_EXIT_CODE, stop_on_signal
 from stream.cli.progress import Report, progress_bar
 from stream.events.instant import iso
+from stream.kafka.send import sending
 from stream.settings import Settings, load_settings
 from stream.simulate.pacing import Played, play
 from stream.simulate.simulation import SimulationOptions, personas, simulate
@@ -110,7 +111,7 @@ def command(
     if out is None:
         settings = settings_with_broker(config, broker)
         options = replace(options, currency=currency or settings.money.currency)
-        sink = kafka_sink(settings)
+        sink = kafka_sink(sending(settings))
     else:
         sink = file_sink(out)
     if truth is not None:

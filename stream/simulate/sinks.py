@@ -6,14 +6,13 @@ import gzip
 import io
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from stream.errors import UserError
 from stream.kafka.clock import clock_record
-from stream.kafka.send import Sender, sending
-from stream.settings import Settings
+from stream.kafka.send import Sender
 from stream.simulate.event import SimulatedEvent
 
 
@@ -108,7 +107,7 @@ async def file_sink(path: Path) -> AsyncIterator[Sink]:
 
 
 @asynccontextmanager
-async def kafka_sink(settings: Settings) -> AsyncIterator[Sink]:
-    """A sink into the topics of the settings."""
-    async with sending(settings) as sender:
+async def kafka_sink(sending: AbstractAsyncContextManager[Sender]) -> AsyncIterator[Sink]:
+    """A sink into Kafka, by a sender that is opened here."""
+    async with sending as sender:
         yield KafkaSink(sender)
