@@ -15,7 +15,7 @@ import pytest
 from chaos import Stage
 
 SLOW = {"slow": [0.3, 0.3]}
-EVENTS, RATE = 6_000, 1_000.0
+RATE = 1_000.0
 
 
 @pytest.fixture
@@ -36,14 +36,15 @@ def test_a_restart_keeps_the_state(stage: Stage) -> None:
 
     async def run() -> None:
         await stage.create_topics()
-        feeding = asyncio.create_task(stage.feed(EVENTS, RATE))
         stage.start("A", **SLOW)
         await ready(stage, "A")
+        feeding = asyncio.create_task(stage.feed(3_000, RATE))
         await asyncio.sleep(2)
         code, seconds = await stage.stop("A")
         assert (code, seconds < 5) == (0, True)
         stage.start("B", **SLOW)
         await feeding
+        await stage.feed(500, RATE)
         verdict = await stage.verdict()
         assert verdict.exact, verdict
         assert set(verdict.by) == {"A", "B"}
@@ -56,13 +57,14 @@ def test_a_kill_in_the_middle_loses_and_repeats_nothing(stage: Stage) -> None:
 
     async def run() -> None:
         await stage.create_topics()
-        feeding = asyncio.create_task(stage.feed(EVENTS, RATE))
         stage.start("A", **SLOW)
         await ready(stage, "A")
+        feeding = asyncio.create_task(stage.feed(3_000, RATE))
         await asyncio.sleep(2)
         stage.send("A", signal.SIGKILL)
         stage.start("B", **SLOW)
         await feeding
+        await stage.feed(500, RATE)
         verdict = await stage.verdict()
         assert verdict.exact, verdict
         assert set(verdict.by) == {"A", "B"}
@@ -75,15 +77,14 @@ def test_a_zombie_cannot_commit(stage: Stage) -> None:
 
     async def run() -> None:
         await stage.create_topics()
-        feeding = asyncio.create_task(stage.feed(20_000, RATE))
         stage.start("A", **SLOW)
         await ready(stage, "A")
         stage.start("B", **SLOW)
         await ready(stage, "B")
-        await asyncio.sleep(1)
+        feeding = asyncio.create_task(stage.feed(6_000, RATE / 2))
+        await asyncio.sleep(1.5)
         stage.send("A", signal.SIGSTOP)
         await stage.until_logged("B", "all 4 shards ready")
-        await asyncio.sleep(1)
         stage.send("A", signal.SIGCONT)
         await feeding
         verdict = await stage.verdict()
@@ -98,12 +99,14 @@ def test_two_workers_share_and_hand_over(stage: Stage) -> None:
 
     async def run() -> None:
         await stage.create_topics()
-        feeding = asyncio.create_task(stage.feed(9_000, RATE))
         stage.start("A", **SLOW)
         await ready(stage, "A")
+        feeding = asyncio.create_task(stage.feed(3_000, RATE))
         stage.start("B", **SLOW, web_port=stage.free_port())
         await ready(stage, "B")
-        await asyncio.sleep(2)
+        await feeding
+        feeding = asyncio.create_task(stage.feed(3_000, RATE))
+        await asyncio.sleep(1.5)
         assert (await stage.stop("A"))[0] == 0
         await feeding
         verdict = await stage.verdict()
