@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,9 @@ class _Demo:
 
     def say(self, text: str) -> None:
         """One step, with the seconds since the start; beside the changes, not among them."""
-        click.echo(f"[{time.monotonic() - self._began:5.1f} s] {text}", err=True)
+        # Where the terminal is gone nobody is there to be told; stopping must go on.
+        with contextlib.suppress(OSError):
+            click.echo(f"[{time.monotonic() - self._began:5.1f} s] {text}", err=True)
 
     async def play(self) -> None:
         """From nothing to the end of the show."""
@@ -207,7 +209,7 @@ async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
             task.result()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _stop_on_signal() -> Iterator[asyncio.Event]:
     """An event set by Ctrl-C, SIGTERM, or the terminal going away; a second signal ends the process at once."""
     loop = asyncio.get_running_loop()

@@ -40,7 +40,7 @@ def _title(view: View, width: int) -> Text:
 
 
 def _feed_title(view: View, width: int) -> Text:
-    note = " (too many to show all: the rarest kinds)" if view.left_out else ""
+    note = " (too many to show all: some of each kind)" if view.left_out else ""
     return _cut(Text.assemble(("latest changes", "bold underline"), (note, "dim")), width)
 
 
@@ -61,7 +61,7 @@ def draw_table(blocks: Sequence[Block], width: int, room: int) -> list[Text]:
         hidden.insert(0, blocks.pop()[0])
     drawn = _beside([[blocks[i] for i in column] for column in (fitting or packings[-1:])[0]], width)
     if hidden:
-        drawn.append(_cut(Text(f"no room for {', '.join(hidden)}: choose with --dimension", "dim"), width))
+        drawn.append(_cut(Text(f"no room for {len(hidden)} more (--dimension D): {', '.join(hidden)}", "dim"), width))
     return drawn[:room]
 
 

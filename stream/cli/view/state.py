@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 #: Came and went are counted over so long, in milliseconds.
 LATELY_MS = 60_000
 #: A change that waits longer than this to be shown in the feed is left out: others speak for it by then.
 STALE_MS = 3_000
+#: The feed begins with up to so many lines.
+FIRST_LINES = 20
 #: The feed keeps so many lines: more than any terminal has.
 FEED_LINES = 200
+#: A kind of change is not shown again among so many lines, if there are others.
+VARIETY = 12
 #: So many changes wait to be shown at most.
 WAITING = 2_000
 
@@ -105,7 +110,10 @@ class Flows:
 
 
 class Feed:
-    """The latest changes at a pace that can be read: where more come, the rarest kinds of the moment are shown."""
+    """The latest changes at a pace that can be read: where more come, some of each kind, the rarest first.
+
+    A kind is a dimension and the segment entered.
+    """
 
     def __init__(self) -> None:
         self._shown: deque[Move] = deque(maxlen=FEED_LINES)
@@ -118,15 +126,20 @@ class Feed:
         self._waiting.append(move)
 
     def turn(self, count: int, seen: Mapping[tuple[str, str], int], now_ms: int) -> None:
-        """Shows up to ``count`` more: those into segments that fewest came into lately, of equals the newest."""
+        """Shows up to ``count`` more: of the kinds least shown of late the rarest by ``seen``, of equals the newest."""
         fresh = [move for move in self._waiting if move.written_ms > now_ms - STALE_MS]
-        if len(fresh) < count:
+        if not self._shown:
+            # Who starts late sees at once what has just happened.
+            fresh, count = list(self._waiting), max(count, FIRST_LINES)
+        elif len(fresh) < count:
             fresh = list(self._waiting)[-count:]
         self.left_out += len(self._waiting) - len(fresh)
-        order = sorted(range(len(fresh)), key=lambda i: (seen.get(_kind(fresh[i]), 0), -i))
-        chosen = set(order[:count])
-        self._shown.extend(move for i, move in enumerate(fresh) if i in chosen)
-        self._waiting = deque((move for i, move in enumerate(fresh) if i not in chosen), maxlen=WAITING)
+        for _ in range(min(count, len(fresh))):
+            shown_lately = Counter(map(_kind, islice(reversed(self._shown), VARIETY)))
+            kinds = [_kind(move) for move in fresh]
+            best = min(range(len(fresh)), key=lambda i: (shown_lately[kinds[i]], seen.get(kinds[i], 0), -i))
+            self._shown.append(fresh.pop(best))
+        self._waiting = deque(fresh, maxlen=WAITING)
 
     def latest(self, count: int) -> list[Move]:
         """The last ``count`` that were shown, the newest by event time first."""
@@ -150,7 +163,6 @@ class View:
         self._sizes = Sizes()
         self._flows = Flows()
         self._feed = Feed()
-        self._now_ms = 0
         self.changes = 0
         self.latest_ms: int | None = None
         #: how much of the latest segments has been read at the start, 0 to 1
@@ -172,7 +184,6 @@ class View:
 
     def turn(self, now_ms: int, feed_lines: int) -> None:
         """Time has come so far; the feed grows by up to so many lines."""
-        self._now_ms = now_ms
         self._flows.forget(now_ms)
         self._feed.turn(feed_lines, self._flows.came, now_ms)
 
