@@ -15,6 +15,7 @@ import numpy as np
 
 from stream.events.batch import CONTROL, IGNORED, REJECTED, Batch, DeadLetter
 from stream.events.customer import customer_id
+from stream.events.instant import EARLIEST_MS, LATEST_MS
 from stream.events.names import MONEY_PROPERTIES, NAMES_OF_TYPES, PRODUCT_UPDATED
 from stream.events.text import text_hash
 from stream.events.wire import envelope, instant_of
@@ -166,7 +167,7 @@ class Decoder:
         properties = event.traits if identify else event.properties
         if properties is not None:
             self._properties(batch, i, properties, items)
-        if product and batch.first[i] == len(items):
+        if product and not any(item[0] for item in items[batch.first[i] :]):
             raise _RejectionError("no-product", "a product update without a product_id")
         batch.codes[i] = code
         batch.names[i] = name
@@ -186,19 +187,19 @@ class Decoder:
     def _instant(self, time: Any, record: Record) -> int:
         if time is None:
             raise _RejectionError("no-time", "'timestamp' is missing")
-        try:
-            instant = instant_of(time)
-        except (ValueError, OverflowError) as error:
-            raise _RejectionError("bad-time", _sentence(error)) from error
+        instant = self._time(time)
         if self.future_ms is not None and record.timestamp is not None and instant > record.timestamp + self.future_ms:
             raise _RejectionError("future", f"{instant - record.timestamp} ms later than the record's own timestamp")
         return instant
 
-    def _offer(self, time: Any) -> int:
+    def _time(self, time: Any) -> int:
         try:
-            return instant_of(time)
+            instant = instant_of(time)
         except (ValueError, OverflowError) as error:
             raise _RejectionError("bad-time", _sentence(error)) from error
+        if not EARLIEST_MS <= instant <= LATEST_MS:  # no change could be written with such an instant
+            raise _RejectionError("bad-time", "a time outside the years 1 to 9999")
+        return instant
 
     def _properties(self, batch: Batch, i: int, properties: Any, items: list[tuple[int, int, int]]) -> None:
         rate = 1.0
@@ -215,7 +216,7 @@ class Decoder:
             if text is not None and text != "":
                 batch.texts[i, slot] = text_hash(text if isinstance(text, str) else str(text))
         if properties.offer_ends is not None:
-            batch.offers[i] = self._offer(properties.offer_ends)
+            batch.offers[i] = self._time(properties.offer_ends)
         if properties.products is not None:
             items += [_item(p.product_id, p.price, p.quantity, rate) for p in properties.products]
         elif properties.product_id is not None:

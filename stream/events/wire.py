@@ -28,7 +28,9 @@ class Item(msgspec.Struct, gc=False):
 
 def envelope(numbers: Iterable[str], texts: Iterable[str]) -> type[msgspec.Struct]:
     """The type of an event whose properties (and, for identify, traits) hold these numbers and texts."""
-    fields: dict[str, Any] = {
+    fields: dict[str, Any] = dict.fromkeys(texts, str | float | bool | None)
+    fields |= dict.fromkeys(numbers, float | None)
+    fields |= {  # last: what the decoder itself reads keeps its type also where a definition reads it too
         "product_id": Id,
         "price": float | None,
         "quantity": float | None,
@@ -36,8 +38,6 @@ def envelope(numbers: Iterable[str], texts: Iterable[str]) -> type[msgspec.Struc
         "products": list[Item] | None,
         "offer_ends": Time,
     }
-    fields |= dict.fromkeys(texts, str | float | bool | None)
-    fields |= dict.fromkeys(numbers, float | None)
     properties = msgspec.defstruct("Properties", [(name, kind, None) for name, kind in fields.items()], gc=False)
     return msgspec.defstruct(
         "Event",
