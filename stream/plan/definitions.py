@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import keyword
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
@@ -131,7 +132,7 @@ def _draft(root: Value) -> _Draft | None:
     draft = _Draft(name.text(), mapping, rules)
     features = mapping.get("features")
     for feature, value in features.mapping().entries.items() if features else ():
-        if not feature.isidentifier() or feature in RESERVED:
+        if not feature.isidentifier() or keyword.iskeyword(feature) or feature in RESERVED:
             value.wrong(f"{feature!r} cannot be a feature's name: use letters, digits and _, and none of {RESERVED}")
         accumulator = parse_feature(value)
         if accumulator is not None:
@@ -148,6 +149,8 @@ def _segment_names(draft: _Draft) -> tuple[str, ...]:
         name = value.text()
         if name in found:
             value.wrong(f"segment {name!r} stands here twice")
+        if not name:
+            value.wrong("a segment needs a name")
         if name == "none":
             value.wrong("no segment may be called 'none': that is the word for being in no segment")
         found.append(name)

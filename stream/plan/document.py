@@ -110,6 +110,9 @@ def parse_document(text: str, file: str, problems: Problems) -> Value | None:
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
         problems.add(place, f"this is not valid YAML: {error.problem or error.context}")
         return None
+    except yaml.YAMLError as error:
+        problems.add(Place(file, 1, 1), f"this is not valid YAML: {str(error).splitlines()[0]}")
+        return None
     if node is None:
         problems.add(Place(file, 1, 1), "the file is empty; a definition starts with 'dimension: NAME'")
         return None

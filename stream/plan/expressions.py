@@ -11,6 +11,7 @@ tree below knows its type (number, duration, money, text, truth) and its column 
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,7 +122,15 @@ def _parse(source: str, names: Names) -> Expression:
             origin[min(column - 1, len(origin) - 1)] if origin else 0, "this cannot be read as a condition"
         ) from error
     shift = len(text) - len(text.lstrip())
-    return _Typer(names, lambda column: origin[min(column + shift, len(origin) - 1)])(tree)
+    encoded = text.strip().encode()
+
+    def place(offset: int) -> int:  # Python's columns count bytes
+        return origin[min(len(encoded[:offset].decode()) + shift, len(origin) - 1)]
+
+    try:
+        return _Typer(names, place)(tree)
+    except RecursionError as error:
+        raise ExpressionError(0, "this is nested too deeply") from error
 
 
 @dataclass(frozen=True)
@@ -188,7 +197,7 @@ class _Typer:
         if isinstance(node.value, str):
             return Text(node.value, at)
         if isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            return Literal(float(node.value), Kind.NUMBER, at)
+            return finite(node.value, Kind.NUMBER, at)
         raise ExpressionError(at, f"{node.value!r} is not a number, a duration or a text")
 
     def negative(self, node: ast.Constant, at: int) -> Expression:
@@ -219,7 +228,7 @@ class _Typer:
     def arithmetic(self, op: str, left: Number, right: Number, at: int) -> Number:
         if isinstance(left, Literal) and isinstance(right, Literal) and op in "*/" and right.value:
             value = left.value * right.value if op == "*" else left.value / right.value
-            return Literal(value, _arithmetic_kind(op, left, right, at), at)
+            return finite(value, _arithmetic_kind(op, left, right, at), at)
         return Arithmetic(op, left, right, _arithmetic_kind(op, left, right, at), at)
 
     def compare(self, node: ast.Compare, at: int) -> Condition:
@@ -264,6 +273,17 @@ class _Typer:
             return OneOf(subject, texts, negated, at)
         kind = subject.kind.value if isinstance(subject, Literal | FeatureRef | Arithmetic | Call) else "value"
         raise ExpressionError(at, f"a {kind} cannot be compared with a text")
+
+
+def finite(value: float, kind: Kind, at: int) -> Literal:
+    """A literal; raises where the number is too large to be one."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ExpressionError(at, "this number is too large")
+    return Literal(number, kind, at)
 
 
 def _arithmetic_kind(op: str, left: Number, right: Number, at: int) -> Kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable
 
 from stream.events.names import MONEY_PROPERTIES
@@ -68,7 +69,7 @@ def _count(mapping: Mapping) -> Accumulator:
 def _sum(mapping: Mapping) -> Accumulator:
     mapping.only("sum", "of", "less")
     mapping.require("of")
-    path = mapping.entries["sum"].text()
+    path = _property(mapping, "sum", ("products", "offer_ends", "product_id", "currency"))
     kind = Kind.MONEY if path in MONEY_PROPERTIES else Kind.NUMBER
     return Total(path, _names(mapping, "of"), _names(mapping, "less"), kind)
 
@@ -105,7 +106,16 @@ def _rate(mapping: Mapping) -> Accumulator:
 def _latest(mapping: Mapping) -> Accumulator:
     mapping.only("latest", "of")
     mapping.require("of")
-    return Latest(mapping.entries["latest"].text(), _names(mapping, "of"))
+    return Latest(_property(mapping, "latest", ("products", "offer_ends")), _names(mapping, "of"))
+
+
+def _property(mapping: Mapping, key: str, others: tuple[str, ...]) -> str:
+    """The name of a property; ``others`` are those that hold something else than what is read here."""
+    path = mapping.entries[key].text()
+    if not path.isidentifier() or keyword.iskeyword(path) or path in others:
+        mapping.entries[key].wrong(f"{path!r} is not a property that can be read here: use letters, digits and _")
+        return "unknown"
+    return path
 
 
 def _bag(mapping: Mapping) -> Accumulator:
