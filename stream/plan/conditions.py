@@ -32,7 +32,7 @@ from stream.plan.tree import (
 )
 
 MIRROR = {">=": "<=", ">": "<", "<=": ">=", "<": ">", "==": "==", "!=": "!="}
-FUNCTION_CODE = {"log1p": "math.log1p", "sqrt": "math.sqrt", "abs": "abs"}
+FUNCTION_CODE = {"log1p": "log1p", "sqrt": "sqrt", "abs": "abs"}
 
 
 class MotionError(Exception):
@@ -233,7 +233,7 @@ class Writer:
         """For one counted feature against what stands still: the instant that decides; else the next step of any."""
         if isinstance(node.left, FeatureRef) and right.still and node.op not in ("==", "!="):
             k = self.number(node.right)
-            whole = k if node.op in (">=", "<") else f"math.floor({k}) + 1.0"
+            whole = k if node.op in (">=", "<") else f"above({k})"
             return self.next_step(node.left, whole)
         sides = [side for side, motion in ((node.left, left), (node.right, right)) if motion.steps]
         codes = [self.next_step(side) for side in sides]

@@ -12,6 +12,21 @@ def divide(a: float, b: float) -> float:
     return a / b if b != 0.0 else math.nan
 
 
+def log1p(x: float) -> float:
+    """log(1 + x); missing where there is none."""
+    return math.log1p(x) if x > -1.0 else math.nan
+
+
+def sqrt(x: float) -> float:
+    """The square root; missing where there is none."""
+    return math.sqrt(x) if x >= 0.0 else math.nan
+
+
+def above(k: float) -> float:
+    """The least whole number above k; k itself where it is missing or has no end."""
+    return math.floor(k) + 1.0 if abs(k) < 9e15 else k
+
+
 def zero(distance: float, slope: float, now: int) -> int:
     """About when ``distance``, which grows by ``slope`` a millisecond, is zero; FOREVER where that lies behind."""
     if not (slope > 0.0 or slope < 0.0) or distance != distance:

@@ -16,7 +16,7 @@ from stream.plan.conditions import Writer
 from stream.plan.definitions import Definitions, Dimension, Segment
 from stream.plan.layout import Inputs, Layout
 from stream.plan.problems import Place
-from stream.plan.tree import FeatureRef, references
+from stream.plan.tree import Condition, FeatureRef, Junction, Not, references
 
 #: The loops that go into every module, in an order in which each knows the ones before it.
 LOOPS: tuple[Callable[..., object], ...] = (
@@ -63,6 +63,9 @@ NO_MOVES = {no_moves}
 MODEL_MOVES = {model_moves}
 ALL_MOVES = {all_moves}
 divide = jit(runtime.divide)
+log1p = jit(runtime.log1p)
+sqrt = jit(runtime.sqrt)
+above = jit(runtime.above)
 zero = jit(runtime.zero)
 standard = jit(runtime.standard)
 revisit = jit(runtime.revisit)
@@ -122,8 +125,11 @@ class Generator:
         return f"{decorator}\n{inspect.getsource(function)}"
 
     def moves(self) -> list[int]:
-        """For each event code, the bits of the dimensions whose features it feeds."""
-        masks = [0] * len(self.inputs.codes)
+        """For each event code, the bits of the dimensions whose features it feeds.
+
+        A learned dimension is judged at every event: when it is judged next counts from the latest one of any name.
+        """
+        masks = [self.learned() if name != PRODUCT_UPDATED else 0 for name in self.inputs.codes]
         for j, dimension in enumerate(self.definitions.dimensions):
             for accumulator in dimension.features.values():
                 for name in accumulator.reactions():
@@ -181,7 +187,7 @@ class Generator:
         names = dimension.segment_names
         allowed = " or ".join(f"g == {names.index(name)}" for name in segment.came_from) or "True"
         lines.append(f"    elif {allowed}:")
-        body, v, u = writer.condition(segment.when, "        ")
+        body, v, u = writer.condition(entering(segment), "        ")
         lines += [*body, f"        h = {v}", f"        w = {u}"]
         lines += ["    else:", "        h = False", "        w = FOREVER"]
         return [*lines, "    u = min(u, w)", "    if h:", f"        return {code}, u"]
@@ -301,6 +307,13 @@ class Generator:
 def stateful(dimension: Dimension) -> bool:
     """Whether the segment a customer is in is part of what decides the next one."""
     return any(s.came_from or s.leave or s.lasts is not None for s in dimension.segments)
+
+
+def entering(segment: Segment) -> Condition:
+    """When a customer enters: nobody does while ``leave`` holds, else they would be out and in again for ever."""
+    if segment.leave is None:
+        return segment.when
+    return Junction("and", (segment.when, Not(segment.leave, 0)), 0)
 
 
 def evidence(dimension: Dimension) -> list[FeatureRef]:
