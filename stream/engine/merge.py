@@ -99,6 +99,13 @@ class Input:
             self.applied = self.expected if not self.queue else piece.batch.hi
         return taken
 
+    @property
+    def version_at(self) -> int:
+        """Index, in the first piece, of the next record that carries a version; past its end where there is none."""
+        piece = self.queue[0]
+        carries = (i for i, version in piece.batch.controls.items() if version is not None and i >= piece.start)
+        return min(carries, default=piece.stop)
+
     def key_after(self, stop: int) -> int:
         """The key of the record behind index ``stop`` of the first piece; FOREVER where it is not known."""
         piece = self.queue[0]
@@ -159,15 +166,20 @@ class Merge:
     def take(self, count: int, before: int = FOREVER) -> list[Piece]:
         """The next records in order: at most ``count`` of each source, none with a key from ``before`` on.
 
-        The pieces come by topic; a stable sort by key puts their records in order.
+        The pieces come by topic; a stable sort by key puts their records in order.  A record that carries a version
+        comes alone: whether it is late, and who moves to it, must not depend on what else was polled.
         """
+        first = self._first()
+        if first is not None and first.version_at == first.queue[0].start:
+            head = int(first.head or 0)
+            return [first.take(first.version_at + 1)] if head < before and head <= self.limit(first) else []
         stops: list[tuple[Input, int]] = []
         end = (before, -1)
         for one in self.inputs.values():
             if not one.queue:
                 continue
             piece = one.queue[0]
-            keys = piece.keys[piece.start : min(piece.stop, piece.start + count)]
+            keys = piece.keys[piece.start : min(piece.stop, piece.start + count, one.version_at)]
             stop = piece.start + int(np.searchsorted(keys, self.limit(one), side="right"))
             end = min(end, (one.key_after(stop), self.rank[one.source]))
             stops.append((one, stop))

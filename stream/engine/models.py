@@ -53,9 +53,8 @@ class Versions:
 
     def add(self, model: Model, position: int) -> None:
         """A version that was published; one that is late for this shard takes effect at once, and is counted."""
-        fits = tuple(model.features) == self.features and 1 <= len(model.centroids) <= self.most
         newest = self.known[-1] if self.known else None
-        if not fits or (newest is not None and model.version <= newest[1].version):
+        if not self.fits(model) or (newest is not None and model.version <= newest[1].version):
             self.skipped += 1
             return
         effective = model.effective
@@ -65,6 +64,10 @@ class Versions:
         if newest is not None:
             effective = max(effective, newest[0] + 1)
         self.place(effective, model)
+
+    def fits(self, model: Model) -> bool:
+        """Whether it was learned from the features that the plan has, and has no more clusters than the plan."""
+        return tuple(model.features) == self.features and 1 <= len(model.centroids) <= self.most
 
     def place(self, effective: int, model: Model) -> None:
         """Append a version with the instant from which it holds here."""

@@ -108,12 +108,13 @@ class Restorer:
         """Records of customers' rows (keys without their letter), the later ones winning."""
         width = 8 + self.rows.plan.layout.width * 8
         own = _FINGERPRINT.pack(self.mark)
-        mine = [(k, v) for k, v in zip(keys, values, strict=True) if v[:8] == own]
+        latest = dict(zip(keys, values, strict=True))
+        mine = [(k, v) for k, v in latest.items() if v[:8] == own]
         if mine:
             picks = self.rows.find([k for k, _ in mine])
             raw = b"".join([v[8:width] for _, v in mine])
             self._fill(picks, np.frombuffer(raw, np.int64).reshape(len(mine), -1), [v[width:] for _, v in mine])
-        for key, value in zip(keys, values, strict=True):
+        for key, value in latest.items():
             if value[:8] != own:
                 self._apply_foreign(key, value)
 

@@ -97,16 +97,21 @@ class Shard:
         self.judge.rearm()
         self.saved = {(topic, partition): (offset, reached) for topic, partition, offset, reached in self.own.sources}
         self.clock_ms = None if self.own.clock == NEVER else self.own.clock
-        current = {d.name: d.version for d in self.plan.definitions.dimensions}
-        if self.own.definitions and self.own.definitions != current:
+        if self.own.definitions and self.own.definitions != self._definitions():
             self.to_revise = np.arange(len(self.rows))
-        self.own.definitions = current
+
+    def _definitions(self) -> dict[str, str]:
+        return {d.name: d.version for d in self.plan.definitions.dimensions}
 
     def _restore_models(self) -> None:
         if self.models_written is None or self.read_model is None:
             return
         for effective, in_force, model in orjson.loads(self.models_written):
-            self.versions.place(effective, self.read_model(orjson.dumps(model)))
+            known = self.read_model(orjson.dumps(model))
+            if not self.versions.fits(known):  # the definitions now learn from other features
+                self.versions.skipped += 1
+                continue
+            self.versions.place(effective, known)
             if in_force:
                 self.versions.promote()
 
@@ -146,9 +151,10 @@ class Shard:
         ``wall_ms`` None: the clock goes by event time alone (replay, compressed time).
         """
         out = Output()
-        if len(self.to_revise):
-            self.judge.revise(self.to_revise[:limit], self.clock_ms or NEVER, out)
+        if len(self.to_revise):  # before all else: whom new definitions move is not moved by an event or a deadline
+            self.judge.revise(self.to_revise[:limit], NEVER if self.clock_ms is None else self.clock_ms, out)
             self.to_revise = self.to_revise[limit:]
+            return self._written(out)
         taken = 0
         while taken < limit:
             pieces = self.merge.take(limit - taken, self.versions.crowded_at)
@@ -238,7 +244,8 @@ class Shard:
         self.own.sources = [(t, p, one.applied, one.reached) for (t, p), one in self.merge.inputs.items()]
         self.own.clock = NEVER if self.clock_ms is None else self.clock_ms
         self.own.transaction += 1
-        self.own.definitions = self.own.definitions or {d.name: d.version for d in self.plan.definitions.dimensions}
+        if not len(self.to_revise):  # until then a restart begins the revision again
+            self.own.definitions = self._definitions()
         out.rows.append((rest.SHARD, msgspec.json.encode(self.own)))
         out.customers = self._latest(out)
         return out
