@@ -1,0 +1,430 @@
+"""The oracle: what the design says, done in the plainest way, to compare the engine with.
+
+It imports nothing of ``stream``.  It keeps every event, computes every value from all events each time, and judges
+every customer in every dimension at every millisecond, so it knows nothing of deadlines and expiries.  Histories must
+therefore be short (hundreds of milliseconds), with durations to match; a day is a few milliseconds here.
+
+Rules it follows (design.md: Words, Time, Settled):
+
+- Records merge by the greatest time so far in their topic, ties by topic, then by offset.
+- Before an event at t, everything that becomes true by time alone up to and including t has become true.
+- A late event counts at its own instant, moves segments from the customer's latest instant on, and finds in force what
+  the clock had already declared.  The clock is the greatest time so far of all records applied.
+- The first segment whose condition holds is the customer's, else ``otherwise``, else none.
+- ``from``: only who is in one of these may enter.  ``leave``: who is in stays until it holds, and nobody enters while
+  it holds.  ``for``: it ends that long after it was entered.
+- What is missing makes a comparison false.  A window is (t - w, t].
+- An event whose name no feature reads moves the clock and nothing else.
+- A repetition among a customer's last eight message ids is dropped.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import Any, NamedTuple
+
+UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+DURATION = re.compile(r"(?<![\w.\"'])(\d+)(ms|[smhd])\b")
+PRODUCT_UPDATED = "Product Updated"
+
+
+class Move(NamedTuple):
+    """A segment change."""
+
+    customer: str
+    dimension: str
+    from_segment: str | None
+    to_segment: str | None
+    at: int
+    cause: str
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One event as the oracle keeps it; ``offer_ends`` is an instant."""
+
+    t: int
+    name: str
+    customer: str = ""
+    message: str = ""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def products(self) -> list[tuple[str, float | None]]:
+        """The products it names, with their prices."""
+        if "products" in self.properties:
+            return [(p["product_id"], p.get("price")) for p in self.properties["products"]]
+        if "product_id" in self.properties:
+            return [(self.properties["product_id"], self.properties.get("price"))]
+        return []
+
+
+def milliseconds(text: str) -> int:
+    """The length of a single duration such as 30d."""
+    match = DURATION.fullmatch(text)
+    assert match, text
+    return int(match[1]) * UNITS[match[2]]
+
+
+def names_in(spec: Any) -> list[str]:
+    """One name or a list of them."""
+    return [spec] if isinstance(spec, str) else list(spec or ())
+
+
+def read_by(spec: Mapping[str, Any]) -> list[str]:
+    """The event names that a feature reads."""
+    keys = ("count", "less", "of", "since", "since first", "gap", "rate", "add", "remove", "clear", "visit")
+    return [name for key in keys for name in names_in(spec.get(key))]
+
+
+# Features: each from all that the customer did, in the order in which it came to be known.
+
+
+def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: str) -> Any:
+    """A feature's value at ``now``; None where it is missing."""
+    if "bag" in spec:
+        return bag_view(bag_of(spec, past), view, now)
+    if "sum" in spec:
+        return summed(spec, past, view)
+    if "since first" in spec:
+        times = times_of(past, spec["since first"])
+        return now - min(times) if times else None
+    if "since" in spec:
+        times = times_of(past, spec["since"])
+        return now - max(times) if times else None
+    if "gap" in spec:
+        return usual_gap(spec, times_of(past, spec["gap"]))
+    if "rate" in spec:
+        half_life = milliseconds(spec["half_life"])
+        return math.fsum(0.5 ** ((now - t) / half_life) for t in times_of(past, spec["rate"]))
+    if "latest" in spec:
+        named = [e for e in past if e.name in names_in(spec["of"]) and spec["latest"] in e.properties]
+        return max(named, key=lambda e: e.t).properties[spec["latest"]] if named else None
+    times = times_of(past, spec["count"])
+    if "within" in spec:
+        return sum(now - milliseconds(spec["within"]) < t <= now for t in times)
+    return len(times) - len(times_of(past, spec.get("less")))
+
+
+def times_of(past: Sequence[Happened], spec: Any) -> list[int]:
+    """When these events were."""
+    return [e.t for e in past if e.name in names_in(spec)]
+
+
+def usual_gap(spec: Mapping[str, Any], times: list[int]) -> float:
+    """The mean gap between the first and the last, within bounds; the default until there are enough."""
+    if len(times) < spec.get("after", 3):
+        return milliseconds(spec["default"])
+    gap = (max(times) - min(times)) / (len(times) - 1)
+    least = milliseconds(spec["min"]) if "min" in spec else 0
+    most = milliseconds(spec["max"]) if "max" in spec else math.inf
+    return min(max(gap, least), most)
+
+
+def summed(spec: Mapping[str, Any], past: Sequence[Happened], view: str) -> float | None:
+    """The sum of a property, what was taken back subtracted; or the mean."""
+    signs = dict.fromkeys(names_in(spec["of"]), 1) | dict.fromkeys(names_in(spec.get("less")), -1)
+    parts = [
+        (signs[e.name], e.properties[spec["sum"]]) for e in past if e.name in signs and spec["sum"] in e.properties
+    ]
+    total, count = sum(sign * x for sign, x in parts), sum(sign for sign, _ in parts)
+    if view == "mean":
+        return total / count if count > 0 else None
+    return float(total)
+
+
+@dataclass
+class Kept:
+    """One product in a bag."""
+
+    product: str
+    added: int
+    price_added: float | None
+    price_last: float | None
+    price_at: int
+    offer_ends: int | None = None
+    visits: int = 0
+
+    def see(self, t: int, price: float | None) -> None:
+        """A price was seen."""
+        if price is None or t < self.price_at:
+            return
+        if self.price_added is None:
+            self.price_added = price
+        self.price_last, self.price_at = price, t
+
+
+def bag_of(spec: Mapping[str, Any], past: Sequence[Happened]) -> dict[str, Kept]:
+    """What is in the bag after all that is known."""
+    bag: dict[str, Kept] = {}
+    cleared = -math.inf
+    for e in past:
+        if e.name in names_in(spec.get("add")) and e.t >= cleared:
+            for product, price in e.products:
+                if product in bag:
+                    continue
+                if len(bag) >= spec.get("limit", 100):
+                    del bag[min(bag.values(), key=lambda kept: kept.added).product]
+                bag[product] = Kept(product, e.t, price, price, e.t)
+        elif e.name in names_in(spec.get("remove")):
+            for product, _ in e.products:
+                if product in bag and bag[product].added <= e.t:
+                    del bag[product]
+        elif e.name in names_in(spec.get("clear")):
+            cleared = max(cleared, e.t)
+            bag = {product: kept for product, kept in bag.items() if kept.added > e.t}
+        elif e.name in names_in(spec.get("visit")):
+            for product, price in e.products:
+                if product in bag and bag[product].added <= e.t:
+                    bag[product].visits += 1
+                    bag[product].see(e.t, price)
+        elif e.name == PRODUCT_UPDATED:
+            for product, price in e.products:
+                if product in bag:
+                    bag[product].see(e.t, price)
+                    bag[product].offer_ends = e.properties.get("offer_ends")
+    return bag
+
+
+def bag_view(bag: Mapping[str, Kept], view: str, now: int) -> int:
+    """What conditions can ask of a bag."""
+    if view == "cheaper":
+        return sum(
+            k.price_last is not None and k.price_added is not None and k.price_last < k.price_added
+            for k in bag.values()
+        )
+    if view == "visits":
+        return max((k.visits for k in bag.values()), default=0)
+    if view == "on_offer":
+        return sum(k.offer_ends is not None and k.offer_ends > now for k in bag.values())
+    return len(bag)
+
+
+# Conditions: Python's own syntax tree, walked.
+
+
+def number_or_none(compute: Any) -> float | None:
+    """A number, or None where the computation has no result."""
+    try:
+        x = float(compute())
+    except (ZeroDivisionError, ValueError, OverflowError):
+        return None
+    return None if x != x else x
+
+
+FUNCTIONS: dict[str, Any] = {"log1p": math.log1p, "sqrt": math.sqrt, "abs": abs}
+COMPARE: dict[type, Any] = {
+    ast.GtE: lambda a, b: a >= b,
+    ast.Gt: lambda a, b: a > b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Lt: lambda a, b: a < b,
+    ast.Eq: lambda a, b: a == b,
+    ast.NotEq: lambda a, b: a != b,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+ARITHMETIC: dict[type, Any] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+}
+
+
+@dataclass
+class Scene:
+    """What a condition is judged by: one customer at one instant, in one dimension."""
+
+    features: Mapping[str, Mapping[str, Any]]
+    past: Sequence[Happened]
+    now: int
+    segments: Mapping[str, str | None]
+
+    def truth(self, text: str) -> bool:
+        """Whether the condition holds."""
+        return bool(self.walk(syntax(text)))
+
+    def walk(self, node: ast.expr) -> Any:
+        """The value of one node; None: missing."""
+        match node:
+            case ast.BoolOp(op=ast.And()):
+                return all(self.walk(part) for part in node.values)
+            case ast.BoolOp():
+                return any(self.walk(part) for part in node.values)
+            case ast.UnaryOp(op=ast.Not()):
+                return not self.walk(node.operand)
+            case ast.UnaryOp():
+                return -self.walk(node.operand)
+            case ast.Compare():
+                sides = [node.left, *node.comparators]
+                return all(self.compare(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:], strict=False))
+            case ast.BinOp():
+                a, b = self.walk(node.left), self.walk(node.right)
+                return None if a is None or b is None else number_or_none(lambda: ARITHMETIC[type(node.op)](a, b))
+            case ast.Call(func=ast.Name() as function):
+                x = self.walk(node.args[0])
+                return None if x is None else number_or_none(lambda: FUNCTIONS[function.id](x))
+            case ast.Constant():
+                return node.value
+            case ast.Tuple():
+                return tuple(self.walk(member) for member in node.elts)
+            case ast.Attribute(value=ast.Name(id="segment")):
+                return self.segments[node.attr] or ""
+            case ast.Attribute(value=ast.Name() as owner):
+                return feature(self.features[owner.id], self.past, self.now, node.attr)
+            case ast.Name():
+                return feature(self.features[node.id], self.past, self.now, "")
+        raise AssertionError(ast.dump(node))
+
+    def compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> bool:
+        """One comparison; false where a side is missing."""
+        a, b = self.walk(left), self.walk(right)
+        return a is not None and b is not None and bool(COMPARE[type(op)](a, b))
+
+
+SYNTAX: dict[str, ast.expr] = {}
+
+
+def syntax(text: str) -> ast.expr:
+    """Python's syntax tree of a condition, its durations as milliseconds."""
+    if text not in SYNTAX:
+        plain = DURATION.sub(lambda match: str(milliseconds(match[0])), text)
+        SYNTAX[text] = ast.parse(plain, mode="eval").body
+    return SYNTAX[text]
+
+
+# Customers and time.
+
+
+@dataclass
+class Customer:
+    """All that is known of one customer."""
+
+    past: list[Happened]
+    segments: dict[str, str | None]
+    entered: dict[str, int]
+    latest: int
+    judged: int
+    messages: list[str] = field(default_factory=list)
+
+
+class Oracle:
+    """Judges histories by definitions given as plain mappings (what the YAML says)."""
+
+    def __init__(self, dimensions: Iterable[Mapping[str, Any]]) -> None:
+        by_name = {d["dimension"]: d for d in dimensions}
+        self.order = [by_name[name] for name in in_order(by_name)]
+        self.known = {name for d in self.order for spec in d.get("features", {}).values() for name in read_by(spec)}
+        self.customers: dict[str, Customer] = {}
+        self.moves: list[Move] = []
+
+    def run(self, topics: Mapping[str, Sequence[Happened]], until: int) -> list[Move]:
+        """The moves of a history, each topic in the order of its log, the clock going on to ``until``."""
+        for key, happened in merged(topics):
+            if happened.customer and happened.name not in self.known:
+                pass
+            elif happened.customer:
+                self.own_event(happened)
+            else:
+                self.product_event(happened)
+            self.clock(key)
+        self.clock(until)
+        return self.moves
+
+    def clock(self, upto: int) -> None:
+        """Time passes for everyone."""
+        for name, customer in self.customers.items():
+            self.pass_time(name, customer, upto)
+
+    def pass_time(self, name: str, customer: Customer, upto: int) -> None:
+        """Judge the customer at every millisecond up to and including an instant."""
+        for now in range(customer.judged + 1, upto + 1):
+            if self.judge(name, customer, now, "deadline"):
+                customer.latest = now
+        customer.judged = max(customer.judged, upto)
+
+    def own_event(self, happened: Happened) -> None:
+        """Something a customer did."""
+        customer = self.customers.get(happened.customer)
+        if customer is None:
+            nowhere = dict.fromkeys((d["dimension"] for d in self.order), None)
+            customer = self.customers[happened.customer] = Customer([], dict(nowhere), {}, happened.t, happened.t)
+        elif happened.message in customer.messages[-8:]:
+            return
+        self.pass_time(happened.customer, customer, happened.t)
+        customer.messages.append(happened.message)
+        self.learn(happened.customer, customer, happened)
+
+    def product_event(self, happened: Happened) -> None:
+        """Something that happened to a product: it moves those who hold it in a bag."""
+        products = {product for product, _ in happened.products}
+        for name, customer in self.customers.items():
+            bags = [f for d in self.order for f in d.get("features", {}).values() if "bag" in f]
+            if any(products & bag_of(bag, customer.past).keys() for bag in bags):
+                self.pass_time(name, customer, happened.t)
+                self.learn(name, customer, happened)
+
+    def learn(self, name: str, customer: Customer, happened: Happened) -> None:
+        """The customer's past has one event more; what follows is judged anew from their latest instant on."""
+        customer.past.append(happened)
+        customer.latest = customer.judged = max(customer.latest, happened.t)
+        self.judge(name, customer, customer.latest, "event")
+
+    def judge(self, name: str, customer: Customer, now: int, cause: str) -> bool:
+        """The customer's segments at an instant, dimension by dimension; whether one changed."""
+        changed = False
+        for dimension in self.order:
+            own = dimension["dimension"]
+            before, after = customer.segments[own], self.segment(dimension, customer, now)
+            if before != after:
+                self.moves.append(Move(name, own, before, after, now, cause))
+                customer.segments[own], customer.entered[own] = after, now
+                changed = True
+        return changed
+
+    def segment(self, dimension: Mapping[str, Any], customer: Customer, now: int) -> str | None:
+        """The first segment that holds."""
+        scene = Scene(dimension.get("features", {}), customer.past, now, customer.segments)
+        current = customer.segments[dimension["dimension"]]
+        for rule in dimension["segments"]:
+            leaves = "leave" in rule and scene.truth(rule["leave"])
+            if rule["segment"] == current:
+                stays = not leaves if "leave" in rule else scene.truth(rule["when"])
+                over = "for" in rule and now >= customer.entered[dimension["dimension"]] + milliseconds(rule["for"])
+                if stays and not over:
+                    return current
+            elif ("from" not in rule or current in names_in(rule["from"])) and scene.truth(rule["when"]) and not leaves:
+                return str(rule["segment"])
+        return dimension.get("otherwise")
+
+
+def in_order(dimensions: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Dimensions, what others speak of first, then by name."""
+    spoken = {
+        name: {n for n in dimensions if any(f"segment.{n} " in str(rule) for rule in d["segments"])}
+        for name, d in dimensions.items()
+    }
+    sorter = TopologicalSorter(spoken)
+    sorter.prepare()
+    order: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += ready
+        sorter.done(*ready)
+    return order
+
+
+def merged(topics: Mapping[str, Sequence[Happened]]) -> list[tuple[int, Happened]]:
+    """The records of all topics as one sequence, each with its key: the greatest time so far in its topic."""
+    found = []
+    for topic, records in topics.items():
+        key = -(1 << 60)
+        for offset, happened in enumerate(records):
+            key = max(key, happened.t)
+            found.append((key, topic, offset, happened))
+    return [(key, happened) for key, _, _, happened in sorted(found, key=lambda entry: entry[:3])]
