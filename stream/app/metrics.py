@@ -71,6 +71,15 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
+def reference() -> str:
+    """The metrics as a table for the README; a test holds it against what the README says."""
+    lines = ["| Metric | Kind | Labels | Meaning |", "|---|---|---|---|"]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        lines.append(f"| `segstream_{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+    return "\n".join(lines)
+
+
 class Metrics:
     """The metrics of one worker, in a registry of its own."""
 
