@@ -47,7 +47,7 @@ Log = dict[Source, list[Record]]
 
 def definitions(*dimensions: Mapping[str, Any]) -> Definitions:
     """Definitions from mappings, one a dimension."""
-    return parse_definitions({f"{d['dimension']}.yaml": yaml.safe_dump(dict(d)) for d in dimensions})
+    return parse_definitions({f"{d['dimension']}.yaml": yaml.safe_dump(dict(d), sort_keys=False) for d in dimensions})
 
 
 def plan_of(*dimensions: Mapping[str, Any]) -> Plan:

@@ -252,7 +252,7 @@ class Shard:
 
     def _models(self) -> bytes | None:
         if not self.versions.known:
-            return None
+            return None if self.models_written is None else b"[]"
         current = self.versions.slots.version[0]
         listed = [(e, bool(m.version == current), orjson.Fragment(m.to_json())) for e, m in self.versions.known]
         return orjson.dumps(listed)
