@@ -35,8 +35,8 @@ DAY_S = 86_400
 PATIENCE_S = 6.0
 #: Once all is running the first change must come within this, in seconds.
 FIRST_CHANGE_S = 120.0
-#: How long each child may take to end in good order, in seconds.
-STOP_S = 15.0
+#: How long each child may take to end in good order, in seconds; a worker without Kafka cannot.
+STOP_S, STOP_AFTER_FAULT_S = 15.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,13 @@ async def run_demo(settings: Settings, options: DemoOptions, folder: Path) -> No
     settings = _own_kafka(settings, folder)
     demo = _Demo(settings, options, folder)
     with _stop_on_signal() as stop:
-        works = (demo.play(), demo.children.fault(), _wait(stop))
+        seconds = STOP_AFTER_FAULT_S
         try:
-            await _first_of(*works)
+            await _first_of(demo.play(), demo.children.fault(), _wait(stop))
+            seconds = STOP_S
         finally:
             demo.say("Stopping" if demo.view.changes else "Stopping before the first change")
-            await demo.children.stop(STOP_S)
+            await demo.children.stop(seconds)
         demo.say(f"Stopped after {demo.view.changes:,} changes of {demo.view.customers:,} customers; logs: {folder}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -91,7 +92,17 @@ async def reading(settings: Settings, start: Start, *, sizes: bool = True) -> As
                 await _skip(consumer, [tp for tp in partitions if tp.topic == settings.topics.changes], start, ends)
             yield Source(consumer, settings, ends)
         finally:
-            await consumer.stop()
+            await _stop(consumer)
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait([stopping])
+    if stopping.cancelled():
+        # Without a broker aiokafka trips over its own cancelled fetch and leaves its connections open.
+        await consumer._client.close()
+    else:
+        stopping.result()
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topics: list[str]) -> list[TopicPartition]:
