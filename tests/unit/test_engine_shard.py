@@ -428,3 +428,17 @@ def test_definitions_do_not_depend_on_the_order_of_files() -> None:
     """The layout of rows and the order of dimensions follow from names."""
     one, other = definitions(LIFE, BUSY, WISH), definitions(WISH, BUSY, LIFE)
     assert [d.version for d in one.dimensions] == [d.version for d in other.dimensions]
+
+
+def test_a_restart_does_not_move_the_next_look_at_a_cluster(learning: Plan) -> None:
+    """Found: an event that the learned dimension does not read moved its next look only after a restart."""
+    events = [event("ann", "Order Completed", 5, total=5), event("ann", "Product Viewed", 12, product_id="p")]
+    log = with_versions(logs(events), model(1, 1, [[1, 0], [1, 3]]))
+    plain, restarted = Driver(learning, log).finish(), Driver(learning, log).finish()
+    restarted.open()
+    for driver in (plain, restarted):
+        clock = {"type": "clock", "timestamp": wire_time(100)}
+        driver.log = {**log, (CONTROL, 0): [*log[CONTROL, 0], Record(1, orjson.dumps(clock))]}
+        driver.finish()
+    assert told(restarted.changes) == told(plain.changes)
+    assert [c.at_ms for c in plain.changes if c.dimension == "cluster"] == [5, 32]
