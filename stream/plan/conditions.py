@@ -58,7 +58,8 @@ class Writer:
     """Writes the functions of one dimension.
 
     ``feature`` gives the accumulator of a feature and its first column; ``function`` the name, in the generated module,
-    of an accumulator's function; ``segment`` the column and the segments of a dimension; ``text`` the hash of a text.
+    of an accumulator's function; ``segment`` the column and the segments of a dimension; ``text`` the hash of a text;
+    ``constant`` the source of a constant argument.
     """
 
     prefix: str
@@ -66,6 +67,7 @@ class Writer:
     function: Callable[[Callable[..., object]], str]
     segment: Callable[[str], tuple[int, tuple[str, ...]]]
     text: Callable[[str], int]
+    constant: Callable[[float], str]
     helpers: list[str] = field(default_factory=list)
     numbers: count[int] = field(default_factory=count)
 
@@ -89,13 +91,13 @@ class Writer:
         """Source that reads a feature's view."""
         accumulator, base = self.feature(ref.feature)
         view = accumulator.views()[ref.view]
-        return f"{self.function(view.value)}(r, f, {base}, {now}{self.rest(accumulator)})"
+        return f"{self.function(view.value)}(r, f, {self.constant(base)}, {now}{self.rest(accumulator)})"
 
     def rest(self, accumulator: Accumulator) -> str:
         """The arguments after the fixed ones: constants, or the pool of bags."""
         if accumulator.word == "bag":
             return ", bags"
-        return "".join(f", {c!r}" for c in accumulator.constants())
+        return "".join(f", {self.constant(c)}" for c in accumulator.constants())
 
     def motion(self, node: Number) -> Motion:
         """How a number moves with time; raises :class:`MotionError` where that has no known form."""
@@ -151,7 +153,8 @@ class Writer:
             accumulator, base = self.feature(name)
             until = accumulator.views()[view].until
             if accumulator.views()[view].shape is Shape.STEPS and until is not None:
-                found.append(f"{self.function(until)}(r, f, {base}, now, {k}{self.rest(accumulator)})")
+                at = self.constant(base)
+                found.append(f"{self.function(until)}(r, f, {at}, now, {k}{self.rest(accumulator)})")
         code = found[0]
         for other in found[1:]:
             code = f"min({code}, {other})"
@@ -215,19 +218,36 @@ class Writer:
                 raise MotionError("two values that decay")
             node = Compare(MIRROR[node.op], node.right, node.left, node.at)
             left, right = right, left
+        if left.slope is None and right.slope is None and not left.smooth:
+            return self.stepping(node, left, right, v, u, indent)
         test = self.test_function(node)
         lines = [f"{indent}{v} = {test}(r, f, bags, now)", f"{indent}{u} = FOREVER"]
         if left.smooth:
             if not right.still:
                 raise MotionError("a decaying rate compared with something that moves with time too")
             return lines + self.refined(test, v, u, self.smooth_estimate(node), indent)
-        if left.slope is not None or right.slope is not None:
-            slope = f"({left.slope or '0.0'} - {right.slope or '0.0'})"
-            distance = f"({self.number(node.left)} - {self.number(node.right)})"
-            lines += self.refined(test, v, u, f"zero({distance}, {slope}, now)", indent)
+        slope = f"({left.slope or '0.0'} - {right.slope or '0.0'})"
+        distance = f"({self.number(node.left)} - {self.number(node.right)})"
+        lines += self.refined(test, v, u, f"zero({distance}, {slope}, now)", indent)
         if left.steps or right.steps:
             lines.append(f"{indent}{u} = min({u}, {self.step_expiry(node, left, right)})")
         return lines
+
+    def stepping(self, node: Compare, left: Motion, right: Motion, v: str, u: str, indent: str) -> list[str]:
+        """A comparison whose sides only change with events, or at known instants."""
+        a, b = f"a{v[1:]}", f"b{v[1:]}"
+        expiry = self.step_expiry(node, left, right) if left.steps or right.steps else "FOREVER"
+        return [
+            f"{indent}{a} = {self.number(node.left)}",
+            f"{indent}{b} = {self.number(node.right)}",
+            f"{indent}{v} = {self.test(node.op, a, b)}",
+            f"{indent}{u} = {expiry}",
+        ]
+
+    @staticmethod
+    def test(op: str, a: str, b: str) -> str:
+        """The comparison of two names; false where one is missing."""
+        return f"{a} {op} {b}" if op != "!=" else f"{a} != {b} and {a} == {a} and {b} == {b}"
 
     def step_expiry(self, node: Compare, left: Motion, right: Motion) -> str:
         """For one counted feature against what stands still: the instant that decides; else the next step of any."""
@@ -256,7 +276,8 @@ class Writer:
         until = accumulator.views()[side.view].until
         if until is None:
             raise MotionError("a value without a closed form")
-        return f"{self.function(until)}(r, f, {base}, now, {threshold}{self.rest(accumulator)})"
+        at = self.constant(base)
+        return f"{self.function(until)}(r, f, {at}, now, {threshold}{self.rest(accumulator)})"
 
     def refined(self, test: str, v: str, u: str, estimate: str, indent: str) -> list[str]:
         """The first instant near the estimate, after now, at which the comparison itself differs."""
@@ -274,6 +295,6 @@ class Writer:
         """A function of the comparison alone, so that it can be tried at other instants."""
         name = f"{self.prefix}_test_{next(self.numbers)}"
         left, right = self.number(node.left), self.number(node.right)
-        body = f"a {node.op} b" if node.op != "!=" else "a != b and a == a and b == b"
+        body = self.test(node.op, "a", "b")
         self.helpers.append(f"@jit\ndef {name}(r, f, bags, now):\n    a = {left}\n    b = {right}\n    return {body}\n")
         return name

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -13,6 +14,15 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function itself."""
     return function
+
+
+#: A constant argument: of a type alone, not of a type and a value.
+constant = np.int64
+
+
+def whole(value: int) -> int:
+    """A constant in the twin."""
+    return value
 
 
 #: Of every function but the kernels; compiled as part of the kernel that calls it.

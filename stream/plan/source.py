@@ -35,8 +35,8 @@ LOOPS: tuple[Callable[..., object], ...] = (
 #: What the engine calls; these are cached once compiled.
 KERNELS = ("apply", "fire", "rearm", "revise", "collect", "spread")
 
-COMPILED = "from stream.plan.jit import jit, kernel"
-TWIN = "from stream.plan.jit import plain as jit, plain as kernel"
+COMPILED = "from stream.plan.jit import constant, jit, kernel"
+TWIN = "from stream.plan.jit import plain as jit, plain as kernel, whole as constant"
 
 PREAMBLE = '''"""Generated from the definitions; do not edit.  Dimensions: {names}."""
 
@@ -59,9 +59,8 @@ DAY = {day}
 ROOM = {dimensions}
 #: Bit j: the event of this code can move dimension j; then none, the learned ones, all.
 MOVES = np.array({moves}, dtype=np.int64)
-NO_MOVES = {no_moves}
-MODEL_MOVES = {model_moves}
-ALL_MOVES = {all_moves}
+NO_MOVES, MODEL_MOVES, ALL_MOVES = constant({no_moves}), constant({model_moves}), constant({all_moves})
+DEADLINE, DEFINITION, MODEL = constant(DEADLINE), constant(DEFINITION), constant(MODEL)
 divide = jit(runtime.divide)
 log1p = jit(runtime.log1p)
 sqrt = jit(runtime.sqrt)
@@ -81,6 +80,7 @@ class Generator:
     inputs: Inputs
     twin: bool = False
     used: dict[str, str] = field(default_factory=dict)
+    constants: dict[int, str] = field(default_factory=dict)
     parts: list[str] = field(default_factory=list)
     #: The dimension being written, for messages.
     at: Place | None = None
@@ -91,6 +91,12 @@ class Generator:
         name = f"{module}_{function.__name__}"
         self.used[name] = f"{function.__module__}.{function.__name__}"
         return name
+
+    def constant(self, value: float) -> str:
+        """The name of a constant argument.  As a bare literal, numba would compile its function once for each value."""
+        if not isinstance(value, int):
+            return repr(value)
+        return self.constants.setdefault(value, f"_{value}" if value >= 0 else f"_minus_{-value}")
 
     def module(self) -> str:
         """The whole text."""
@@ -117,7 +123,9 @@ class Generator:
         )
         modules = sorted({path.rsplit(".", 1)[0] for path in self.used.values()})
         imports = "".join(f"import {module}\n" for module in modules)
-        return text + imports + "".join(f"{name} = jit({path})\n" for name, path in sorted(self.used.items()))
+        functions = "".join(f"{name} = jit({path})\n" for name, path in sorted(self.used.items()))
+        constants = "".join(f"{name} = constant({value})\n" for value, name in sorted(self.constants.items()))
+        return text + imports + functions + constants
 
     def loop(self, function: Callable[..., object]) -> str:
         """One of the loops, as it stands in its own file."""
@@ -153,7 +161,7 @@ class Generator:
         def segment(name: str) -> tuple[int, tuple[str, ...]]:
             return self.layout.segment[numbers[name]], self.definitions.dimensions[numbers[name]].segment_names
 
-        return Writer(f"dim_{j}", feature, self.function, segment, text_hash)
+        return Writer(f"dim_{j}", feature, self.function, segment, text_hash, self.constant)
 
     def dimension(self, j: int, dimension: Dimension) -> str:
         """``dim_j(r, f, bags, models, now) -> (segment, until)``."""
@@ -287,8 +295,8 @@ class Generator:
             "text": f", ev.texts[k, {self.inputs.texts.get(reaction.path, 0)}]",
             "items": ", bags, i, ev.items, ev.first[k], ev.first[k + 1]",
         }[reaction.reads]
-        constants = "".join(f", {c!r}" for c in reaction.constants)
-        return f"{self.function(reaction.fold)}(r, f, {base}, t{reads}{constants})"
+        constants = "".join(f", {self.constant(c)}" for c in reaction.constants)
+        return f"{self.function(reaction.fold)}(r, f, {self.constant(base)}, t{reads}{constants})"
 
     def sample(self) -> str:
         """``sample``: the vector of the learned dimension, for the trainer."""
