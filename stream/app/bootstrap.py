@@ -13,11 +13,13 @@ from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
 from stream.compiled import compile_plan
 from stream.engine.merge import Source
+from stream.engine.rekey import Home
 from stream.engine.shard import Shard
 from stream.errors import UserError
 from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.features.base import NEVER
+from stream.kafka.partitions import partition_of
 from stream.plan.definitions import Definitions, parse_definitions
 from stream.plan.plan import Plan
 from stream.settings import Settings
@@ -72,9 +74,15 @@ def make_decoder(settings: Settings, plan: Plan, *, replay: bool = False) -> Dec
     )
 
 
-def make_shard(settings: Settings, plan: Plan, partition: int, sources: list[Source]) -> Shard:
-    """An empty shard."""
-    return Shard(plan, partition, sources, disorder=settings.time.disorder, read_model=ClusterModel.from_json)
+def make_shard(
+    settings: Settings, plan: Plan, partition: int, sources: list[Source], *, everyone: bool = False
+) -> Shard:
+    """An empty shard; with ``everyone`` it has all customers, else it sends on what belongs to another partition."""
+    count = settings.app.partitions
+    home = None if everyone else Home(partition, lambda key: partition_of(key, count), settings.topics.rekeyed)
+    return Shard(
+        plan, partition, sources, disorder=settings.time.disorder, read_model=ClusterModel.from_json, home=home
+    )
 
 
 def read_control(value: bytes) -> tuple[int, Any]:

@@ -110,6 +110,7 @@ class Metrics:
             ("applied", counts.applied),
             ("duplicate", counts.duplicate),
             ("ignored", counts.ignored),
+            ("rekeyed", counts.rekeyed),
             *((f"rejected_{reason}", number) for reason, number in counts.rejected.items()),
         ):
             if number:

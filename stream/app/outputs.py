@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from stream.app.ports import DeadLetter, Step
 from stream.app.wiring import Rule, Wiring
+from stream.events.decode import ORIGIN
 from stream.kafka.transaction import Payload, Row
 
 #: A dead letter carries at most this much of the record's value, in bytes, so that the broker always takes it.
@@ -27,6 +28,9 @@ def payload(step: Step, wiring: Wiring, now_ms: int | None) -> tuple[Payload, Ke
     _add(out, wiring.changelog, ((key, value, []) for key, value in step.rows))
     _add(out, wiring.dead_letters, (_dead_letter(dead) for dead in step.dead))
     _add(out, wiring.vectors, _vectors(step, wiring))
+    for event in step.rekeyed:
+        row = (event.key, event.value, [(ORIGIN, event.origin.encode())])
+        out.placed.setdefault((wiring.rekeyed, event.partition), []).append(row)
     return out, kept_back
 
 

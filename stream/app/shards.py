@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
-from aiokafka.partitioner import murmur2
 
 from stream.app.metrics import Metrics
 from stream.app.opening import Opening
@@ -17,8 +16,10 @@ from stream.app.ports import Batch, Shard, Source
 from stream.app.runner import ShardRunner, State
 from stream.app.wiring import Wiring
 from stream.errors import UserError
+from stream.events.customer import partition_key
 from stream.kafka.broadcast import Broadcast
 from stream.kafka.fetch import End, Fetched
+from stream.kafka.partitions import partition_of
 from stream.kafka.transport import Consumer, ConsumerThread
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class ShardHost:
 
     def partition_of(self, customer_id: str) -> int:
         """The partition of a customer, as producers in Java and aiokafka choose it."""
-        return int(murmur2(customer_id.encode()) & 0x7FFFFFFF) % self.wiring.partitions
+        return partition_of(partition_key(customer_id.encode()), self.wiring.partitions)
 
     def describe(self, customer_id: str) -> dict[str, Any] | None:
         """Segments and features of a customer; None where unknown. Raises KeyError where another worker owns them."""

@@ -47,6 +47,7 @@ class Wiring:
     customers: str
     dead_letters: str
     vectors: str
+    rekeyed: str
     make_shard: MakeShard
     decoder: Decoder
     client_options: Mapping[str, Any]

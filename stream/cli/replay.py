@@ -119,7 +119,7 @@ def command(
     found = bootstrap.read_definitions(definitions or settings.config_dir / "segments")
     with console.status("compiling definitions (the first time takes some seconds)"):
         plan = bootstrap.make_plan(found, settings)
-    shard = bootstrap.make_shard(settings, plan, 0, SOURCES)
+    shard = bootstrap.make_shard(settings, plan, 0, SOURCES, everyone=True)
     learning = bootstrap.trainer_settings(settings, plan)
     trainer = Trainer(learning) if learning is not None and versions is None else None
     decoder = bootstrap.make_decoder(settings, plan, replay=True)

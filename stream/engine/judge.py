@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.change import Change, shown
-from stream.engine.merge import Piece
 from stream.engine.models import Versions
-from stream.engine.output import Counts, Output
+from stream.engine.output import Output
+from stream.engine.rekey import Home
 from stream.engine.rows import Rows
-from stream.events.batch import CONTROL, IGNORED, REJECTED
+from stream.engine.run import Run
+from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED
 from stream.features import pool
 from stream.features.base import Kind
 from stream.plan import header
@@ -24,64 +25,15 @@ CAUSES = {header.DEADLINE: "deadline", header.DEFINITION: "definition", header.M
 ROOM = 8192
 
 
-class Run:
-    """The records of some pieces in the order in which they apply."""
-
-    def __init__(self, pieces: Sequence[Piece]) -> None:
-        self.pieces = pieces
-        keys = np.concatenate([p.keys[p.start : p.stop] for p in pieces])
-        self.order = np.argsort(keys, kind="stable")
-        lengths = [p.stop - p.start for p in pieces]
-        self.piece = np.repeat(np.arange(len(pieces)), lengths)[self.order]
-        self.at = np.concatenate([np.arange(p.start, p.stop) for p in pieces])[self.order]
-        self.codes = self.column("codes")
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def column(self, name: str) -> NDArray[Any]:
-        """A column of the batches, in order."""
-        parts = [getattr(p.batch, name)[p.start : p.stop] for p in self.pieces]
-        found: NDArray[Any] = (parts[0] if len(parts) == 1 else np.concatenate(parts))[self.order]
-        return found
-
-    def values(self, name: str) -> list[Any]:
-        """A list of the batches, in order."""
-        flat = [value for p in self.pieces for value in getattr(p.batch, name)[p.start : p.stop]]
-        return [flat[k] for k in self.order.tolist()]
-
-    def origin(self, k: int) -> tuple[Any, int]:
-        """The batch of the k-th record and its index there."""
-        return self.pieces[int(self.piece[k])].batch, int(self.at[k])
-
-    def of_code(self, code: int) -> list[int]:
-        """Which records have this code."""
-        return np.flatnonzero(self.codes == code).tolist()
-
-    def items(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """``first`` and ``items`` of the run: the products of its events, in order."""
-        firsts = self.column_of(lambda batch, s: batch.first[s.start : s.stop])
-        lasts = self.column_of(lambda batch, s: batch.first[s.start + 1 : s.stop + 1])
-        counts = lasts - firsts
-        first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-        if not first[-1]:
-            return first, np.zeros((1, 3), np.int64)
-        offsets = np.concatenate(([0], np.cumsum([len(p.batch.items) for p in self.pieces])))
-        pool = np.concatenate([p.batch.items for p in self.pieces])
-        starts = np.repeat(firsts + offsets[self.piece], counts)
-        within = np.arange(first[-1]) - np.repeat(first[:-1], counts)
-        return first, pool[starts + within]
-
-    def column_of(self, read: Callable[[Any, Piece], NDArray[np.int64]]) -> NDArray[np.int64]:
-        """What ``read`` gives for each piece, in order."""
-        return np.concatenate([read(p.batch, p) for p in self.pieces])[self.order]
-
-
 class Judge:
-    """The kernels of a plan over the rows of one shard."""
+    """The kernels of a plan over the rows of one shard.
 
-    def __init__(self, plan: Plan, rows: Rows, versions: Versions) -> None:
-        self.plan, self.rows, self.versions = plan, rows, versions
+    ``home`` says which customers belong here (None: all).  ``number`` is the shard's: what is read by every shard (the
+    products) is counted by the one whose number its partition has, so that the books of all shards add up.
+    """
+
+    def __init__(self, plan: Plan, rows: Rows, versions: Versions, number: int, home: Home | None) -> None:
+        self.plan, self.rows, self.versions, self.number, self.home = plan, rows, versions, number, home
         self.names = [(*d.segment_names, None) for d in plan.definitions.dimensions]
         self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0)
@@ -90,7 +42,7 @@ class Judge:
 
     def apply(self, run: Run, out: Output) -> None:
         """Apply the run's events; changes, vectors and counts go to ``out``."""
-        events = self._events(run)
+        events = self._events(run, out)
         out_arrays = self._out(len(run))
         start = 0
         while start < len(run):
@@ -99,8 +51,7 @@ class Judge:
             )
             self._changes(n, out, run)
         self._vectors(out_arrays, out)
-        self._count(run, events, out.counts)
-        out.dead += [batch.dead[i] for batch, i in map(run.origin, run.of_code(REJECTED))]
+        self._count(run, events, out)
 
     def fire(self, rows: NDArray[np.int64], upto: int, out: Output) -> None:
         """Fire these rows' deadlines up to an instant, and their move to the next model."""
@@ -154,10 +105,12 @@ class Judge:
         vectors = events if self.plan.vector else 0
         return header.Out(self.ints, self.floats, np.empty((vectors, d)), np.empty((vectors, 2), np.int64))
 
-    def _events(self, run: Run) -> Events:
-        codes = run.codes
+    def _events(self, run: Run, out: Output) -> Events:
         rows = np.full(len(run), -1, np.int64)
         customers = run.values("customers")
+        if self.home is not None:
+            out.rekeyed += self.home.sent_on(run, customers, self.rows.index)
+        codes = run.codes
         own = [k for k in np.flatnonzero(codes >= 0).tolist() if customers[k] is not None]
         if own:
             rows[own] = self.rows.find([customers[k] for k in own])
@@ -217,12 +170,16 @@ class Judge:
             out.vector_keys += [self.rows.keys[i] for i in arrays.sampled[:n, 0].tolist()]
             out.vector_instants += arrays.sampled[:n, 1].tolist()
 
-    def _count(self, run: Run, events: Events, counts: Counts) -> None:
-        codes = run.codes
-        counts.read += len(run) - int(np.count_nonzero(codes == CONTROL))
+    def _count(self, run: Run, events: Events, out: Output) -> None:
+        mine = np.array([p.batch.partition == self.number for p in run.pieces])[run.piece]
+        codes, counts = run.codes[mine], out.counts
+        counts.read += len(codes) - int(np.count_nonzero(codes == CONTROL))
         counts.ignored += int(np.count_nonzero(codes == IGNORED))
-        counts.applied += int(np.count_nonzero(events.status == header.APPLIED))
-        counts.duplicate += int(np.count_nonzero(events.status == header.DUPLICATE))
+        counts.rekeyed += int(np.count_nonzero(codes == REKEYED))
+        counts.applied += int(np.count_nonzero(events.status[mine] == header.APPLIED))
+        counts.duplicate += int(np.count_nonzero(events.status[mine] == header.DUPLICATE))
         for batch, i in map(run.origin, run.of_code(REJECTED)):
-            reason = batch.dead[i].reason
-            counts.rejected[reason] = counts.rejected.get(reason, 0) + 1
+            if batch.partition == self.number:
+                reason = batch.dead[i].reason
+                counts.rejected[reason] = counts.rejected.get(reason, 0) + 1
+                out.dead.append(batch.dead[i])

@@ -14,17 +14,18 @@ from stream.events.batch import DeadLetter
 
 @dataclass(slots=True)
 class Counts:
-    """The books: read = applied + duplicate + ignored + rejected."""
+    """The books: read = applied + duplicate + ignored + rejected + rekeyed."""
 
     read: int = 0
     applied: int = 0
     duplicate: int = 0
     ignored: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    rekeyed: int = 0
 
     def balanced(self) -> bool:
         """Whether every record read is accounted for."""
-        return self.read == self.applied + self.duplicate + self.ignored + sum(self.rejected.values())
+        return self.read == self.applied + self.duplicate + self.ignored + sum(self.rejected.values()) + self.rekeyed
 
     def add(self, other: Counts) -> None:
         """Take over another count."""
@@ -32,8 +33,19 @@ class Counts:
         self.applied += other.applied
         self.duplicate += other.duplicate
         self.ignored += other.ignored
+        self.rekeyed += other.rekeyed
         for reason, n in other.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + n
+
+
+@dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """An event that came in under another partitioner's key, or none: it belongs to ``partition`` under ``key``."""
+
+    partition: int
+    key: bytes
+    value: bytes
+    origin: str
 
 
 @dataclass(slots=True)
@@ -46,6 +58,7 @@ class Output:
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    rekeyed: list[Rekeyed] = field(default_factory=list)
     offsets: dict[Source, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     vectors: NDArray[np.float64] | None = None

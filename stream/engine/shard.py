@@ -15,11 +15,13 @@ import orjson
 
 from stream.engine import rest
 from stream.engine.change import shown
-from stream.engine.judge import Judge, Run
+from stream.engine.judge import Judge
 from stream.engine.merge import GapError, Merge, Source
 from stream.engine.models import Model, Versions
 from stream.engine.output import Output
+from stream.engine.rekey import Home
 from stream.engine.rows import Rows
+from stream.engine.run import Run
 from stream.events.batch import CONTROL, Batch
 from stream.features.base import FOREVER, NEVER, Kind
 from stream.plan import header
@@ -40,7 +42,8 @@ class OwnRow(msgspec.Struct):
 class Shard:
     """The customers of one partition, their clock and their deadlines.
 
-    ``disorder`` is how far (ms) the clock stays behind; ``read_model`` turns a stored model's JSON into a model.
+    ``disorder`` is how far (ms) the clock stays behind; ``read_model`` turns a stored model's JSON into a model;
+    ``home`` says which customers belong here (None: all do).
     """
 
     def __init__(
@@ -51,12 +54,13 @@ class Shard:
         *,
         disorder: int = 0,
         read_model: Callable[[bytes], Model] | None = None,
+        home: Home | None = None,
     ) -> None:
         self.plan, self.partition, self.disorder = plan, partition, disorder
         self.merge = Merge(list(sources))
         self.rows = Rows(plan)
         self.versions = Versions(plan)
-        self.judge = Judge(plan, self.rows, self.versions)
+        self.judge = Judge(plan, self.rows, self.versions, partition, home)
         self.read_model = read_model
         self.own = OwnRow()
         self.saved: dict[Source, tuple[int, int]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Codes of records that are not events of the plan (which count from 0).
-IGNORED, REJECTED, CONTROL = -1, -2, -3
+IGNORED, REJECTED, CONTROL, REKEYED = -1, -2, -3, -4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Batch:
     ``offsets``, ``codes``, ``instants`` and ``messages`` (hashes of message ids) are int64 (n); ``instants`` of
     rejected records are ``NEVER``.  ``customers`` holds the customer's id as UTF-8, or None; ``names`` and ``ids`` the
     event's name and message id, for evidence.  ``numbers`` float64 (n, inputs), ``texts`` int64 (n, inputs), ``first``
-    int64 (n + 1) into ``items`` int64 (m, 3), ``offers`` int64 (n): see :class:`stream.plan.header.Events`.  ``timestamps``
-    int64 (n): the records' own.
+    int64 (n + 1) into ``items`` int64 (m, 3), ``offers`` int64 (n): see :class:`stream.plan.header.Events`.
+    ``timestamps`` int64 (n): the records' own.  ``records`` are what was decoded, for whoever sends one on.
     ``at_ms`` is the wall instant of the answer that brought them; ``keys`` the merge keys where the caller sets
     them (else the running maximum of the topic partition's instants).
     """
@@ -58,6 +59,7 @@ class Batch:
     timestamps: NDArray[np.int64]
     at_ms: int = 0
     keys: NDArray[np.int64] | None = None
+    records: Sequence[Any] = ()
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     controls: dict[int, Any] = field(default_factory=dict)
 

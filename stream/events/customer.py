@@ -4,6 +4,7 @@ from __future__ import annotations
 
 ANONYMOUS = "anonymous:"
 USER = "user:"
+_PREFIX = (ANONYMOUS.encode(), USER.encode())
 
 
 def customer_id(user: str | None, anonymous: str | None) -> str | None:
@@ -17,3 +18,15 @@ def customer_id(user: str | None, anonymous: str | None) -> str | None:
     if user:
         return USER + user if user.startswith((ANONYMOUS, USER)) else user
     return ANONYMOUS + anonymous if anonymous else None
+
+
+def partition_key(customer: bytes) -> bytes:
+    """The key under which producers send this customer's events: the userId, else the anonymousId.
+
+    >>> partition_key(b"c17"), partition_key(b"anonymous:a9"), partition_key(b"user:anonymous:a9")
+    (b'c17', b'a9', b'anonymous:a9')
+    """
+    for prefix in _PREFIX:
+        if customer.startswith(prefix):
+            return customer[len(prefix) :]
+    return customer

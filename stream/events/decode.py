@@ -23,6 +23,8 @@ from stream.events.wire import envelope, instant_of
 MICROS = 1_000_000
 #: Above this, an amount in micros is no longer exact in float64.
 LARGEST_AMOUNT = (1 << 53) / MICROS
+#: Header of an event that was sent on under its right key: where it came in.
+ORIGIN = "origin"
 NO_INSTANT = -(1 << 60)
 
 
@@ -112,6 +114,7 @@ class Decoder:
             np.zeros((0, 3), np.int64),
             np.full(n, NO_INSTANT, np.int64),
             np.fromiter((r.timestamp or 0 for r in records), np.int64, n),
+            records=records,
         )
         read = self._control if topic == self.control_topic else self._event
         items: list[tuple[int, int, int]] = []
@@ -234,7 +237,15 @@ def _message(given: str | int | None, record: Record, batch: Batch) -> str:
     if given is not None and given != "":
         return str(given)
     of_file = getattr(record, "message_id", None)
-    return of_file or f"{batch.topic}/{batch.partition}/{record.offset}"
+    return of_file or origin(batch, record)
+
+
+def origin(batch: Batch, record: Record) -> str:
+    """Where a record came in first: topic/partition/offset, also after it was sent on under its right key."""
+    for name, value in getattr(record, "headers", ()):
+        if name == ORIGIN:
+            return str(value.decode("utf-8", "replace"))
+    return f"{batch.topic}/{batch.partition}/{record.offset}"
 
 
 def _finite(x: float, name: str) -> float:

@@ -30,8 +30,10 @@ def value(r: Any, f: Any, p: int, now: int, half_life: float) -> float:
 
 def until(r: Any, f: Any, p: int, now: int, k: float, half_life: float) -> int:
     """Closed form: k is reached half_life * log2(value / k) after the latest event; the plan refines it to the ms."""
-    if r[p + 1] == NEVER or not k > 0.0:
+    if r[p + 1] == NEVER or k <= 0.0:
         return FOREVER
+    if k != k:
+        return now + 1
     if f[p] < k:
         return FOREVER
     x = r[p + 1] + half_life * math.log2(f[p] / k)

@@ -19,10 +19,10 @@ from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from stream.errors import UserError
 from stream.kafka.client import producer_options
+from stream.kafka.partitions import partition_of
 from stream.kafka.topics import ensure_topics
 from stream.settings import Settings
 
@@ -109,7 +109,7 @@ class Sender:
         if known is None:
             if len(self._partitions) >= _REMEMBERED_KEYS:
                 self._partitions.clear()
-            known = self._partitions[key, count] = (murmur2(key) & 0x7FFFFFFF) % count
+            known = self._partitions[key, count] = partition_of(key, count)
         return known
 
 

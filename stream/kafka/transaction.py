@@ -23,9 +23,13 @@ STOP_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Payload:
-    """All that one transaction writes: records by topic, and the source offsets of the consumer group."""
+    """All that one transaction writes: records by topic, and the source offsets of the consumer group.
+
+    ``rows`` go to the shard's own partition of a topic, ``placed`` to the partition that is named.
+    """
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
+    placed: dict[tuple[str, int], list[Row]] = field(default_factory=dict)
     offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
     def add(self, topic: str, rows: Iterable[Row]) -> None:
@@ -35,7 +39,7 @@ class Payload:
     @property
     def records(self) -> int:
         """How many records it writes."""
-        return sum(len(rows) for rows in self.rows.values())
+        return sum(len(rows) for rows in (*self.rows.values(), *self.placed.values()))
 
 
 class TransactionError(Exception):
@@ -95,8 +99,11 @@ class ShardProducer:
         producer = self._producer
         await producer.begin_transaction()
         sent: list[tuple[str, int, asyncio.Future[Any]]] = []
-        for topic, rows in payload.rows.items():
-            partition = self._partition % len(await producer.partitions_for(topic))
+        own = [
+            ((topic, self._partition % len(await producer.partitions_for(topic))), rows)
+            for topic, rows in payload.rows.items()
+        ]
+        for (topic, partition), rows in (*own, *payload.placed.items()):
             for batch in self._batches(rows):
                 count = batch.record_count()
                 future = await producer.send_batch(batch, topic, partition=partition)

@@ -58,6 +58,7 @@ class Counts:
     applied: int = 0
     duplicate: int = 0
     ignored: int = 0
+    rekeyed: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
 
 
@@ -67,6 +68,7 @@ class Step:
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     dead: list[Any] = field(default_factory=list)
+    rekeyed: list[Any] = field(default_factory=list)
     offsets: dict[Source, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     vectors: None = None

@@ -9,13 +9,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from counting_shard import CountingShard, Decoder
-
 from stream.app.app import App, build_app
 from stream.app.wiring import Wiring
 from stream.app.worker import run_worker, set_up_logging
 from stream.errors import UserError
 from stream.kafka.transaction import Payload, ShardProducer
+from tests.integration.counting_shard import CountingShard, Decoder
 
 
 def counting_app(
@@ -32,6 +31,7 @@ def counting_app(
         customers=f"{app}-segments",
         dead_letters=f"{app}-dead",
         vectors=f"{app}-vectors",
+        rekeyed=f"{app}-rekeyed",
         make_shard=lambda partition, sources: CountingShard(partition, sources, me),
         decoder=Decoder(),
         client_options={"bootstrap_servers": broker},

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chaos import Stage
+
+from tests.integration.chaos import Stage
 
 SLOW = {"slow": [0.3, 0.3]}
 RATE = 1_000.0

@@ -55,6 +55,7 @@ class Counts:
     applied: int = 1
     duplicate: int = 0
     ignored: int = 1
+    rekeyed: int = 0
     rejected: Mapping[str, int] = field(default_factory=lambda: {"json": 1})
 
 
@@ -64,6 +65,7 @@ class Step:
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
+    rekeyed: list[Any] = field(default_factory=list)
     offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     vectors: Any = None
@@ -87,6 +89,7 @@ def wiring(rule_of: Callable[[str], Rule] = everything) -> Wiring:
         customers="customers",
         dead_letters="dead",
         vectors="vectors",
+        rekeyed="rekeyed",
         make_shard=never,
         decoder=never,  # type: ignore[arg-type]
         client_options={},

@@ -1,0 +1,46 @@
+"""Events that came in under another key than their customer's: sent on to where they belong, not miscounted.
+
+Java's and aiokafka's producers choose a partition by murmur2 of the key, librdkafka's by CRC32: two producers can put
+one customer's events on two partitions.  A customer without a row is the moment to look: who has one belongs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream.engine.output import Rekeyed
+from stream.engine.run import Run
+from stream.events.batch import REKEYED
+from stream.events.customer import partition_key
+from stream.events.decode import origin
+
+
+@dataclass(frozen=True)
+class Home:
+    """Which customers belong to a shard: those whose key ``partition_of`` puts on ``partition``.
+
+    What comes by ``topic`` was sent on once already and stays.
+    """
+
+    partition: int
+    partition_of: Callable[[bytes], int]
+    topic: str
+
+    def sent_on(self, run: Run, customers: list[bytes | None], known: Container[bytes]) -> list[Rekeyed]:
+        """Mark the run's events of customers who belong elsewhere, and return them for sending on."""
+        found = []
+        for k in np.flatnonzero(run.codes >= 0).tolist():
+            customer = customers[k]
+            if customer is None or customer in known:
+                continue
+            key = partition_key(customer)
+            partition = self.partition_of(key)
+            batch, i = run.origin(k)
+            if partition != self.partition and batch.topic != self.topic:
+                run.codes[k] = REKEYED
+                record = batch.records[i]
+                found.append(Rekeyed(partition, key, record.value, origin(batch, record)))
+        return found
