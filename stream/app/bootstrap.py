@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 
+from stream.app.definition_files import read_aliases
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
 from stream.compiled import compile_plan
 from stream.engine.merge import Source
 from stream.engine.rekey import Home
 from stream.engine.shard import Shard
-from stream.errors import UserError
 from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.features.base import NEVER
 from stream.kafka.partitions import partition_of
-from stream.plan.definitions import Definitions, parse_definitions
+from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan
 from stream.settings import Settings
-
-
-def read_definitions(folder: Path) -> Definitions:
-    """All ``*.yaml`` in the folder, one dimension a file; the mistakes of all of them are one `UserError`."""
-    files = sorted(folder.glob("*.yaml"))
-    if not files:
-        raise UserError(f"no definitions in {folder}: expected one or more *.yaml files")
-    texts: dict[str, str] = {}
-    for file in files:
-        try:
-            texts[str(file)] = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{file}: cannot be read as UTF-8 text: {error}") from error
-    return parse_definitions(texts)
-
-
-def read_aliases(config_dir: Path) -> dict[str, str]:
-    """Other vocabularies' event names -> ours, from every file in ``aliases/`` beside the settings."""
-    found: dict[str, str] = {}
-    for file in sorted((config_dir / "aliases").glob("*.yaml")):
-        try:
-            names = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"{file}: cannot be read as YAML: {error}") from error
-        if not isinstance(names, dict) or not all(isinstance(v, str) for pair in names.items() for v in pair):
-            raise UserError(f"{file}: expected lines like 'add_to_cart: Product Added'")
-        found |= names
-    return found
 
 
 def make_plan(definitions: Definitions, settings: Settings) -> Plan:

@@ -25,7 +25,7 @@ def command(definitions: Path | None, config: Path | None, source: bool) -> None
     Where there is none, shows what each dimension needs: segments, the events that move it, topics.
     Exit codes: 0 all is well, 2 there are mistakes.
     """
-    from stream.app.bootstrap import read_aliases, read_definitions
+    from stream.app.definition_files import read_aliases, read_definitions
     from stream.plan.plan import plan_source
 
     settings = load_settings(config)

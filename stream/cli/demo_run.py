@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
+from stream.app.definition_files import read_definitions
 from stream.cli.children import Child, Children
-from stream.cli.definition_files import read_definitions
 from stream.cli.view.show import Show, broker_gone
 from stream.cli.view.source import reading
 from stream.cli.view.state import View

@@ -13,8 +13,8 @@ import stream.app.live
 import stream.app.worker
 import stream.cli.worker  # noqa: F401
 from stream.app.bootstrap import make_plan
+from stream.app.definition_files import read_definitions
 from stream.cli import main as segstream
-from stream.cli.definition_files import read_definitions
 from stream.cli.demo_run import READY
 from stream.settings import load_settings
 

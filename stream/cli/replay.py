@@ -105,6 +105,7 @@ def command(
     Exit codes: 0, also where lines were rejected (they are counted and told); 2 for a mistake in what was asked.
     """
     from stream.app import bootstrap
+    from stream.app.definition_files import read_definitions
     from stream.cluster.trainer import Trainer
     from stream.cluster.versions import read_versions
     from stream.engine.output import Counts
@@ -116,7 +117,7 @@ def command(
     console = Console(stderr=True)
     settings = load_settings(config)
     records = read_events(events, None if mapping is None else load_mapping(mapping), sort)
-    found = bootstrap.read_definitions(definitions or settings.config_dir / "segments")
+    found = read_definitions(definitions or settings.config_dir / "segments")
     with console.status("compiling definitions (the first time takes some seconds)"):
         plan = bootstrap.make_plan(found, settings)
     shard = bootstrap.make_shard(settings, plan, 0, SOURCES, everyone=True)

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from stream.cli.definition_files import read_definitions
+from stream.app.definition_files import read_definitions
 from stream.kafka.topics import TopicReport, check_topics, create_topics, describe_retention
 from stream.settings import load_settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stream.cli.definition_files import read_definitions
+from stream.app.definition_files import read_definitions
 from stream.cli.interrupt import stop_on_signal
 from stream.cli.view.show import Show, broker_gone, check_wanted
 from stream.cli.view.source import Start, reading

@@ -40,7 +40,8 @@ def command(
     abort what is being written, and not 0 when the worker cannot start or go on.
     """
     # Imported here: the engine takes a second, and help should not.
-    from stream.app.bootstrap import make_plan, read_definitions
+    from stream.app.bootstrap import make_plan
+    from stream.app.definition_files import read_definitions
     from stream.app.live import create_app
     from stream.app.worker import run_worker, set_up_logging
     from stream.kafka.topics import ensure_topics
