@@ -1,0 +1,331 @@
+"""One contract for every accumulator: value and expiry against a plain reading of the same events."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.features import pool
+from stream.features.bag import Bag
+from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Kind, Shape
+from stream.features.count import Count
+from stream.features.count_within import CountWithin
+from stream.features.decay import Decay
+from stream.features.gap import Gap
+from stream.features.latest import Latest
+from stream.features.since import Since
+from stream.features.total import Total
+from stream.plan.features import READERS
+
+START = 1_700_000_000_000
+#: The columns do not begin at 0 in a row.
+P = 3
+PLUS, MINUS = "Plus", "Minus"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One event: its instant, its name, and what a fold reads of it."""
+
+    t: int
+    name: str
+    number: float
+    text: int
+
+
+Reading = Callable[[Sequence[Seen], int], float]
+
+
+def plus(events: Sequence[Seen]) -> list[int]:
+    """When the events that count were."""
+    return [e.t for e in events if e.name == PLUS]
+
+
+def read_gap(events: Sequence[Seen], now: int) -> float:
+    """The mean gap from three on, between 4 and 30."""
+    times = plus(events)
+    return min(max((max(times) - min(times)) / (len(times) - 1), 4.0), 30.0) if len(times) >= 3 else 20.0
+
+
+def read_latest(events: Sequence[Seen], now: int) -> float:
+    """The text of the latest event that has one; of two at one instant the greater."""
+    return max(((e.t, e.text) for e in events if e.name == PLUS and e.text != NO_TEXT), default=(0, NO_TEXT))[1]
+
+
+def read_sum(events: Sequence[Seen], now: int) -> float:
+    """What came, less what was taken back."""
+    return sum((1 if e.name == PLUS else -1) * e.number for e in events if not math.isnan(e.number))
+
+
+def read_mean(events: Sequence[Seen], now: int) -> float:
+    """The sum by how many there were."""
+    known = [e for e in events if not math.isnan(e.number)]
+    n = sum(1 if e.name == PLUS else -1 for e in known)
+    return read_sum(events, now) / n if n > 0 else math.nan
+
+
+CASES: list[tuple[Accumulator, str, Reading]] = [
+    (Count((PLUS,), (MINUS,)), "", lambda es, now: len(plus(es)) - (len(es) - len(plus(es)))),
+    (CountWithin((PLUS,), 20, 4), "", lambda es, now: min(4, sum(now - 20 < t <= now for t in plus(es)))),
+    (CountWithin((PLUS,), 1, 1), "", lambda es, now: min(1, sum(t == now for t in plus(es)))),
+    (Since((PLUS,)), "", lambda es, now: now - max(plus(es)) if plus(es) else math.nan),
+    (Since((PLUS,), first=True), "", lambda es, now: now - min(plus(es)) if plus(es) else math.nan),
+    (Gap((PLUS,), 20, 3, 4, 30), "", read_gap),
+    (Decay((PLUS,), 13), "", lambda es, now: sum(0.5 ** ((now - t) / 13) for t in plus(es))),
+    (Latest("x", (PLUS,)), "", read_latest),
+    (Total("x", (PLUS,), (MINUS,)), "", read_sum),
+    (Total("x", (PLUS,), (MINUS,)), "mean", read_mean),
+]
+IDS = [f"{type(a).__name__}{'.' if view else ''}{view}{k}" for k, (a, view, _) in enumerate(CASES)]
+events = st.lists(
+    st.builds(
+        Seen,
+        st.integers(0, 60).map(lambda t: START + t),
+        st.sampled_from([PLUS, PLUS, MINUS]),
+        st.sampled_from([math.nan, 1.0, 2.5, 40.0]),
+        st.sampled_from([NO_TEXT, 7, -9, 1 << 60]),
+    ),
+    max_size=9,
+)
+
+
+class Row:
+    """A row that holds one accumulator, with guards on both sides."""
+
+    def __init__(self, accumulator: Accumulator) -> None:
+        self.accumulator = accumulator
+        columns = accumulator.columns()
+        self.ints = np.full(P + len(columns) + 2, 77, np.int64)
+        self.floats = self.ints.view(np.float64)
+        for k, column in enumerate(columns, start=P):
+            (self.floats if column.real else self.ints)[k] = column.initial
+
+    def fold(self, seen: Seen) -> None:
+        """Apply one event as the plan would."""
+        reaction = self.accumulator.reactions().get(seen.name)
+        if reaction is None:
+            return
+        reads = {None: (), "number": (seen.number,), "text": (seen.text,)}[reaction.reads]
+        reaction.fold(self.ints, self.floats, P, seen.t, *reads, *reaction.constants)
+
+    def value(self, view: str, now: int) -> Any:
+        """The feature at an instant."""
+        return self.accumulator.views()[view].value(self.ints, self.floats, P, now, *self.accumulator.constants())
+
+    def until(self, view: str, now: int, k: float) -> int:
+        """Until when ``value >= k`` holds or not."""
+        how = self.accumulator.views()[view].until
+        assert how is not None
+        return int(how(self.ints, self.floats, P, now, k, *self.accumulator.constants()))
+
+    @classmethod
+    def of(cls, accumulator: Accumulator, seen: Sequence[Seen]) -> Row:
+        """A row after these events."""
+        row = cls(accumulator)
+        for one in seen:
+            row.fold(one)
+        return row
+
+
+def end(seen: Sequence[Seen]) -> int:
+    """The latest instant of all; values are never asked for before it."""
+    return max((e.t for e in seen), default=START)
+
+
+def same(a: float, b: float) -> bool:
+    """Equal, or both missing; floats that add up in another order may differ in the last digits."""
+    return (math.isnan(a) and math.isnan(b)) or a == b or math.isclose(a, b, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize(("accumulator", "view", "read"), CASES, ids=IDS)
+@settings(max_examples=60, deadline=None)
+@given(seen=events)
+def test_the_value_is_what_the_events_say(accumulator: Accumulator, view: str, read: Reading, seen: list[Seen]) -> None:
+    """At every instant from the latest event on, in whatever order the events came."""
+    row = Row.of(accumulator, seen)
+    for now in range(end(seen), end(seen) + 70):
+        assert same(float(row.value(view, now)), float(read(seen, now))), now
+
+
+@pytest.mark.parametrize(("accumulator", "view", "read"), CASES, ids=IDS)
+@settings(max_examples=60, deadline=None)
+@given(seen=events, data=st.data())
+def test_the_order_of_events_does_not_matter(
+    accumulator: Accumulator, view: str, read: Reading, seen: list[Seen], data: st.DataObject
+) -> None:
+    """A late event counts as if it had come in time."""
+    row, other = Row.of(accumulator, seen), Row.of(accumulator, data.draw(st.permutations(seen)))
+    for now in (end(seen), end(seen) + 1, end(seen) + 25):
+        assert same(float(row.value(view, now)), float(other.value(view, now)))
+
+
+MOVING = [(case, name) for case, name in zip(CASES, IDS, strict=True) if case[0].views()[case[1]].until is not None]
+
+
+@pytest.mark.parametrize("case", [case for case, _ in MOVING], ids=[name for _, name in MOVING])
+@settings(max_examples=60, deadline=None)
+@given(seen=events, k=st.sampled_from([math.nan, -1.0, 0.0, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, math.inf]))
+def test_nothing_flips_before_the_expiry(case: tuple[Accumulator, str, Reading], seen: list[Seen], k: float) -> None:
+    """``until`` is later than now, and before it ``value >= k`` (k missing: the value itself) stays as it is."""
+    accumulator, view, _ = case
+    row = Row.of(accumulator, seen)
+    for now in range(end(seen), end(seen) + 70, 3):
+        expiry = row.until(view, now, k)
+        assert now < expiry <= FOREVER
+        value = row.value(view, now)
+        for later in range(now + 1, min(expiry, now + 60)):
+            if math.isnan(k):
+                assert row.value(view, later) == value
+            else:
+                assert (row.value(view, later) >= k) == (value >= k)
+
+
+@pytest.mark.parametrize("case", [case for case, _ in MOVING if isinstance(case[0], CountWithin)])
+@settings(max_examples=40, deadline=None)
+@given(seen=events, k=st.sampled_from([0.5, 1.0, 2.0]))
+def test_what_will_never_flip_says_so(case: tuple[Accumulator, str, Reading], seen: list[Seen], k: float) -> None:
+    """Who is below a threshold that only events can lift has no deadline: absence costs nothing."""
+    accumulator, view, _ = case
+    row = Row.of(accumulator, seen)
+    if not row.value(view, end(seen)) >= k:
+        assert row.until(view, end(seen), k) == FOREVER
+
+
+@pytest.mark.parametrize(("accumulator", "view", "read"), CASES, ids=IDS)
+@settings(max_examples=20, deadline=None)
+@given(seen=events)
+def test_it_writes_only_its_own_columns(accumulator: Accumulator, view: str, read: Reading, seen: list[Seen]) -> None:
+    """Its neighbours in the row are untouched, and reading writes nothing."""
+    row = Row.of(accumulator, seen)
+    before = row.ints.copy()
+    row.value(view, end(seen) + 5)
+    assert (row.ints == before).all()
+    assert (row.ints[:P] == 77).all()
+    assert (row.ints[-2:] == 77).all()
+
+
+@pytest.mark.parametrize(("accumulator", "view", "read"), CASES, ids=IDS)
+def test_who_did_nothing(accumulator: Accumulator, view: str, read: Reading) -> None:
+    """The initial row reads as no events."""
+    assert same(float(Row(accumulator).value(view, START)), float(read([], START)))
+
+
+@pytest.mark.parametrize("accumulator", [*(case[0] for case in CASES), Bag((PLUS,))])
+def test_views_say_what_they_are(accumulator: Accumulator) -> None:
+    """A main view; a form of expiry where, and only where, the value moves by itself in steps or smoothly."""
+    views = accumulator.views()
+    assert "" in views
+    for view in views.values():
+        assert (view.until is not None) == (view.shape in (Shape.STEPS, Shape.SMOOTH))
+        assert view.shape is Shape.CONSTANT or view.kind is not Kind.TEXT
+    assert accumulator.word in READERS
+
+
+def test_every_accumulator_is_here() -> None:
+    """A new file in stream/features needs its line in the cases above."""
+    folder = Path(pool.__file__).parent
+    others = {"__init__", "base", "pool"}
+    covered = {type(case[0]).__module__.rsplit(".", 1)[1] for case in CASES} | {"bag"}
+    assert {file.stem for file in folder.glob("*.py")} - others == covered
+
+
+# Bags: kept in the pool; they keep the order of the log, but for these.
+
+
+class BagRow:
+    """One customer's bag in a pool of its own."""
+
+    def __init__(self, limit: int = 3) -> None:
+        self.bag = Bag(("Add",), ("Remove",), ("Clear",), ("Visit",), limit)
+        self.ints = np.array([pool.NONE, 0, NEVER], np.int64)
+        self.pool = pool.new_pool(256)
+
+    def fold(self, name: str, t: int, product: int, price: int = -1) -> None:
+        """One event with one product."""
+        reaction = self.bag.reactions()[name]
+        items = np.array([[product, price, 1]], np.int64)
+        reaction.fold(self.ints, self.ints, 0, t, self.pool, 0, items, 0, 1, *reaction.constants)
+
+    def view(self, name: str, now: int = START) -> float:
+        """A view's value."""
+        return float(self.bag.views()[name].value(self.ints, self.ints, 0, now, self.pool))
+
+    def products(self) -> dict[int, tuple[int, ...]]:
+        """What is in it: product -> its saved columns."""
+        found, e = {}, int(self.ints[pool.HEAD])
+        while e != pool.NONE:
+            found[int(self.pool.entries[e, pool.PRODUCT])] = tuple(self.pool.entries[e, : pool.SAVED].tolist())
+            e = int(self.pool.entries[e, pool.NEXT])
+        return found
+
+
+bag_events = st.lists(
+    st.tuples(
+        st.sampled_from(["Add", "Add", "Remove", "Clear", "Visit"]),
+        st.integers(0, 20),
+        st.integers(1, 5),
+        st.sampled_from([-1, 10, 20]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(bag_events)
+def test_a_bag_stays_whole(happened: list[tuple[str, int, int, int]]) -> None:
+    """Its size is the length of its list, never above the limit, and each product's list finds it: in any order."""
+    row = BagRow()
+    for event in happened:
+        row.fold(*event)
+        products = row.products()
+        assert row.view("size") == row.view("") == len(products) <= 3
+        for product in range(1, 6):
+            e = int(row.pool.table[pool.slot(row.pool.table, product), 1]) if row.pool.meta[pool.KEYS] else pool.NONE
+            known = row.pool.table[pool.slot(row.pool.table, product), 0] == product
+            assert (product in products) == (known and e != pool.NONE)
+    assert row.pool.meta[pool.USED] <= 4
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["Add", "Clear"]), st.integers(1, 5)), max_size=8, unique_by=lambda e: e[1]),
+    st.data(),
+)
+def test_a_late_clearing_and_a_late_addition_agree(happened: list[tuple[str, int]], data: st.DataObject) -> None:
+    """Different products, below the limit, at different instants: what is left does not depend on the order."""
+    timed = [(name, 10 * k, product, 5) for k, (name, product) in enumerate(happened)]
+    one, other = BagRow(limit=9), BagRow(limit=9)
+    for event in timed:
+        one.fold(*event)
+    for event in data.draw(st.permutations(timed)):
+        other.fold(*event)
+    assert one.products() == other.products()
+
+
+def test_what_a_bag_tells() -> None:
+    """Cheaper than when it was added, visits since, and offers that have not ended."""
+    row = BagRow()
+    row.fold("Visit", 1, 1, 99)
+    row.fold("Add", 2, 1, 20)
+    row.fold("Add", 3, 2)
+    assert (row.view("cheaper"), row.view("visits")) == (0, 0)
+    row.fold("Visit", 4, 1, 10)
+    row.fold("Visit", 5, 2, 30)
+    row.fold("Visit", 6, 2, 40)
+    assert (row.view("cheaper"), row.view("visits")) == (1, 2)
+    row.fold("Visit", 3, 1, 50)  # late: the price seen at 4 stands
+    assert row.view("cheaper") == 1
+    row.pool.entries[pool.find(row.pool, row.ints, 0, 1), pool.OFFER_ENDS] = START + 10
+    until = row.bag.views()["on_offer"].until
+    assert until is not None
+    assert [row.view("on_offer", START + t) for t in (0, 9, 10)] == [1, 1, 0]
+    assert until(row.ints, row.ints, 0, START, math.nan, row.pool) == START + 10
+    assert until(row.ints, row.ints, 0, START + 10, math.nan, row.pool) == FOREVER

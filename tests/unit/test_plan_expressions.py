@@ -1,0 +1,174 @@
+"""The condition language: how it reads, which types meet, and where a mistake stands."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.durations import format_duration
+from stream.features.base import Kind, Shape
+from stream.plan.expressions import ExpressionError, parse_condition, parse_number
+from stream.plan.tree import Compare, Condition, FeatureRef, Junction, Literal, Not, OneOf, SegmentRef
+
+DAY = 86_400_000
+VIEWS = {
+    ("orders", ""): (Kind.NUMBER, Shape.CONSTANT),
+    ("ago", ""): (Kind.DURATION, Shape.LINEAR),
+    ("spend", ""): (Kind.MONEY, Shape.CONSTANT),
+    ("spend", "mean"): (Kind.MONEY, Shape.CONSTANT),
+    ("country", ""): (Kind.TEXT, Shape.CONSTANT),
+}
+SEGMENTS = {"lifecycle": ("new", "at-risk"), "loyalty-matrix": ("a", "b")}
+
+
+class Words:
+    """A dimension's names."""
+
+    def view(self, feature: str, view: str) -> tuple[Kind, Shape] | None:
+        return VIEWS.get((feature, view))
+
+    def features(self) -> list[str]:
+        return sorted({feature for feature, _ in VIEWS})
+
+    def views(self, feature: str) -> list[str]:
+        return [view for name, view in VIEWS if name == feature and view]
+
+    def segments(self, dimension: str) -> tuple[str, ...] | None:
+        return SEGMENTS.get(dimension)
+
+    def dimensions(self) -> list[str]:
+        return list(SEGMENTS)
+
+
+def parsed(text: str) -> Condition:
+    """The tree of a condition."""
+    return parse_condition(text, Words())
+
+
+def mistake(text: str) -> tuple[int, str]:
+    """Where it is wrong, from 0, and what is said."""
+    with pytest.raises(ExpressionError) as error:
+        parsed(text)
+    return error.value.column, error.value.message
+
+
+def sides(text: str) -> tuple[object, object]:
+    """Both sides of a comparison."""
+    found = parsed(text)
+    assert isinstance(found, Compare)
+    return found.left, found.right
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 1000 * DAY))
+def test_a_duration_is_a_literal(ms: int) -> None:
+    """Any duration as people write it stands for its milliseconds."""
+    text = f"ago >= {format_duration(ms)}"
+    assert sides(text)[1] == Literal(float(ms), Kind.DURATION, 7)
+
+
+def test_an_amount_may_be_a_bare_number() -> None:
+    """Beside money, a number is whole units of the currency; micros inside."""
+    for text in ("spend >= 12.5", "12.5 <= spend"):
+        literal = next(side for side in sides(text) if isinstance(side, Literal))
+        assert (literal.value, literal.kind) == (12_500_000.0, Kind.MONEY)
+    assert isinstance(sides("spend.mean > 1")[0], FeatureRef)
+
+
+def test_and_binds_stronger_than_or_and_not_strongest() -> None:
+    """As in Python."""
+    found = parsed("orders > 1 or not orders > 2 and orders > 3")
+    assert isinstance(found, Junction)
+    assert found.op == "or"
+    right = found.parts[1]
+    assert isinstance(right, Junction)
+    assert (right.op, type(right.parts[0])) == ("and", Not)
+
+
+def test_a_chain_is_both_comparisons() -> None:
+    """``1 <= orders < 3``."""
+    found = parsed("1 <= orders < 3")
+    assert isinstance(found, Junction)
+    assert [part.op for part in found.parts if isinstance(part, Compare)] == ["<=", "<"]
+
+
+@pytest.mark.parametrize(
+    ("text", "texts", "negated"),
+    [
+        ('country == "DK"', ("DK",), False),
+        ('"DK" == country', ("DK",), False),
+        ('country != "DK"', ("DK",), True),
+        ('country in ("DK", "30d")', ("DK", "30d"), False),
+        ("country not in ['DK']", ("DK",), True),
+    ],
+)
+def test_texts(text: str, texts: tuple[str, ...], negated: bool) -> None:
+    """One text or some; a duration in quotes is a text."""
+    found = parsed(text)
+    assert isinstance(found, OneOf)
+    assert (found.texts, found.negated) == (texts, negated)
+
+
+def test_segments_of_other_dimensions() -> None:
+    """A hyphen in a dimension's name is written as an underscore."""
+    found = parsed('segment.loyalty_matrix == "a"')
+    assert isinstance(found, OneOf)
+    assert found.subject == SegmentRef("loyalty-matrix", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "words"),
+    [
+        ("ordrs > 1", 0, "there is no feature 'ordrs'; did you mean 'orders'?"),
+        ("orders > 1 and spend.maen > 1", 15, "'spend' has no 'maen'; did you mean 'mean'?"),
+        ('country == "Ærø" and ordrs > 1', 21, "there is no feature 'ordrs'"),
+        ("ago > 2d and ago > 3", 19, "a duration cannot be compared with a number; write a duration such as 30d"),
+        ("  ago > 1h and\n ordrs > 1", 16, "there is no feature 'ordrs'"),
+        ('segment.lifecyle == "new"', 0, "there is no dimension 'lifecyle'; did you mean 'lifecycle'?"),
+        ('segment.lifecycle == "old"', 0, "dimension 'lifecycle' has no segment 'old'"),
+        ('country > "DK"', 10, "a text is compared with == or !="),
+        ('orders == "DK"', 0, "a number cannot be compared with a text"),
+        ("country in DK", 11, "write the texts in brackets"),
+        ("country > 1", 0, "a number, a duration or an amount is needed here"),
+        ("orders is 1", 0, "compare with ==, !=, <, <=, >, >=, in or not in"),
+        ("orders", 0, "this is a value, not a condition"),
+        ("orders > True", 9, "True is not a number"),
+        ("orders + ago > 1", 0, "a number cannot be added to a duration"),
+        ("ago * ago > 1", 0, "a duration cannot be multiplied with a duration"),
+        ("spend / ago > 1", 0, "a money cannot be divided by a duration"),
+        ("sqrt(ago) > 1", 5, "a plain number is needed here, not a duration"),
+        ("exp(orders) > 1", 0, "'exp' is not a function of one number; known are: abs, log1p, sqrt"),
+        ("orders > 10 and 1e999 > orders", 16, "this number is too large"),
+        ("orders > 1" + "0" * 400, 9, "this number is too large"),
+        ("ago > 1d2d", 6, "this cannot be read as a condition"),
+        ("orders > 1 and", 14, "this cannot be read as a condition"),
+        ("", 0, "this cannot be read as a condition"),
+        ("__import__('os').system('x') > 1", 0, "this is not part of the language"),
+        ("orders if 1 else 2 > 1", 0, "this is not part of the language"),
+        ("(x := 1) > 0", 1, "this is not part of the language"),
+        ("orders ** 2 > 1", 0, "this is not part of the language"),
+        ("f'{orders}' == 'x'", 0, "this is not part of the language"),
+    ],
+)
+def test_mistakes_stand_where_they_are(text: str, column: int, words: str) -> None:
+    """The column counts characters, also behind letters of other alphabets."""
+    at, message = mistake(text)
+    assert words in message
+    if "cannot be read" not in words:
+        assert at == column
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="orders ago>=<()andt1d.'\"+-*/\n#{}[]:,", max_size=30))
+def test_no_text_raises_anything_else(text: str) -> None:
+    """Whatever an operator types: a tree, or a mistake with a column inside the text."""
+    for parse in (parse_condition, parse_number):
+        found: ExpressionError | None = None
+        try:
+            parse(text, Words())
+        except ExpressionError as error:
+            found = error
+        if found is not None:
+            assert 0 <= found.column <= max(len(text), 1)
+            assert found.message

@@ -1,0 +1,76 @@
+"""The shipped catalogue as machine code and as its uncompiled twin: equal changes on the simulator's traffic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from stream.compiled import compile_plan
+from stream.engine.change import Change
+from stream.plan.definitions import Definitions, parse_definitions
+from stream.plan.plan import Plan, twin_plan
+from stream.simulate.simulation import SimulationOptions, simulate
+from tests.shards import CONTROL, TOPICS, Driver, Log, Record
+
+CATALOGUE = Path(__file__).parents[2] / "config" / "segments"
+OPTIONS = SimulationOptions(customers=40, days=120, seed=11, products=30)
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Definitions:
+    """The shipped definitions."""
+    return parse_definitions({file.name: file.read_text() for file in CATALOGUE.glob("*.yaml")})
+
+
+@pytest.fixture(scope="module")
+def compiled(catalogue: Definitions, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Compiled once, into an empty cache."""
+    return compile_plan(catalogue, tmp_path_factory.mktemp("plans"))
+
+
+@pytest.fixture(scope="module")
+def traffic() -> Log:
+    """Some months of a small shop."""
+    log: Log = {(topic, 0): [] for topic in TOPICS if topic != CONTROL}
+    for one in simulate(OPTIONS):
+        into = log[one.topic, 0]
+        into.append(Record(len(into), one.value, one.key, one.instant_ms))
+    return log
+
+
+def fields(change: Change) -> tuple[Any, ...]:
+    """All but the evidence, whose decayed rates may differ in the last digit."""
+    return (change.subject, change.sequence, change.dimension, change.from_segment, change.to_segment, change.at_ms,
+            change.cause, change.definition, change.topics, change.evidence.get("event"))  # fmt: skip
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal values, or numbers that are equal but for rounding."""
+    if isinstance(one, float) or isinstance(other, float):
+        return bool(one == pytest.approx(other, rel=1e-9))
+    return bool(one == other)
+
+
+def test_machine_code_and_twin_agree(catalogue: Definitions, compiled: Plan, traffic: Log) -> None:
+    """Field by field, the evidence to nine digits; the compiled plan in random batches with restarts."""
+    twin = Driver(twin_plan(catalogue), traffic).finish()
+    code = Driver(compiled, traffic).wander(Random(3), restarts=0.02, most=400)
+    ours = sorted(code.changes, key=lambda c: (c.subject, c.sequence))
+    theirs = sorted(twin.changes, key=lambda c: (c.subject, c.sequence))
+    assert len(theirs) > 500
+    assert [fields(c) for c in ours] == [fields(c) for c in theirs]
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.evidence.keys() == b.evidence.keys()
+        assert all(same(a.evidence[name], b.evidence[name]) for name in a.evidence), (a, b)
+    assert code.counts == twin.counts
+    assert {c.dimension for c in theirs} >= {"lifecycle", "wishlist", "cart", "frequency", "journey", "usage"}
+
+
+def test_a_compiled_plan_comes_from_the_cache(catalogue: Definitions, compiled: Plan) -> None:
+    """The text of the module is the same each time, so that its machine code is found again."""
+    again = compile_plan(catalogue, Path(str(compiled.kernels.apply.__code__.co_filename)).parent)
+    assert again.source == compiled.source
+    assert again.kernels.apply is compiled.kernels.apply
