@@ -83,6 +83,11 @@ class App(_Section):
     replication_factor: int = Field(
         default=1, ge=1, le=9, description="Copies of each partition of the topics that are created."
     )
+    output_prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="Put before the names of topics that definitions name, where applications share a cluster.",
+    )
     data_dir: Path = Field(
         default=Path(".segstream"), description="Folder for the embedded broker and caches; may be deleted."
     )

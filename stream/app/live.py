@@ -65,6 +65,7 @@ def wire(settings: Settings, plan: Plan) -> Wiring:
         dead_letters=topics.dead_letters,
         vectors=topics.vectors,
         rekeyed=topics.rekeyed,
+        output_prefix=settings.app.output_prefix,
         make_shard=lambda partition, sources: bootstrap.make_shard(settings, plan, partition, sources),
         decoder=bootstrap.make_decoder(settings, plan),
         client_options=client_options(settings),

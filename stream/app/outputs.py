@@ -45,7 +45,7 @@ def _changes(step: Step, wiring: Wiring, now_ms: int | None, out: Payload) -> Ke
     rules: dict[str, Rule] = {}
     for change in step.changes:
         row: Row | None = None
-        for topic in (wiring.changes, *change.topic_names()):
+        for topic in (wiring.changes, *(wiring.output_prefix + name for name in change.topic_names())):
             rule = rules.get(topic) or rules.setdefault(topic, wiring.rule_of(topic))
             if change.cause not in rule.causes:
                 kept_back[topic, "cause"] += 1

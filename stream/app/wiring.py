@@ -51,6 +51,8 @@ class Wiring:
     make_shard: MakeShard
     decoder: Decoder
     client_options: Mapping[str, Any]
+    #: put before the names of topics that changes name
+    output_prefix: str = ""
     consumer_options: Mapping[str, Any] = field(default_factory=dict)
     producer_options: Mapping[str, Any] = field(default_factory=dict)
     rule_of: Callable[[str], Rule] = everything

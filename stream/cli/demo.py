@@ -31,6 +31,7 @@ from stream.settings import load_settings
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for Kafka, caches and logs. [default: app.data_dir of the settings]",
 )
+@click.option("--broker", metavar="HOST:PORT", help="Your own Kafka, instead of one that the demo starts.")
 @click.option("--config", type=click.Path(path_type=Path, file_okay=False), help="Folder of stream.yaml.")
 def command(
     customers: int,
@@ -39,6 +40,7 @@ def command(
     seconds: float | None,
     plain: bool,
     data: Path | None,
+    broker: str | None,
     config: Path | None,
 ) -> None:
     """Run everything on this machine and watch customers move, until Ctrl-C.
@@ -50,10 +52,14 @@ def command(
     Every start is a new story: the folder demo/ below --data, with Kafka's data and the logs, is emptied first. It
     stays after the end, for a look. The first start also fetches Kafka and compiles the definitions, which is kept.
 
+    With --broker everything runs on that Kafka, in topics of the demo's own (segstream-demo-...), which are deleted at
+    the end; logins are those of the settings.
+
     Ctrl-C stops all that was started. The exit code is 0 then, and 1 when something ended by itself: its last lines
     are shown.
     """
-    settings = load_settings(config)
-    options = DemoOptions(customers, speed, seed, seconds, plain or not sys.stdout.isatty())
+    settings = load_settings(config, brokers=broker)
+    plain = plain or not sys.stdout.isatty()
+    options = DemoOptions(customers, speed, seed, seconds, plain, own_kafka=broker is None)
     with fresh_folder((data or settings.app.data_dir).resolve()) as folder:
         asyncio.run(run_demo(settings, options, folder))

@@ -23,7 +23,7 @@ from stream.cli.view.source import reading
 from stream.cli.view.state import View
 from stream.errors import UserError
 from stream.kafka.broker import free_port
-from stream.kafka.topics import create_topics
+from stream.kafka.topics import create_topics, delete_topics
 from stream.settings import ENV_PREFIX, Settings
 
 #: What a worker says when it is loaded; see `stream.cli.demo_worker`, which takes a second to import.
@@ -41,13 +41,17 @@ STOP_S, STOP_AFTER_FAULT_S = 15.0, 2.0
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the command line asks for; ``seconds`` count from the first change, None: until Ctrl-C."""
+    """What the command line asks for; ``seconds`` count from the first change, None: until Ctrl-C.
+
+    ``own_kafka``: the demo starts one; else it uses the one of the settings.
+    """
 
     customers: int
     speed: float
     seed: int
     seconds: float | None
     plain: bool
+    own_kafka: bool = True
 
 
 async def run_demo(settings: Settings, options: DemoOptions, folder: Path) -> None:
@@ -55,7 +59,7 @@ async def run_demo(settings: Settings, options: DemoOptions, folder: Path) -> No
 
     Raises `UserError` when a child ends by itself.
     """
-    settings = _own_kafka(settings, folder)
+    settings = _own_kafka(settings, folder) if options.own_kafka else _own_topics(settings, folder)
     demo = _Demo(settings, options, folder)
     with _stop_on_signal() as stop:
         seconds = STOP_AFTER_FAULT_S
@@ -65,6 +69,7 @@ async def run_demo(settings: Settings, options: DemoOptions, folder: Path) -> No
         finally:
             demo.say("Stopping" if demo.view.changes else "Stopping before the first change")
             await demo.children.stop(seconds)
+            await demo.clear()
         demo.say(f"Stopped after {demo.view.changes:,} changes of {demo.view.customers:,} customers; logs: {folder}")
 
 
@@ -74,6 +79,7 @@ class _Demo:
         self._definitions = read_definitions(settings.config_dir / "segments")
         self._began = time.monotonic()
         self.view = View({d.name: d.segment_names for d in self._definitions.dimensions})
+        self._made: list[str] = []
         self.children = Children(_environment(settings), folder)
 
     def say(self, text: str) -> None:
@@ -102,11 +108,25 @@ class _Demo:
             self.say("The first change is here")
             await _first_of(show.run(), broker_gone(self._settings), *self._time_limit())
 
+    async def clear(self) -> None:
+        """Delete the topics that were made on somebody's own Kafka."""
+        if self._made and not self._options.own_kafka:
+            await delete_topics(self._settings, self._made)
+            self.say(f"{len(self._made)} topics deleted at {self._settings.kafka.brokers}")
+
     def _time_limit(self) -> list[Coroutine[Any, Any, object]]:
         return [] if self._options.seconds is None else [asyncio.sleep(self._options.seconds)]
 
     async def _kafka(self) -> None:
-        address, kafka = self._settings.kafka.brokers, self._settings.app.data_dir / "kafka"
+        address = self._settings.kafka.brokers
+        if self._options.own_kafka:
+            await self._start_kafka(address)
+        reports = await create_topics(self._settings, self._definitions.topics())
+        self._made = [report.spec.name for report in reports if report.created]
+        self.say(f"Kafka is ready at {address}, {len(reports)} topics created")
+
+    async def _start_kafka(self, address: str) -> None:
+        kafka = self._settings.app.data_dir / "kafka"
         first_time = not any(kafka.glob("jars-*/"))
         self.say(
             "Fetching Apache Kafka by Maven, this first time only" if first_time else f"Starting Kafka at {address}"
@@ -115,8 +135,6 @@ class _Demo:
         arguments = ["broker", "--data", str(self._folder / "kafka"), "--port", port, *self._config]
         broker = await self.children.start("Kafka", [sys.executable, "-m", "stream", *arguments], log="kafka.log")
         await broker.said("Kafka is ready")
-        reports = await create_topics(self._settings, self._definitions.topics())
-        self.say(f"Kafka is ready at {address}, {len(reports)} topics created")
 
     async def _worker(self) -> Child:
         """A worker, loaded and with its definitions compiled, that waits to be told to begin."""
@@ -162,14 +180,31 @@ def _own_kafka(settings: Settings, folder: Path) -> Settings:
     )
 
 
+def _own_topics(settings: Settings, folder: Path) -> Settings:
+    """The settings with topics and a group of the demo's own, on somebody's Kafka."""
+    name = f"segstream-demo-{int(time.time())}"
+    changes = {
+        "app": {"id": name, "output_prefix": f"{name}-", "data_dir": folder.parent},
+        "topics": {role: f"{name}-{topic}" for role, topic in settings.topics.model_dump().items()},
+        "time": {"clock": "event"},
+        "web": {"port": _free_or_other(settings.web.host, settings.web.port)},
+    }
+    return settings.model_copy(
+        update={section: getattr(settings, section).model_copy(update=values) for section, values in changes.items()}
+    )
+
+
 def _environment(settings: Settings) -> dict[str, str]:
     """The variables by which the children get the demo's settings."""
-    values = {
+    values: dict[str, object] = {
+        "APP__ID": settings.app.id,
+        "APP__OUTPUT_PREFIX": settings.app.output_prefix,
         "APP__DATA_DIR": settings.app.data_dir,
         "APP__REPLICATION_FACTOR": settings.app.replication_factor,
         "KAFKA__BROKERS": settings.kafka.brokers,
         "TIME__CLOCK": settings.time.clock,
         "WEB__PORT": settings.web.port,
+        **{f"TOPICS__{role.upper()}": topic for role, topic in settings.topics.model_dump().items()},
     }
     # Python's own variable: what a child says is in its log at once.
     ours = {f"{ENV_PREFIX}{name}": str(value) for name, value in values.items()}

@@ -151,7 +151,8 @@ def expected_topics(settings: Settings, extra_outputs: Iterable[str] = ()) -> li
         ),
     ]
     known = {spec.name for spec in specs}
-    return specs + [plain(name, "segment changes") for name in sorted(set(extra_outputs) - known)]
+    outputs = {settings.app.output_prefix + name for name in extra_outputs}
+    return specs + [plain(name, "segment changes") for name in sorted(outputs - known)]
 
 
 async def check_topics(settings: Settings, extra_outputs: Iterable[str] = ()) -> list[TopicReport]:
@@ -170,6 +171,12 @@ async def create_topics(settings: Settings, extra_outputs: Iterable[str] = ()) -
             await _create(admin, missing, settings.app.replication_factor)
             await _until_visible(admin, missing)
         return await _reports(admin, specs, settings.app.replication_factor, {spec.name for spec in missing})
+
+
+async def delete_topics(settings: Settings, names: list[str]) -> None:
+    """Delete these topics, with all that is in them."""
+    async with admin_client(settings) as admin:
+        await admin.delete_topics(names)
 
 
 async def ensure_topics(settings: Settings, extra_outputs: Iterable[str] = ()) -> list[TopicReport]:

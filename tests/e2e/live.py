@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -45,21 +44,15 @@ class Live:
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """A copy of the configuration whose definitions name output topics of this application's own."""
-        config = self.folder / f"config-{self.name}"
-        shutil.copytree(REPOSITORY / "config", config)
-        for file in (config / "segments").glob("*.yaml"):
-            file.write_text(re.sub(r"(?m)^(\s+topic: )(\S+)$", rf"\g<1>{self.name}-\g<2>", file.read_text()))
-
     @property
     def environment(self) -> dict[str, str]:
         """Settings by variables: topics and group named after this application, and the event clock."""
         topics = {f"SEGSTREAM_TOPICS__{role.upper()}": f"{self.name}-{role}" for role in (*ROLES, "rekeyed")}
         return {
             **os.environ,
-            "SEGSTREAM_CONFIG": str(self.folder / f"config-{self.name}"),
+            "SEGSTREAM_CONFIG": str(REPOSITORY / "config"),
             "SEGSTREAM_APP__ID": self.name,
+            "SEGSTREAM_APP__OUTPUT_PREFIX": f"{self.name}-",
             "SEGSTREAM_APP__PARTITIONS": str(self.partitions),
             "SEGSTREAM_APP__DATA_DIR": str(REPOSITORY / ".segstream"),
             "SEGSTREAM_TIME__CLOCK": "event",
