@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from stream.engine.change import Change
 from stream.plan.plan import Plan
 from stream.plan.problems import DefinitionError
-from tests.oracle import PRODUCT_UPDATED, Happened, Move, Oracle
+from tests.oracle import Move, Oracle
+from tests.oracle_features import PRODUCT_UPDATED, Happened
 from tests.shards import Driver, event, logs, plan_of, run, wire_time
 
 #: Histories begin here, so that instants are as large as they are in life.
@@ -344,3 +345,23 @@ def test_what_has_no_value_makes_a_comparison_false(when: str) -> None:
     }
     changes = run(plan_of(made), [event("ann", "Order Refunded", START, total=5)], START + 1000)
     assert [c.to_segment for c in changes] == ["no"]
+
+
+def test_a_dimension_follows_another_at_the_same_instant() -> None:
+    """Also where the event feeds none of its own features: first what it depends on, then itself."""
+    lead = {
+        "dimension": "lead",
+        "features": {"ago": {"since": "Product Viewed"}},
+        "segments": [{"segment": "late", "when": "ago >= 50ms"}],
+        "otherwise": "here",
+    }
+    follow = {"dimension": "follow", "segments": [{"segment": "yes", "when": 'segment.lead == "late"'}]}
+    views = [event("ann", "Product Viewed", START + t) for t in (0, 70)]
+    changes = run(plan_of(follow, lead), views, START + 80)
+    assert [(c.dimension, c.to_segment, c.at_ms - START, c.cause) for c in changes] == [
+        ("lead", "here", 0, "event"),
+        ("lead", "late", 50, "deadline"),
+        ("follow", "yes", 50, "deadline"),
+        ("lead", "here", 70, "event"),
+        ("follow", None, 70, "event"),
+    ]

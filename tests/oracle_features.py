@@ -1,0 +1,174 @@
+"""The oracle's features: each value from all that a customer did, every time anew.  See :mod:`tests.oracle`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+DURATION = re.compile(r"(?<![\w.\"'])(\d+)(ms|[smhd])\b")
+PRODUCT_UPDATED = "Product Updated"
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One event as the oracle keeps it; ``offer_ends`` is an instant."""
+
+    t: int
+    name: str
+    customer: str = ""
+    message: str = ""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def products(self) -> list[tuple[str, float | None]]:
+        """The products it names, with their prices."""
+        if "products" in self.properties:
+            return [(p["product_id"], p.get("price")) for p in self.properties["products"]]
+        if "product_id" in self.properties:
+            return [(self.properties["product_id"], self.properties.get("price"))]
+        return []
+
+
+def milliseconds(text: str) -> int:
+    """The length of a single duration such as 30d."""
+    match = DURATION.fullmatch(text)
+    assert match, text
+    return int(match[1]) * UNITS[match[2]]
+
+
+def names_in(spec: Any) -> list[str]:
+    """One name or a list of them."""
+    return [spec] if isinstance(spec, str) else list(spec or ())
+
+
+def read_by(spec: Mapping[str, Any]) -> list[str]:
+    """The event names that a feature reads."""
+    keys = ("count", "less", "of", "since", "since first", "gap", "rate", "add", "remove", "clear", "visit")
+    return [name for key in keys for name in names_in(spec.get(key))]
+
+
+# Features: each from all that the customer did, in the order in which it came to be known.
+
+
+def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: str) -> Any:
+    """A feature's value at ``now``; None where it is missing."""
+    if "bag" in spec:
+        return bag_view(bag_of(spec, past), view, now)
+    if "sum" in spec:
+        return summed(spec, past, view)
+    if "since first" in spec:
+        times = times_of(past, spec["since first"])
+        return now - min(times) if times else None
+    if "since" in spec:
+        times = times_of(past, spec["since"])
+        return now - max(times) if times else None
+    if "gap" in spec:
+        return usual_gap(spec, times_of(past, spec["gap"]))
+    if "rate" in spec:
+        half_life = milliseconds(spec["half_life"])
+        return math.fsum(0.5 ** ((now - t) / half_life) for t in times_of(past, spec["rate"]))
+    if "latest" in spec:
+        named = [e for e in past if e.name in names_in(spec["of"]) and spec["latest"] in e.properties]
+        return max(named, key=lambda e: e.t).properties[spec["latest"]] if named else None
+    times = times_of(past, spec["count"])
+    if "within" in spec:
+        return sum(now - milliseconds(spec["within"]) < t <= now for t in times)
+    return len(times) - len(times_of(past, spec.get("less")))
+
+
+def times_of(past: Sequence[Happened], spec: Any) -> list[int]:
+    """When these events were."""
+    return [e.t for e in past if e.name in names_in(spec)]
+
+
+def usual_gap(spec: Mapping[str, Any], times: list[int]) -> float:
+    """The mean gap between the first and the last, within bounds; the default until there are enough."""
+    if len(times) < spec.get("after", 3):
+        return milliseconds(spec["default"])
+    gap = (max(times) - min(times)) / (len(times) - 1)
+    least = milliseconds(spec["min"]) if "min" in spec else 0
+    most = milliseconds(spec["max"]) if "max" in spec else math.inf
+    return min(max(gap, least), most)
+
+
+def summed(spec: Mapping[str, Any], past: Sequence[Happened], view: str) -> float | None:
+    """The sum of a property, what was taken back subtracted; or the mean."""
+    signs = dict.fromkeys(names_in(spec["of"]), 1) | dict.fromkeys(names_in(spec.get("less")), -1)
+    parts = [
+        (signs[e.name], e.properties[spec["sum"]]) for e in past if e.name in signs and spec["sum"] in e.properties
+    ]
+    total, count = sum(sign * x for sign, x in parts), sum(sign for sign, _ in parts)
+    if view == "mean":
+        return total / count if count > 0 else None
+    return float(total)
+
+
+@dataclass
+class Kept:
+    """One product in a bag."""
+
+    product: str
+    added: int
+    price_added: float | None
+    price_last: float | None
+    price_at: int
+    offer_ends: int | None = None
+    visits: int = 0
+
+    def see(self, t: int, price: float | None) -> None:
+        """A price was seen."""
+        if price is None or t < self.price_at:
+            return
+        if self.price_added is None:
+            self.price_added = price
+        self.price_last, self.price_at = price, t
+
+
+def bag_of(spec: Mapping[str, Any], past: Sequence[Happened]) -> dict[str, Kept]:
+    """What is in the bag after all that is known."""
+    bag: dict[str, Kept] = {}
+    cleared = -math.inf
+    for e in past:
+        if e.name in names_in(spec.get("add")) and e.t >= cleared:
+            for product, price in e.products:
+                if product in bag:
+                    continue
+                if len(bag) >= spec.get("limit", 100):
+                    del bag[min(bag.values(), key=lambda kept: kept.added).product]
+                bag[product] = Kept(product, e.t, price, price, e.t)
+        elif e.name in names_in(spec.get("remove")):
+            for product, _ in e.products:
+                if product in bag and bag[product].added <= e.t:
+                    del bag[product]
+        elif e.name in names_in(spec.get("clear")):
+            cleared = max(cleared, e.t)
+            bag = {product: kept for product, kept in bag.items() if kept.added > e.t}
+        elif e.name in names_in(spec.get("visit")):
+            for product, price in e.products:
+                if product in bag and bag[product].added <= e.t:
+                    bag[product].visits += 1
+                    bag[product].see(e.t, price)
+        elif e.name == PRODUCT_UPDATED:
+            for product, price in e.products:
+                if product in bag:
+                    bag[product].see(e.t, price)
+                    bag[product].offer_ends = e.properties.get("offer_ends")
+    return bag
+
+
+def bag_view(bag: Mapping[str, Kept], view: str, now: int) -> int:
+    """What conditions can ask of a bag."""
+    if view == "cheaper":
+        return sum(
+            k.price_last is not None and k.price_added is not None and k.price_last < k.price_added
+            for k in bag.values()
+        )
+    if view == "visits":
+        return max((k.visits for k in bag.values()), default=0)
+    if view == "on_offer":
+        return sum(k.offer_ends is not None and k.offer_ends > now for k in bag.values())
+    return len(bag)
