@@ -32,6 +32,7 @@ from stream.kafka.client import (
 from stream.kafka.topics import create_topics
 from stream.settings import Settings, Topics, load_settings
 from tests.conftest import JARS
+from tests.e2e.live import Live, read_topic, wait_for
 
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -84,7 +85,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     told += [f"L{at}://127.0.0.1:{ports[name] if name != 'astray' else 1}" for at, name in enumerate(ports)]
     options: dict[str, Any] = {"jars": JARS, "listeners": listeners, "scram_users": {"bert": "geheim"}}
     with EmbeddedBroker(folder / "data", port, 256, {"advertised.listeners": ",".join(told)}, **options):
-        yield Secured(ports, folder)
+        yield Secured({**ports, "open": port}, folder)
 
 
 def make(**values: Any) -> Settings:
@@ -146,6 +147,29 @@ def test_variables_are_enough(secured: Secured, monkeypatch: pytest.MonkeyPatch)
     for field, value in ways(secured)["scram"].items():
         monkeypatch.setenv(f"SEGSTREAM_KAFKA__SECURITY__{field.upper()}", str(value))
     asyncio.run(connect_or_explain(load_settings()))
+
+
+def test_a_worker_runs_on_a_secured_cluster(secured: Secured, unique: str, tmp_path: Path) -> None:
+    """Topics, loader, shards, broadcast reader, restoring and trainer: all of them log in, by variables alone."""
+    security = {f"SEGSTREAM_KAFKA__SECURITY__{k.upper()}": str(v) for k, v in ways(secured)["scram"].items()}
+    live = Live(f"127.0.0.1:{secured.ports['scram']}", unique, tmp_path, 1, security)
+    events = tmp_path / "events.jsonl"
+    try:
+        live.run("simulate", "--customers", "20", "--days", "30", "--out", str(events))
+        live.run("replay", str(events), "--out", str(tmp_path / "out.jsonl"))
+        expected = len((tmp_path / "out.jsonl").read_text().splitlines())
+        live.run("topics")
+        live.start_worker("a")
+        live.run("load", str(events))
+        open_address = f"127.0.0.1:{secured.ports['open']}"
+        assert len(read_topic(open_address, live.topic("changes"), 1, expected)) == expected
+        live.stop_worker("a")
+        live.start_worker("b")
+        wait_for("the rows are back", lambda: live.ready_shards() == 1)
+        assert live.metrics("b")["segstream_rows_restored_total"] > 0
+        assert live.stop_worker("b") == 0
+    finally:
+        live.stop()
 
 
 def refusal(settings: Settings, limit_s: float = 5.0) -> str:
