@@ -10,7 +10,7 @@ import orjson
 
 from stream.durations import format_duration
 from stream.events.instant import iso
-from stream.features.base import Kind
+from stream.features.base import NO_TEXT, Kind
 
 TYPE = "segstream.segment.changed"
 SOURCE = "segstream"
@@ -112,3 +112,8 @@ def shown(value: float, kind: Kind) -> Any:
     if kind is Kind.MONEY:
         return value / MICROS
     return int(value) if float(value).is_integer() and abs(value) < 1 << 53 else float(value)
+
+
+def shown_text(code: int) -> str | None:
+    """A text that is only known by its hash; None where there is none."""
+    return f"#{code & (1 << 64) - 1:x}" if code != NO_TEXT else None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.engine.change import Change, shown
+from stream.engine.change import Change, shown, shown_text
 from stream.engine.models import Versions
 from stream.engine.output import Output
 from stream.engine.rekey import Home
@@ -139,7 +139,7 @@ class Judge:
         evidence: dict[str, Any] = {}
         for k, ref in enumerate(self.plan.evidence[j], start=header.EVIDENCE):
             name = f"{ref.feature}.{ref.view}" if ref.view else ref.feature
-            evidence[name] = f"#{row[k] & (1 << 64) - 1:x}" if ref.kind is Kind.TEXT else shown(values[k], ref.kind)
+            evidence[name] = shown_text(row[k]) if ref.kind is Kind.TEXT else shown(values[k], ref.kind)
         caused = None
         if cause >= 0 and run is not None:
             batch, i = run.origin(cause)

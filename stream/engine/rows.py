@@ -38,7 +38,7 @@ class Rows:
             np.full(capacity, FOREVER, np.int64),
             np.zeros(capacity, np.uint8),
             np.zeros(capacity, np.int64),
-            np.array([0, 0, pool.NONE], np.int64),
+            np.array([0, 0, pool.NONE, 0, 0], np.int64),
         )
 
     def find(self, customers: Sequence[bytes]) -> NDArray[np.int64]:

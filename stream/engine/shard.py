@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from stream.engine import rest
-from stream.engine.change import shown
+from stream.engine.change import shown, shown_text
 from stream.engine.judge import Judge
 from stream.engine.merge import GapError, Merge, Source
 from stream.engine.models import Model, Versions
@@ -303,7 +303,7 @@ class Shard:
                     if view == "size":
                         continue
                     x = how.value(table.ints[i], table.floats[i], p, now, *rest_of)
-                    value = (f"#{x & (1 << 64) - 1:x}" if x else None) if how.kind is Kind.TEXT else shown(x, how.kind)
+                    value = shown_text(x) if how.kind is Kind.TEXT else shown(x, how.kind)
                     found[f"{shown_name}.{view}" if view else shown_name] = value
         return found
 

@@ -19,6 +19,7 @@ from stream.features.pool import (
     HEAD,
     NEXT,
     NONE,
+    OFFER_AT,
     OFFER_ENDS,
     PRICE_ADDED,
     PRICE_AT,
@@ -51,6 +52,7 @@ def add(r: Any, f: Any, p: int, t: int, bags: Any, row: int, items: Any, first: 
         entries[e, PRICE_LAST] = items[i, 1]
         entries[e, PRICE_AT] = t
         entries[e, OFFER_ENDS] = NEVER
+        entries[e, OFFER_AT] = NEVER
         entries[e, VISITS] = 0
         pool.link(bags, r, p, row, e)
 

@@ -107,6 +107,10 @@ class Accumulator(ABC):
         """Whether the state is bounded by the greatest count that conditions ask for (see :meth:`with_threshold`)."""
         return False
 
+    def counts_to(self) -> int | None:
+        """The greatest count that it can tell, where that is limited."""
+        return None
+
     def with_threshold(self, k: int) -> Accumulator:
         """The same feature, able to answer ``value >= k`` for every k up to this one."""
         return self

@@ -60,7 +60,8 @@ class CountWithin(Accumulator):
 
     @property
     def _n(self) -> int:
-        return self.up_to or 1
+        """One more than is asked for, so that "exactly n" can be told from "more"."""
+        return (self.up_to or 0) + 1
 
     def columns(self) -> tuple[Column, ...]:
         return tuple(Column(f"latest-{i}", NEVER) for i in range(self._n))
@@ -77,5 +78,8 @@ class CountWithin(Accumulator):
     def needs_threshold(self) -> bool:
         return self.up_to is None
 
+    def counts_to(self) -> int | None:
+        return self.up_to
+
     def with_threshold(self, k: int) -> Accumulator:
-        return replace(self, up_to=k + 1)
+        return replace(self, up_to=k)

@@ -17,10 +17,10 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 #: Columns of an entry.  The first SAVED ones are what is kept at rest; the others are links, made anew on recovery.
-PRODUCT, ADDED, PRICE_ADDED, PRICE_LAST, PRICE_AT, OFFER_ENDS, VISITS = range(7)
-SAVED = 7
-NEXT, ROW, BAG, LATER, EARLIER = range(7, 12)
-WIDTH = 12
+PRODUCT, ADDED, PRICE_ADDED, PRICE_LAST, PRICE_AT, OFFER_ENDS, OFFER_AT, VISITS = range(8)
+SAVED = 8
+NEXT, ROW, BAG, LATER, EARLIER = range(8, 13)
+WIDTH = 13
 
 #: No entry; also an unknown price.
 NONE = -1
@@ -140,6 +140,14 @@ def see_price(entries: Any, e: int, t: int, price: int) -> None:
         entries[e, PRICE_ADDED] = price
     entries[e, PRICE_LAST] = price
     entries[e, PRICE_AT] = t
+
+
+@register_jitable
+def see_offer(entries: Any, e: int, t: int, ends: int) -> None:
+    """At t the product was on an offer until ``ends``, or (NEVER) on none; the latest word counts."""
+    if t >= entries[e, OFFER_AT]:
+        entries[e, OFFER_ENDS] = ends
+        entries[e, OFFER_AT] = t
 
 
 def new_pool(capacity: int = 1024) -> Bags:

@@ -217,6 +217,8 @@ def _segment(rule: Mapping, draft: _Draft, names: _Names) -> Segment | None:
         if came_from and other not in draft.segments:
             came_from.wrong(f"there is no segment {other!r} here{suggest(other, draft.segments)}")
     lasts, topic, note = rule.get("for"), rule.get("topic"), rule.get("note")
+    if lasts and not came_from:
+        lasts.wrong("'for' ends a stay, so say with 'from' who may enter; else everyone would be back at once")
     if condition is None:
         return None
     return Segment(
@@ -275,6 +277,10 @@ def _bounded(draft: _Draft, expressions: list[tree.Condition | tree.Number]) -> 
                 features.entries[name].wrong(f"say how far {name!r} has to count, for instance 'up_to: 50'")
                 k = 1.0
             accumulator = accumulator.with_threshold(int(k))
+        limit, most = accumulator.counts_to(), int(asked.get(name) or 0)
+        if limit is not None and most > limit:
+            features = draft.root.entries["features"].mapping()
+            features.entries[name].wrong(f"{name!r} is compared with {most} but counts only 'up_to: {limit}'")
         found[name] = accumulator
     return found
 

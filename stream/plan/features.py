@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable
 
-from stream.events.names import MONEY_PROPERTIES
+from stream.events.names import MONEY_PROPERTIES, PRODUCT_UPDATED
 from stream.features.bag import Bag
 from stream.features.base import FOREVER, Accumulator, Kind
 from stream.features.count import Count
@@ -35,7 +35,10 @@ def parse_feature(value: Value) -> Accumulator | None:
 
 def _names(mapping: Mapping, key: str) -> tuple[str, ...]:
     found = mapping.get(key)
-    return found.texts() if found else ()
+    names = found.texts() if found else ()
+    if found and PRODUCT_UPDATED in names:
+        found.wrong(f"{PRODUCT_UPDATED!r} happens to products, not to customers; a bag hears of it by itself")
+    return names
 
 
 def _duration(mapping: Mapping, key: str, default: int) -> int:

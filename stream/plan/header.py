@@ -12,7 +12,8 @@ from stream.features.base import NEVER, Column
 #: How many of a customer's latest message ids are remembered, to drop retries.
 REMEMBERED = 8
 
-#: The customer's latest instant: of an event, or of a deadline that fired.
+#: The customer's latest instant: of an event or of a change.  A deadline that changes nothing leaves no trace, so that
+#: what a late event finds does not depend on when conditions were looked at.
 LATEST = 0
 #: Changes made so far; the sequence of the last one.
 SEQUENCE = 1
@@ -45,8 +46,8 @@ PENDING, APPLIED, DUPLICATE = 0, 1, 2
 ROW, DIMENSION, FROM, TO, AT, CAUSE, NUMBER = range(7)
 EVIDENCE = 7
 
-#: Counters of a table.
-TOUCHED, SAMPLED, CURSOR = range(3)
+#: Counters of a table; the last three: where telling a product's holders goes on after room ran out.
+TOUCHED, SAMPLED, CURSOR, ITEM, PHASE = range(5)
 
 
 class Table(NamedTuple):
@@ -54,7 +55,7 @@ class Table(NamedTuple):
 
     ``ints`` int64 (capacity, width) and ``floats`` the same bytes as float64; ``expiry`` int64 (capacity, dimensions);
     ``deadline`` int64 (capacity): the least of a row's expiries; ``marks`` uint8 (capacity): touched since the last
-    commit; ``touched`` int64 (capacity): those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (3).
+    commit; ``touched`` int64 (capacity): those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (5).
     """
 
     ints: NDArray[np.int64]

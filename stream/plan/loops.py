@@ -17,8 +17,10 @@ from stream.plan.header import (
     DEFINITION,
     DUPLICATE,
     IDS,
+    ITEM,
     LATEST,
     MODEL,
+    PHASE,
     REMEMBERED,
     RING,
     SEEN,
@@ -84,8 +86,10 @@ def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: i
         elif due <= upto:
             if n + ROOM > out.ints.shape[0]:
                 return ~n
-            touch(table, i)
+            before = n
             n = evaluate(table, bags, models, i, due, DEADLINE, NO_MOVES, out, n)
+            if n > before:
+                touch(table, i)
         else:
             return n
 
@@ -120,28 +124,48 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
     return n
 
 
-def apply_product(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: int) -> int:
-    """Tell everyone who holds the product of event k; resumes at ``counters[CURSOR]`` where room ran out before."""
-    t = ev.instant[k]
-    for j in range(ev.first[k], ev.first[k + 1]):
-        product, price = ev.items[j, 0], ev.items[j, 1]
-        at = pool.slot(bags.table, product)
-        if product == 0 or bags.table[at, 0] != product:
-            continue
+def tell_holders(table: Any, bags: Any, models: Any, ev: Any, k: int, j: int, out: Any, n: int) -> int:
+    """Tell everyone who holds product j of event k: first all of their entries, then judge each holder once.
+
+    Where room for changes runs out it returns the complement, and goes on from ``counters`` when called again.
+    """
+    product, t = ev.items[j, 0], ev.instant[k]
+    at = pool.slot(bags.table, product)
+    if product == 0 or bags.table[at, 0] != product:
+        return n
+    while table.counters[PHASE] < 2:
         e = table.counters[CURSOR] if table.counters[CURSOR] >= 0 else bags.table[at, 1]
         table.counters[CURSOR] = -1
         while e >= 0:
             i = bags.entries[e, pool.ROW]
-            n = settle(table, bags, models, i, t, out, n)
-            if n < 0 or n + ROOM > out.ints.shape[0]:
+            if table.counters[PHASE] == 0:
+                n = settle(table, bags, models, i, t, out, n)
+            elif n + ROOM > out.ints.shape[0]:
+                n = ~n
+            if n < 0:
                 table.counters[CURSOR] = e
-                return n if n < 0 else ~n
-            touch(table, i)
-            pool.see_price(bags.entries, e, t, price)
-            bags.entries[e, pool.OFFER_ENDS] = ev.offers[k]
-            now = max(t, table.ints[i, LATEST])
-            n = evaluate(table, bags, models, i, now, k, ev.code[k], out, n)
+                return n
+            if table.counters[PHASE] == 0:
+                touch(table, i)
+                pool.see_price(bags.entries, e, t, ev.items[j, 1])
+                pool.see_offer(bags.entries, e, t, ev.offers[k])
+            else:
+                now = max(t, table.ints[i, LATEST])
+                n = evaluate(table, bags, models, i, now, k, ev.code[k], out, n)
             e = bags.entries[e, pool.LATER]
+        table.counters[PHASE] += 1
+    table.counters[PHASE] = 0
+    return n
+
+
+def apply_product(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: int) -> int:
+    """Apply what happened to the products of event k; the new count of changes, or its complement."""
+    for j in range(ev.first[k] + table.counters[ITEM], ev.first[k + 1]):
+        n = tell_holders(table, bags, models, ev, k, j, out, n)
+        if n < 0:
+            table.counters[ITEM] = j - ev.first[k]
+            return n
+    table.counters[ITEM] = 0
     ev.status[k] = APPLIED
     return n
 

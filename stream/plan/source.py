@@ -24,6 +24,7 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.known,
     loops.settle,
     loops.apply_own,
+    loops.tell_holders,
     loops.apply_product,
     loops.apply,
     loops.fire,
@@ -237,7 +238,6 @@ class Generator:
             "    f = table.floats[i]",
             "    un = table.expiry[i]",
             "    mask = MOVES[moves] if r[LATEST] != NEVER else -1",
-            "    r[LATEST] = max(r[LATEST], now)",
             "    changed = 0",
             "    soonest = FOREVER",
         ]
@@ -258,6 +258,7 @@ class Generator:
                 lines += [f"            again, u = dim_{j}(r, f, bags, models, now)"]
                 lines += ["            if again != s:", "                u = now + 1"]
             lines += [f"        un[{j}] = u", f"    soonest = min(soonest, un[{j}])"]
+        lines += ["    if cause >= 0 or changed:", "        r[LATEST] = max(r[LATEST], now)"]
         lines += ["    table.deadline[i] = soonest", "    return n"]
         return "\n".join(lines) + "\n"
 

@@ -74,8 +74,8 @@ def read_mean(events: Sequence[Seen], now: int) -> float:
 
 CASES: list[tuple[Accumulator, str, Reading]] = [
     (Count((PLUS,), (MINUS,)), "", lambda es, now: len(plus(es)) - (len(es) - len(plus(es)))),
-    (CountWithin((PLUS,), 20, 4), "", lambda es, now: min(4, sum(now - 20 < t <= now for t in plus(es)))),
-    (CountWithin((PLUS,), 1, 1), "", lambda es, now: min(1, sum(t == now for t in plus(es)))),
+    (CountWithin((PLUS,), 20, 4), "", lambda es, now: min(5, sum(now - 20 < t <= now for t in plus(es)))),
+    (CountWithin((PLUS,), 1, 1), "", lambda es, now: min(2, sum(t == now for t in plus(es)))),
     (Since((PLUS,)), "", lambda es, now: now - max(plus(es)) if plus(es) else math.nan),
     (Since((PLUS,), first=True), "", lambda es, now: now - min(plus(es)) if plus(es) else math.nan),
     (Gap((PLUS,), 20, 3, 4, 30), "", read_gap),

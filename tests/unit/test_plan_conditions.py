@@ -137,7 +137,7 @@ def dimensions(draw: st.DrawFn, memory: bool) -> list[dict[str, Any]]:
                 rule["from"] = draw(st.lists(st.sampled_from(every), min_size=1, max_size=2, unique=True))
             if memory and draw(st.booleans()):
                 rule["leave"] = draw(conditions(others))
-            if memory and draw(st.booleans()):
+            if "from" in rule and draw(st.booleans()):
                 rule["for"] = draw(durations)
             rules.append(rule)
         found.append({"dimension": name, "features": draw(features()), "segments": rules, **otherwise})

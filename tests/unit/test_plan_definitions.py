@@ -55,6 +55,12 @@ BROKEN = [
         "a: \x00\n",
         "a.yaml:1:1: this is not valid YAML: unacceptable character #x0000: special characters are not allowed",
     ),
+    (GOOD.replace("    from: a\n", ""), "'for' ends a stay, so say with 'from' who may enter"),
+    (GOOD.replace("within: 7d", "within: 7d, up_to: 2"), "'week' is compared with 3 but counts only 'up_to: 2'"),
+    (
+        GOOD.replace("{count: Order Completed}", "{count: Product Updated}"),
+        "'Product Updated' happens to products, not to customers",
+    ),
     ("", "a.yaml:1:1: the file is empty; a definition starts with 'dimension: NAME'"),
     (GOOD.replace("orders >= 2", "ordrs >= 2"), "a.yaml:11:11: there is no feature 'ordrs'; did you mean 'orders'?"),
     (
@@ -174,7 +180,7 @@ OTHER = [
     GOOD.replace("for: 7d", "for: 8d"),
     GOOD.replace("otherwise: c", "otherwise: e"),
     GOOD.replace("dimension: d", "dimension: e"),
-    GOOD.replace("    from: a\n", ""),
+    GOOD.replace("    from: a\n    for: 7d\n", ""),
     GOOD.replace("count: Order Completed", "count: Order Refunded"),
     GOOD.replace("    for: 7d", "    leave: ago < 1d\n    for: 7d"),
 ]
