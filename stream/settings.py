@@ -210,7 +210,7 @@ class Time(_Section):
     """Zones and clocks."""
 
     zone: Annotated[str, BeforeValidator(_zone)] = Field(
-        default="UTC", description="Time zone of customers' calendar days."
+        default="UTC", description="Time zone in which times are shown."
     )
     disorder: Duration = Field(
         default=0, description="How late an event may come behind its topic; deadlines wait that long."

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -78,7 +79,8 @@ class _Demo:
         self._settings, self._options, self._folder = settings, options, folder
         self._definitions = read_definitions(settings.config_dir / "segments")
         self._began = time.monotonic()
-        self.view = View({d.name: d.segment_names for d in self._definitions.dimensions})
+        known = {d.name: d.segment_names for d in self._definitions.dimensions}
+        self.view = View(known, zone=ZoneInfo(settings.time.zone))
         self._made: list[str] = []
         self.children = Children(_environment(settings), folder)
 

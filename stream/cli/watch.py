@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -38,8 +39,8 @@ def command(
     """Show how many customers are in each segment and who moves, until Ctrl-C.
 
     The table has every dimension with its segments: how many customers, their share as a bar, and how many came and
-    went in the last minute. Below it are the latest changes: when it happened (event time, UTC), the customer, the
-    dimension, from -> to, the cause, and the values that decided. Where more come than can be read, some of each kind
+    went in the last minute. Below it are the latest changes: when it happened (event time, in time.zone of the
+    settings), the customer, the dimension, from -> to, the cause, and the values that decided. Where more come than can be read, some of each kind
     are shown; all are counted.
 
     Where the output is no terminal, each change from now on is one line of text. It only reads; any number may run.
@@ -51,7 +52,7 @@ def command(
     check_wanted(wanted, known)
     plain = plain or not sys.stdout.isatty()
     start: Start = "beginning" if from_beginning else "now" if plain else "lately"
-    asyncio.run(_watch(settings, View(known, wanted), start, plain))
+    asyncio.run(_watch(settings, View(known, wanted, ZoneInfo(settings.time.zone)), start, plain))
 
 
 async def _watch(settings: Settings, view: View, start: Start, plain: bool) -> None:

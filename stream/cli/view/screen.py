@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 
 from rich.text import Text
 
@@ -26,13 +27,13 @@ def draw(view: View, width: int, height: int, subtitle: str) -> Text:
     table = draw_table(list(view.table().items()), width, height - _HEAD_LINES - _FEED_TITLE - _LEAST_FEED)
     room = max(0, height - _HEAD_LINES - _FEED_TITLE - len(table))
     lines = [_title(view, width), _cut(Text(f" {subtitle}", "dim"), width), *table, _feed_title(view, width)]
-    lines += draw_feed(view.feed(room), width)
+    lines += draw_feed(view.feed(room), width, view.zone)
     lines = (lines + [Text()] * height)[:height]
     return Text("\n", no_wrap=True, end="").join(lines)
 
 
 def _title(view: View, width: int) -> Text:
-    latest = "no change yet" if view.latest_ms is None else instant(view.latest_ms)
+    latest = "no change yet" if view.latest_ms is None else instant(view.latest_ms, view.zone)
     left = f"{view.customers:,} customers   {view.moves_lately:,} changes in the last minute"
     if view.loaded < 1:
         left = f"reading the latest segments: {view.loaded:.0%}"
@@ -141,7 +142,7 @@ def bar(share: float, width: int) -> str:
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
 
 
-def draw_feed(moves: Sequence[Move], width: int) -> list[Text]:
+def draw_feed(moves: Sequence[Move], width: int, zone: tzinfo = UTC) -> list[Text]:
     """One line a change."""
     if not moves:
         return []
@@ -149,12 +150,12 @@ def draw_feed(moves: Sequence[Move], width: int) -> list[Text]:
     customer = min(24 if wide else 10, max(len(move.customer) for move in moves))
     dimension = min(24 if wide else 10, max(len(move.dimension) for move in moves))
     segments = min(40 if wide else 24, max(len(segments_of(move)) for move in moves))
-    return [_feed_line(move, width, wide, customer, dimension, segments) for move in moves]
+    return [_feed_line(move, instant(move.at_ms, zone), width, wide, (customer, dimension, segments)) for move in moves]
 
 
-def _feed_line(move: Move, width: int, wide: bool, customer: int, dimension: int, segments: int) -> Text:
-    at = instant(move.at_ms) if wide else instant(move.at_ms)[5:16]
-    line = Text(at, "dim")
+def _feed_line(move: Move, at: str, width: int, wide: bool, sizes: tuple[int, int, int]) -> Text:
+    customer, dimension, segments = sizes
+    line = Text(at if wide else at[5:16], "dim")
     for text, size, style in (
         (move.customer, customer, ""),
         (move.dimension, dimension, "dim"),

@@ -62,7 +62,7 @@ class Show:
             self.view.place(customer, segments)
         for move in taken.moves:
             if self.view.move(move) and self._plain:
-                click.echo(plain_line(move))
+                click.echo(plain_line(move, self.view.zone))
 
 
 async def broker_gone(settings: Settings) -> None:

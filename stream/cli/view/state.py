@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from itertools import islice
 from typing import Any
 
@@ -154,10 +155,11 @@ def _kind(move: Move) -> tuple[str, str]:
 class View:
     """All that is shown. ``known`` names dimensions and their segments in the order of the definitions.
 
-    ``wanted``, where not empty, are the only dimensions shown.
+    ``wanted``, where not empty, are the only dimensions shown; times are shown in ``zone``.
     """
 
-    def __init__(self, known: Mapping[str, Sequence[str]], wanted: Sequence[str] = ()) -> None:
+    def __init__(self, known: Mapping[str, Sequence[str]], wanted: Sequence[str] = (), zone: tzinfo = UTC) -> None:
+        self.zone = zone
         self._known = dict(known)
         self._wanted = tuple(wanted)
         self._sizes = Sizes()

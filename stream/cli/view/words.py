@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from stream.cli.view.state import Move
-from stream.events.instant import iso
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(r"-?(?:\d+(?:ms|[dhms]))+")
 _PART = re.compile(r"\d+(?:ms|[dhms])")
 
@@ -77,12 +78,16 @@ def segments_of(move: Move) -> str:
     return f"{move.from_segment or '(new)'} → {move.to_segment or '(none)'}"
 
 
-def instant(at_ms: int) -> str:
-    """``2025-01-31 09:15:02``, UTC."""
-    return iso(at_ms)[:19].replace("T", " ")
+def instant(at_ms: int, zone: tzinfo = UTC) -> str:
+    """``2025-01-31 09:15:02`` in a time zone.
+
+    >>> instant(1769850902125)
+    '2026-01-31 09:15:02'
+    """
+    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone).isoformat(" ")[:19]
 
 
-def plain_line(move: Move) -> str:
+def plain_line(move: Move, zone: tzinfo = UTC) -> str:
     """One change as one line of plain text, its parts apart by two spaces."""
-    parts = (instant(move.at_ms), move.customer, move.dimension, segments_of(move).replace("→", "->"), move.cause)
+    parts = (instant(move.at_ms, zone), move.customer, move.dimension, segments_of(move).replace("→", "->"), move.cause)
     return "  ".join((*parts, short_evidence(move.evidence))).rstrip()
