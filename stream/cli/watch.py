@@ -40,8 +40,8 @@ def command(
 
     The table has every dimension with its segments: how many customers, their share as a bar, and how many came and
     went in the last minute. Below it are the latest changes: when it happened (event time, in time.zone of the
-    settings), the customer, the dimension, from -> to, the cause, and the values that decided. Where more come than can be read, some of each kind
-    are shown; all are counted.
+    settings), the customer, the dimension, from -> to, the cause, and the values that decided. Where more come than
+    can be read, some of each kind are shown; all are counted.
 
     Where the output is no terminal, each change from now on is one line of text. It only reads; any number may run.
     """
