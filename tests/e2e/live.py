@@ -92,6 +92,12 @@ class Live:
         process.terminate()
         return process.wait(20)
 
+    def kill_worker(self, worker: str) -> None:
+        """kill -9."""
+        process = self.workers.pop(worker)
+        process.kill()
+        process.wait()
+
     def stop(self) -> None:
         """End what still runs."""
         for process in self.workers.values():
@@ -114,6 +120,10 @@ class Live:
         except OSError:
             return {}
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    def applied(self, worker: str) -> float:
+        """Events that a worker has applied and committed."""
+        return self.metrics(worker).get('segstream_events_total{outcome="applied"}', 0.0)
 
     def ready_shards(self) -> int:
         """Shards that are ready, over all workers."""

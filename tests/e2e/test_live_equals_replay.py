@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[
     assert {c["data"]["dimension"] for c in changes} >= {"lifecycle", "wishlist", "cart", "cluster", "usage"}
     assert {c["data"]["cause"] for c in changes} == {"event", "deadline", "model"}
     return events, versions, changes
+
+
+def busy(live: Live, worker: str) -> bool:
+    """Whether a worker is in the middle of its work."""
+    return live.applied(worker) > 2_000
 
 
 @pytest.mark.parametrize(("partitions", "workers"), [(4, 1), (4, 2), (8, 1), (8, 2)])
@@ -52,6 +58,31 @@ def test_live_workers_make_the_changes_that_replay_makes(
         if workers == 2:
             assert 0 < live.metrics("b")['segstream_shards{state="ready"}'] < partitions
         assert {live.stop_worker(worker) for worker in list(live.workers)} == {0}
+    finally:
+        live.stop()
+    assert len(found) == len(expected)
+    assert by_customer(found) == by_customer(expected)
+
+
+def test_killed_workers_make_the_changes_that_replay_makes(
+    broker: str, unique: str, tmp_path: Path, history: tuple[Path, Path, list[Change]]
+) -> None:
+    """kill -9 in the middle of the work, three times: the next worker goes on as if nothing had been."""
+    events, versions, expected = history
+    slow = {"SEGSTREAM_BATCH__MAX_RECORDS": "500"}
+    live = Live(broker, unique, tmp_path, 4, {**SILENT, **slow})
+    try:
+        live.run("topics")
+        send(broker, live.topic("control"), versions.read_bytes().splitlines())
+        live.run("load", str(events))
+        for worker in "abc":
+            live.start_worker(worker)
+            wait_for(f"worker {worker} works", partial(busy, live, worker), every=0.05)
+            live.kill_worker(worker)
+        live.start_worker("d")
+        found = read_changes(live, len(expected))
+        assert live.applied("d") > 0
+        assert live.stop_worker("d") == 0
     finally:
         live.stop()
     assert len(found) == len(expected)
