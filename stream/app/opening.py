@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 
 from stream.app.ports import Shard
-from stream.kafka.restore import read_changelog
+from stream.kafka.restore import RestoreStalledError, read_changelog
 
 if TYPE_CHECKING:
     from stream.app.runner import ShardRunner
@@ -48,8 +48,11 @@ class Opening:
             shard, position = await self._rows(runner, committed, beginnings)
             starts = self._place(shard, runner, committed, beginnings)
             group = {tp: at for tp, at in starts.items() if tp.topic in self._host.wiring.group_topics}
-            if not await self._host.thread.read_from(group, term) or self._host.term != term:
+            placed = await self._host.thread.read_from(group, term)
+            if self._host.term != term:
                 raise asyncio.CancelledError
+            if not placed:
+                raise RestoreStalledError("the sources could not be placed")
             # Nothing is awaited from here on: the shard is ready under this very term.
             runner.opened(shard, position, {(tp.topic, tp.partition): at for tp, at in starts.items()})
             self._host.broadcast.join({tp: at for tp, at in starts.items() if tp not in group})

@@ -7,6 +7,7 @@ import enum
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
@@ -61,7 +62,7 @@ class ShardRunner:
         self._wake = asyncio.Event()
         self._ends: dict[TopicPartition, End] = {}
         self._crowded: set[TopicPartition] = set()
-        self._gap_since: float | None = None
+        self._gap_since: dict[TopicPartition, float] = {}
         self._last_commit = 0.0
         self._failures = 0
 
@@ -121,7 +122,7 @@ class ShardRunner:
                 await (self.discard() if self.state is State.READY else self.stop_producer())
                 raise
             except TransactionError as error:
-                await self._close_for_good(error)
+                await self._close_for_good(error, term)
                 return
             except (KafkaError, OSError, TimeoutError, RestoreStalledError) as error:
                 log.warning(
@@ -135,15 +136,19 @@ class ShardRunner:
                 self._host.crash(error)
                 return
 
-    async def _close_for_good(self, error: Exception) -> None:
+    async def _close_for_good(self, error: Exception, term: int) -> None:
         """After an error in a transaction nobody knows what was committed: only an assignment opens the shard again."""
         log.error("shard %d: transaction failed (%s); it is read again from Kafka", self.partition, error)
         self._host.metrics.transactions_failed.inc()
         await self.discard()
         self._failures += 1
         # The first rejoin comes at once. A fault that stays must not keep the whole group rebalancing.
-        await asyncio.sleep(0 if self._failures == 1 else min(2.0**self._failures, 30.0))
-        self._host.rejoin()
+        self._wake.clear()
+        with suppress(TimeoutError):  # cut short by `leave`, for nothing may wait inside a rebalance
+            async with asyncio.timeout(0 if self._failures == 1 else min(2.0**self._failures, 30.0)):
+                await self._wake.wait()
+        if self._host.term == term:
+            self._host.rejoin()
 
     # -- while opening (see stream.app.opening) ---------------------------------------------------------------------
 
@@ -172,7 +177,7 @@ class ShardRunner:
         self._kept_position = changelog_position
         self.committed = dict(offsets)
         self._ends.clear()
-        self._gap_since = None
+        self._gap_since.clear()
         self.state = State.READY
         self._crowded.clear()
         self._set_wanted(frozenset(TopicPartition(topic, self.partition) for topic in self._wiring.group_topics))
@@ -188,7 +193,7 @@ class ShardRunner:
         if fetched.lo > expected:
             self._mind_gap(tp, expected, fetched)
             return
-        self._gap_since = None
+        self._gap_since.pop(tp, None)
         if fetched.hi > expected:
             self.take_batch(tp, self._host.decode(tp, fetched))
         if fetched.end is not None:
@@ -230,10 +235,10 @@ class ShardRunner:
 
     def _mind_gap(self, tp: TopicPartition, expected: int, fetched: Fetched) -> None:
         now = time.monotonic()
-        self._gap_since = self._gap_since or now
+        since = self._gap_since.setdefault(tp, now)
         log.info("shard %d: %s/%d has %d..%d, expected %d", self.partition, *tp, fetched.lo, fetched.hi, expected)
-        if now - self._gap_since > GAP_SECONDS:
-            self._gap_since = None
+        if now - since > GAP_SECONDS:
+            del self._gap_since[tp]
             self._host.rejoin()
         else:
             self._host.seek(tp, expected)

@@ -115,7 +115,7 @@ class Judge:
         if own:
             rows[own] = self.rows.find([customers[k] for k in own])
         first, items = run.items()
-        self.rows.make_room(int(first[-1]))
+        self.rows.make_room(int(first[-1]) * len(self.plan.layout.bags))
         return Events(
             rows,
             codes,

@@ -163,7 +163,7 @@ class Shard:
         while taken < limit:
             pieces = self.merge.take(limit - taken, self.versions.crowded_at)
             if not pieces:
-                if not self._make_way(out):
+                if not self._make_way(limit, out):
                     break
                 continue
             run = Run(pieces)
@@ -172,7 +172,8 @@ class Shard:
             self.judge.apply(run, out)
         moved = self._advance(wall_ms is None)
         self._fire(limit, out)
-        if not taken and not out.changes and not self.rows.table.counters[header.TOUCHED] and not moved:
+        idle = not taken and not out.changes and not self.rows.table.counters[header.TOUCHED]
+        if idle and not moved and not self.more_due():
             return None
         return self._written(out)
 
@@ -181,21 +182,30 @@ class Shard:
         for batch, i in map(run.origin, run.of_code(CONTROL)):
             model = batch.controls[i]
             if model is not None:
-                self.versions.add(model, self.position)
+                self.versions.add(model, self._events_position(batch.topic))
 
-    def _make_way(self, out: Output) -> bool:
-        """Where only a further model holds the next record back: bring everyone to the one before it."""
+    def _make_way(self, limit: int, out: Output) -> bool:
+        """Where only a further model holds the next record back: bring everyone to the one before it.
+
+        Whether the next record may follow now; else the rest moves in the next step.
+        """
         if self.versions.crowded_at == FOREVER or not self.merge.ready():
             return False
-        self._switch(self.versions.coming, out)
-        return True
+        return self._switch(self.versions.coming, limit, out)
 
-    def _switch(self, upto: int, out: Output) -> None:
-        """Everyone still judged by the former model moves to the next."""
+    def _switch(self, upto: int, limit: int, out: Output) -> bool:
+        """Who is still judged by the former model moves to the next, ``limit`` rows at a time; whether all have."""
         version = self.versions.slots.version[1]
         rows = np.flatnonzero(self.rows.table.ints[: len(self.rows), header.VERSION] != version)
-        self.judge.fire(rows, upto, out)
+        self.judge.fire(rows[:limit], upto, out)
+        if len(rows) > limit:
+            return False
         self.versions.promote()
+        return True
+
+    def _events_position(self, control: str) -> int:
+        """The greatest event time applied, clock records apart: they say how late it is, not what has happened."""
+        return max(one.reached for one in self.merge.inputs.values() if one.source[0] != control)
 
     @property
     def position(self) -> int:
@@ -222,23 +232,23 @@ class Shard:
         if clock is None:
             return
         if self.versions.coming <= clock:
-            self._switch(clock, out)
+            self._switch(clock, limit, out)
         due = self.rows.due(clock)
         if len(due):
             self.judge.fire(due[:limit], clock, out)
 
     def more_due(self) -> bool:
-        """Whether deadlines up to the clock are left for the next step."""
-        return self.clock_ms is not None and self.rows.next_deadline() <= self.clock_ms
+        """Whether deadlines, or moves to a model, up to the clock are left for the next step."""
+        return self.clock_ms is not None and min(self.rows.next_deadline(), self.versions.coming) <= self.clock_ms
 
     # To rest
 
     def _written(self, out: Output) -> Output:
         picks = self.rows.touched()
-        out.rows = [*rest.encode_rows(self.rows, picks, self.restorer.mark)]
-        if not self.described:
+        if not self.described:  # before the rows that cannot be read without it
             out.rows.append((rest.layout_key(self.plan), msgspec.json.encode(rest.describe_layout(self.plan))))
             self.described = True
+        out.rows += rest.encode_rows(self.rows, picks, self.restorer.mark)
         models = self._models()
         if models != self.models_written:
             out.rows.append((rest.MODELS, models))

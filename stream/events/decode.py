@@ -23,6 +23,8 @@ from stream.events.wire import envelope, instant_of
 MICROS = 1_000_000
 #: Above this, an amount in micros is no longer exact in float64.
 LARGEST_AMOUNT = (1 << 53) / MICROS
+#: Most characters of an id: it is in the key, in a header and in the value of what is written.
+LONGEST_ID = 1000
 #: Header of an event that was sent on under its right key: where it came in.
 ORIGIN = "origin"
 NO_INSTANT = -(1 << 60)
@@ -149,6 +151,8 @@ class Decoder:
             batch.instants[i], batch.controls[i] = self.control(record.value or b"")
         except ValueError as error:
             raise _RejectionError("control", str(error)) from error
+        if batch.instants[i] != NO_INSTANT:
+            self._not_ahead(int(batch.instants[i]), record)
         batch.codes[i] = CONTROL
 
     def _event(self, batch: Batch, i: int, record: Record, items: list[tuple[int, int, int]]) -> None:
@@ -191,9 +195,12 @@ class Decoder:
         if time is None:
             raise _RejectionError("no-time", "'timestamp' is missing")
         instant = self._time(time)
+        self._not_ahead(instant, record)
+        return instant
+
+    def _not_ahead(self, instant: int, record: Record) -> None:
         if self.future_ms is not None and record.timestamp is not None and instant > record.timestamp + self.future_ms:
             raise _RejectionError("future", f"{instant - record.timestamp} ms later than the record's own timestamp")
-        return instant
 
     def _time(self, time: Any) -> int:
         try:
@@ -230,12 +237,18 @@ def _customer(user: str | int | None, anonymous: str | int | None) -> bytes:
     found = customer_id(None if user is None else str(user), None if anonymous is None else str(anonymous))
     if found is None:
         raise _RejectionError("no-customer", "neither 'userId' nor 'anonymousId' is given")
-    return found.encode("utf-8", "surrogatepass")
+    return _short(found, "the customer's id").encode("utf-8", "surrogatepass")
+
+
+def _short(text: str, what: str) -> str:
+    if len(text) <= LONGEST_ID:
+        return text
+    raise _RejectionError("too-long", f"{what} has {len(text)} characters; {LONGEST_ID} are the most")
 
 
 def _message(given: str | int | None, record: Record, batch: Batch) -> str:
     if given is not None and given != "":
-        return str(given)
+        return _short(str(given), "'messageId'")
     of_file = getattr(record, "message_id", None)
     return of_file or origin(batch, record)
 

@@ -2,7 +2,8 @@
 
 Entries live in the shard's pool (:mod:`stream.features.pool`); the row holds the head of the bag, its size, and when it
 was last cleared.  A bag has a limit: the oldest entry gives way.  An addition older than the last clearing is ignored,
-so that a late event does not fill a cart that was already paid for.
+so that a late event does not fill a cart that was already paid for.  A single removal is not remembered: an addition
+that comes after the removal that it precedes in time stays.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def add(r: Any, f: Any, p: int, t: int, bags: Any, row: int, items: Any, first: 
         if product == 0 or pool.find(bags, r, p, product) != NONE:
             continue
         if r[p + SIZE] >= limit:
-            pool.unlink(bags, r, p, pool.oldest(bags, r, p))
+            oldest = pool.oldest(bags, r, p)
+            if t < bags.entries[oldest, ADDED]:
+                continue
+            pool.unlink(bags, r, p, oldest)
             bags.meta[DROPPED] += 1
         e = pool.take(bags)
         entries = bags.entries

@@ -103,6 +103,10 @@ class Accumulator(ABC):
         """Literals passed to ``value`` and ``until`` after the fixed arguments."""
         return ()
 
+    def identity(self) -> str:
+        """What it is, apart from how much of it is kept: a new layout takes over columns of the same identity."""
+        return repr(self)
+
     def needs_threshold(self) -> bool:
         """Whether the state is bounded by the greatest count that conditions ask for (see :meth:`with_threshold`)."""
         return False

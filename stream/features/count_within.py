@@ -64,7 +64,10 @@ class CountWithin(Accumulator):
         return (self.up_to or 0) + 1
 
     def columns(self) -> tuple[Column, ...]:
-        return tuple(Column(f"latest-{i}", NEVER) for i in range(self._n))
+        return tuple(Column(f"latest-{self._n - 1 - i}", NEVER) for i in range(self._n))
+
+    def identity(self) -> str:
+        return repr(replace(self, up_to=None))
 
     def constants(self) -> tuple[float, ...]:
         return (self._n, self.window)

@@ -8,6 +8,7 @@ by positions, never by the offsets of records. All functions run in the event lo
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ def watch_answers(consumer: AIOKafkaConsumer) -> None:
 
     aiokafka wakes waiters only for records and dates an answer when it is processed. A busy process may do that late;
     an answer without records left the broker when the fetch wait was over at the latest, so that is where it is dated.
+    Dates never go back, in no consumer, when the machine's clock does: what arrived before would wait for a proof from
+    a time that is long in coming.
     """
     fetcher = consumer._fetcher
     original = fetcher._proc_fetch_request
@@ -67,10 +70,27 @@ def watch_answers(consumer: AIOKafkaConsumer) -> None:
             for partition, *_ in partitions:
                 state = assignment.state_value(TopicPartition(topic, partition))
                 if state.timestamp is not None:
-                    state.timestamp = min(state.timestamp, latest)
+                    state.timestamp = _forward(min(state.timestamp, latest))
         return True
 
     fetcher._proc_fetch_request = proc_fetch_request
+
+
+class _Forward:
+    """The latest date given to an answer, over the threads of all consumers."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest = 0
+
+    def __call__(self, at_ms: int) -> int:
+        """The date, or the latest one if that is later."""
+        with self._lock:
+            self._latest = max(self._latest, at_ms)
+            return self._latest
+
+
+_forward = _Forward()
 
 
 def current_assignment(consumer: AIOKafkaConsumer) -> Any | None:

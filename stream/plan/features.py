@@ -18,6 +18,9 @@ from stream.features.total import Total
 from stream.plan.document import Mapping, Value
 from stream.plan.problems import suggest
 
+#: Most entries of a bag; 64 KB at rest.
+LARGEST_BAG = 1000
+
 
 def parse_feature(value: Value) -> Accumulator | None:
     """The accumulator that a feature's mapping asks for, or None where it cannot be told which (noted)."""
@@ -127,6 +130,8 @@ def _bag(mapping: Mapping) -> Accumulator:
     if mapping.entries["bag"].text() != "products":
         mapping.entries["bag"].wrong("a bag holds products; write 'bag: products'")
     limit = _positive(mapping, "limit", _whole(mapping, "limit", 100))
+    if limit > LARGEST_BAG:
+        mapping.entries["limit"].wrong(f"a bag holds at most {LARGEST_BAG} products, so that a row stays small")
     roles = [_names(mapping, role) for role in ("add", "remove", "clear", "visit")]
     for i, names in enumerate(roles):
         for name in names:

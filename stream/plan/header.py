@@ -12,8 +12,8 @@ from stream.features.base import NEVER, Column
 #: How many of a customer's latest message ids are remembered, to drop retries.
 REMEMBERED = 8
 
-#: The customer's latest instant: of an event or of a change.  A deadline that changes nothing leaves no trace, so that
-#: what a late event finds does not depend on when conditions were looked at.
+#: The customer's latest instant: of an event, a change, or a new definition or model.  A deadline that changes nothing
+#: leaves no trace, so that what a late event finds does not depend on when conditions were looked at.
 LATEST = 0
 #: Changes made so far; the sequence of the last one.
 SEQUENCE = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -59,9 +60,12 @@ def make_layout(definitions: Definitions) -> Layout:
         columns.append(Column(f"entered {dimension.name}", NEVER))
     base: dict[Accumulator, int] = {}
     features = {a for d in definitions.dimensions for a in d.features.values()}
+    taken: Counter[str] = Counter()
     for accumulator in sorted(features, key=repr):
         base[accumulator] = len(columns)
-        columns += [replace(c, name=f"{accumulator!r} {c.name}") for c in accumulator.columns()]
+        name = accumulator.identity()
+        taken[name] += 1
+        columns += [replace(c, name=f"{name}#{taken[name]} {c.name}") for c in accumulator.columns()]
     names = "\n".join(f"{c.name} {c.real}" for c in columns)
     return Layout(
         tuple(columns),

@@ -258,7 +258,7 @@ class Generator:
                 lines += [f"            again, u = dim_{j}(r, f, bags, models, now)"]
                 lines += ["            if again != s:", "                u = now + 1"]
             lines += [f"        un[{j}] = u", f"    soonest = min(soonest, un[{j}])"]
-        lines += ["    if cause >= 0 or changed:", "        r[LATEST] = max(r[LATEST], now)"]
+        lines += ["    if cause != DEADLINE or changed:", "        r[LATEST] = max(r[LATEST], now)"]
         lines += ["    table.deadline[i] = soonest", "    return n"]
         return "\n".join(lines) + "\n"
 
