@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import pickle
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ import stream.plan
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan, make_plan, plan_source
 
+#: What reading a damaged cache raises.
+DAMAGED = (EOFError, pickle.UnpicklingError, ValueError, IndexError, KeyError, RuntimeError, SyntaxError)
+
 
 def compile_plan(definitions: Definitions, cache: Path) -> Plan:
     """The plan whose kernels are machine code, from the cache where they were compiled before."""
@@ -26,7 +30,7 @@ def compile_plan(definitions: Definitions, cache: Path) -> Plan:
     name = f"plan_{_content(source)}"
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{name}.py"
-    if not path.exists():
+    if not path.exists() or path.read_text(errors="replace") != source:
         draft = cache / f"{name}.{os.getpid()}.tmp"
         draft.write_text(source)
         draft.replace(path)
@@ -38,6 +42,15 @@ def compile_plan(definitions: Definitions, cache: Path) -> Plan:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return make_plan(definitions, layout, inputs, source, module)
+
+
+def forget_plan(definitions: Definitions, cache: Path) -> None:
+    """Remove what is kept of these definitions, so that they are compiled anew."""
+    _, _, source = plan_source(definitions)
+    name = f"plan_{_content(source)}"
+    sys.modules.pop(name, None)
+    for file in (*cache.glob(f"{name}.*"), *cache.glob(f"__pycache__/{name}.*")):
+        file.unlink(missing_ok=True)
 
 
 def _content(source: str) -> str:

@@ -10,7 +10,7 @@ import orjson
 from stream.app.definition_files import read_aliases
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
-from stream.compiled import compile_plan
+from stream.compiled import DAMAGED, compile_plan, forget_plan
 from stream.engine.merge import Source
 from stream.engine.rekey import Home
 from stream.engine.shard import Shard
@@ -25,8 +25,14 @@ from stream.settings import Settings
 
 def make_plan(definitions: Definitions, settings: Settings) -> Plan:
     """The compiled plan, from the cache in the data folder where it was compiled before."""
-    plan = compile_plan(definitions, settings.app.data_dir / "plans")
-    make_shard(settings, plan, 0, [("", 0)]).judge.warm()
+    cache = settings.app.data_dir / "plans"
+    try:
+        plan = compile_plan(definitions, cache)
+        make_shard(settings, plan, 0, [("", 0)]).judge.warm()
+    except DAMAGED:  # as a power cut leaves files behind: what is in the cache can be made again
+        forget_plan(definitions, cache)
+        plan = compile_plan(definitions, cache)
+        make_shard(settings, plan, 0, [("", 0)]).judge.warm()
     return plan
 
 
@@ -66,7 +72,9 @@ def read_control(value: bytes) -> tuple[int, Any]:
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError("a control record must be a JSON object with a 'type'") from error
     if kind == "clock":
-        return parse_iso(str(record.get("timestamp"))), None
+        if not isinstance(record.get("timestamp"), str):
+            raise ValueError("a clock record needs a 'timestamp' such as 2026-01-31T09:15:02Z")
+        return parse_iso(record["timestamp"]), None
     if kind == "model":
         return NEVER, ClusterModel.from_json(value)
     raise ValueError(f"{str(kind)[:40]!r} is not a type of control record: known are clock and model")

@@ -24,6 +24,10 @@ COMMANDS = {
 }
 
 
+#: Exit code after Ctrl-C, as shells have it.
+STOPPED = 130
+
+
 class LazyGroup(click.Group):
     """A click group that imports a command's module at its first use."""
 
@@ -53,10 +57,21 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the ``segstream`` command: a mistake of the user is one sentence and an exit code."""
     try:
-        cli.main(prog_name="segstream", standalone_mode=True)
+        code = cli.main(prog_name="segstream", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.Abort:
+        click.secho("segstream: stopped", err=True)
+        sys.exit(STOPPED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except UserError as error:
         click.secho(f"segstream: {error}", err=True, fg="red")
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, a folder that may not be written: nothing of ours is wrong
+        where = f"{error.filename}: " if error.filename else ""
+        click.secho(f"segstream: {where}{error.strerror or error}", err=True, fg="red")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

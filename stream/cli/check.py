@@ -26,11 +26,13 @@ def command(definitions: Path | None, config: Path | None, source: bool) -> None
     Exit codes: 0 all is well, 2 there are mistakes.
     """
     from stream.app.definition_files import read_aliases, read_definitions
+    from stream.kafka.topics import expected_topics
     from stream.plan.plan import plan_source
 
     settings = load_settings(config)
     aliases = read_aliases(settings.config_dir)
     found = read_definitions(definitions or settings.config_dir / "segments")
+    expected_topics(settings, found.topics())
     layout, inputs, text = plan_source(found)
     if source:
         click.echo(text)

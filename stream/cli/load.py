@@ -13,18 +13,18 @@ from pathlib import Path
 
 import click
 
+from stream.cli.clock_note import note_on_history
 from stream.cli.collector import collect_seldom
 from stream.cli.instants import INSTANT
 from stream.cli.interrupt import INTERRUPTED_EXIT_CODE, stop_on_signal
 from stream.cli.progress import Report, progress_bar
-from stream.cli.simulate import settings_with_broker
 from stream.events.instant import iso
 from stream.history.mapping import load_mapping
 from stream.history.reader import read_events
 from stream.history.record import FileRecord
 from stream.kafka.clock import clock_record
 from stream.kafka.send import MOST_RECORD_BYTES, sending
-from stream.settings import Settings
+from stream.settings import Settings, load_settings
 
 #: How many lines are sent before others get a turn: progress, a signal.
 _TURN = 2000
@@ -73,13 +73,15 @@ def command(
     those with a reason. Lines that a mapping cannot make an event of are counted and told, and the exit code is 1.
     """
     collect_seldom()
-    settings = settings_with_broker(config, broker)
+    settings = load_settings(config, brokers=broker)
     records = read_events(events, None if mapping is None else load_mapping(mapping), sort)
     began = time.monotonic()
     first = list(islice(records, _TURN))  # sorting and a wrong file show here, before anything is sent
     with progress_bar("load") as report:
         loaded, finished = asyncio.run(_run(settings, chain(first, records), until, closing_clock, report))
     _tell(loaded, time.monotonic() - began, finished)
+    if loaded.last_ms is not None:
+        note_on_history(settings, loaded.last_ms)
     if not finished:
         sys.exit(INTERRUPTED_EXIT_CODE)
     if loaded.rejected:

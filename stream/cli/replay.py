@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 import time
 from collections import Counter
@@ -62,7 +63,7 @@ class Summary:
         console.print(
             f"[bold]{counts.read:,}[/] events read in {self.seconds:.1f} s ({rate:,.0f}/s): "
             f"{counts.applied:,} applied, {counts.duplicate:,} duplicate, "
-            f"{counts.ignored:,} of no use to any definition, {rejected:,} rejected"
+            f"{counts.ignored:,} of names that no definition uses, {rejected:,} rejected"
         )
         for reason, n in sorted(counts.rejected.items()):
             console.print(f"  rejected as [yellow]{reason}[/]: {n:,} (first: {self.examples.get(reason, '')})")
@@ -75,7 +76,7 @@ class Summary:
 
 @click.command()
 @click.argument("events", nargs=-1, required=True, metavar="EVENTS...")
-@click.option("--mapping", metavar="FILE", help="YAML file that says what the columns mean; without it: wire JSONL.")
+@click.option("--mapping", metavar="FILE", help="YAML file that says what the columns mean; without it: JSON events.")
 @click.option("--sort", is_flag=True, help="Apply in the order of event time; large files are sorted on disk.")
 @click.option("--definitions", type=click.Path(path_type=Path, file_okay=False), help="Folder of definitions.")
 @click.option("--versions", type=click.Path(path_type=Path, dir_okay=False), help="Published versions to use.")
@@ -100,9 +101,10 @@ def command(
 ) -> None:
     """Run event files through the engine and show who would have moved, when and why. No broker is needed.
 
-    EVENTS are files, plain or .gz, of wire events (JSON lines) or, with --mapping, of anything else; - is stdin.
+    EVENTS are files, plain or .gz: one JSON event a line, as in Kafka, or with --mapping anything else; - is stdin.
     Clusters are learned as the replay goes, unless --versions names a file of published ones (`segstream versions`).
-    Exit codes: 0, also where lines were rejected (they are counted and told); 2 for a mistake in what was asked.
+    Exit codes: 0, also where some lines were rejected (they are counted and told), 1 where all were, 2 for a mistake in
+    what was asked.
     """
     from stream.app import bootstrap
     from stream.app.definition_files import read_definitions
@@ -114,6 +116,9 @@ def command(
     from stream.history.replay import SOURCES, Replay
     from stream.settings import load_settings
 
+    _refuse_overlap(
+        events, {"--out": out_file, "--snapshot": snapshot, "--summary": summary_file, "--save-versions": save_versions}
+    )
     console = Console(stderr=True)
     settings = load_settings(config)
     records = read_events(events, None if mapping is None else load_mapping(mapping), sort)
@@ -145,6 +150,21 @@ def command(
         if sink is not None:
             sink.write(orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
     summary.tell(console)
+    if summary.counts.read and sum(summary.counts.rejected.values()) == summary.counts.read:
+        hint = "" if mapping else "; if these are not wire events, --mapping says what they are"
+        raise UserError(f"every line was rejected{hint}", exit_code=1)
+
+
+def _refuse_overlap(inputs: tuple[str, ...], outputs: dict[str, str | None]) -> None:
+    """No output may be an input, or two outputs one file: it would be emptied before it is read."""
+    taken = {Path(name).resolve(): "an input" for name in inputs if name != "-"}
+    for option, name in outputs.items():
+        if name is None or name in ("-", os.devnull):
+            continue
+        path = Path(name).resolve()
+        if path in taken:
+            raise UserError(f"{option} {name} is also {taken[path]}: choose another file")
+        taken[path] = f"the file of {option}"
 
 
 def _snapshot(shard: Shard) -> Iterator[bytes]:

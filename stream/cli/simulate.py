@@ -12,13 +12,15 @@ from pathlib import Path
 import click
 import orjson
 
+from stream.cli.clock_note import note_on_history
 from stream.cli.collector import collect_seldom
 from stream.cli.instants import INSTANT
 from stream.cli.interrupt import INTERRUPTED_EXIT_CODE, stop_on_signal
 from stream.cli.progress import Report, progress_bar
+from stream.errors import UserError
 from stream.events.instant import iso
 from stream.kafka.send import sending
-from stream.settings import Settings, load_settings
+from stream.settings import load_settings
 from stream.simulate.pacing import Played, play
 from stream.simulate.simulation import SimulationOptions, personas, simulate
 from stream.simulate.sinks import Sink, event_file, file_sink, kafka_sink
@@ -109,12 +111,15 @@ def command(
     options = SimulationOptions(customers, days, seed, start, events, products, anonymous, currency or "EUR")
     sink: AbstractAsyncContextManager[Sink]
     if out is None:
-        settings = settings_with_broker(config, broker)
+        settings = load_settings(config, brokers=broker)
+        note_on_history(settings, start)
         options = replace(options, currency=currency or settings.money.currency)
         sink = kafka_sink(sending(settings))
     else:
         sink = file_sink(out)
     if truth is not None:
+        if out is not None and truth.resolve() == out.resolve():
+            raise UserError(f"--truth {truth} is also the file of --out: choose another file")
         write_truth(truth, options)
     began = time.monotonic()
     with progress_bar("simulate") as report:
@@ -123,14 +128,6 @@ def command(
     click.echo(_summary(options, played, seconds, finished), err=True)
     if not finished:
         sys.exit(INTERRUPTED_EXIT_CODE)
-
-
-def settings_with_broker(config: Path | None, broker: str | None) -> Settings:
-    """The settings, with the address given on the command line where there is one."""
-    settings = load_settings(config)
-    if broker is None:
-        return settings
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"brokers": broker})})
 
 
 def write_truth(path: Path, options: SimulationOptions) -> None:

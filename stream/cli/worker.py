@@ -53,6 +53,7 @@ def command(
     for report in asyncio.run(ensure_topics(settings, compiled.topics())):
         for difference in report.differences:
             log.warning("topic %s: %s", report.spec.name, difference)
+    log.info("loading %d dimensions; compiling them takes half a minute where they are new", len(compiled.dimensions))
     plan = make_plan(compiled, settings)
     app = create_app(settings, plan, web_port=web_port)
     log.info(

@@ -152,6 +152,12 @@ def expected_topics(settings: Settings, extra_outputs: Iterable[str] = ()) -> li
     ]
     known = {spec.name for spec in specs}
     outputs = {settings.app.output_prefix + name for name in extra_outputs}
+    own = outputs & known - {names.changes}
+    if own:
+        raise UserError(
+            f"a definition names {', '.join(sorted(own))} for its changes, which is a topic of the system itself: "
+            "choose another name in the definition"
+        )
     return specs + [plain(name, "segment changes") for name in sorted(outputs - known)]
 
 

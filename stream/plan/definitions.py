@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import keyword
+import re
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
@@ -20,6 +21,8 @@ from stream.plan.expressions import ExpressionError, parse_condition, parse_numb
 from stream.plan.features import parse_feature
 from stream.plan.problems import Place, Problems, suggest
 
+#: What Kafka allows as the name of a topic.
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 #: Words with a meaning of their own, in conditions or in the evidence of a change.
 RESERVED = ("event", "segment")
 
@@ -217,6 +220,8 @@ def _segment(rule: Mapping, draft: _Draft, names: _Names) -> Segment | None:
         if came_from and other not in draft.segments:
             came_from.wrong(f"there is no segment {other!r} here{suggest(other, draft.segments)}")
     lasts, topic, note = rule.get("for"), rule.get("topic"), rule.get("note")
+    if topic and not TOPIC.fullmatch(topic.text()):
+        topic.wrong("a topic's name has letters, digits, '.', '_' and '-', at most 249")
     if lasts and not came_from:
         lasts.wrong("'for' ends a stay, so say with 'from' who may enter; else everyone would be back at once")
     if condition is None:
