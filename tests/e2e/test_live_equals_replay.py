@@ -10,8 +10,8 @@ import pytest
 
 from tests.e2e.live import Change, Live, by_customer, read_changes, send, wait_for
 
-#: The trainer of a live worker stays silent: every run uses the same published versions.
-SILENT = {"SEGSTREAM_CLUSTERS__WARM_UP": "1000000000"}
+#: The trainer of a live worker, which goes on from the newest published version, stays silent: every run uses the same.
+SILENT = {"SEGSTREAM_CLUSTERS__PUBLISH_EVERY": "1000000000"}
 
 
 @pytest.fixture(scope="module")
