@@ -119,9 +119,9 @@ class Metrics:
         entered = TallyOf((change.dimension, change.to_segment or "none", change.cause) for change in step.changes)
         for labels, number in entered.items():
             self.changes.labels(*labels).inc(number)
-        for change in step.changes:
-            if change.caused_ms is not None:
-                self.latency.observe(max(0.0, now - change.caused_ms) / 1000)
+        causes = {(change.key, change.caused_ms) for change in step.changes if change.caused_ms is not None}
+        for _, caused_ms in causes:  # an event that moves someone in several dimensions counts once
+            self.latency.observe(max(0.0, now - caused_ms) / 1000)
         for (topic, why), number in kept_back.items():
             self.kept_back.labels(topic, why).inc(number)
         self.batch_records.observe(counts.read)

@@ -17,7 +17,7 @@ from stream.events.batch import CONTROL, IGNORED, REJECTED, Batch, DeadLetter
 from stream.events.customer import customer_id
 from stream.events.instant import EARLIEST_MS, LATEST_MS
 from stream.events.names import MONEY_PROPERTIES, NAMES_OF_TYPES, PRODUCT_UPDATED
-from stream.events.text import text_hash
+from stream.events.text import id_hash, text_hash
 from stream.events.wire import envelope, instant_of
 
 MICROS = 1_000_000
@@ -179,7 +179,7 @@ class Decoder:
         batch.codes[i] = code
         batch.names[i] = name
         batch.ids[i] = message = _message(event.messageId, record, batch)
-        batch.messages[i] = text_hash(message)
+        batch.messages[i] = id_hash(message)
 
     def _parsed(self, value: bytes | None) -> Any:
         if not value:

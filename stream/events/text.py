@@ -6,8 +6,11 @@ from functools import lru_cache
 from hashlib import blake2b
 
 
-@lru_cache(maxsize=1 << 16)
-def text_hash(text: str) -> int:
+def id_hash(text: str) -> int:
     """A signed 64-bit hash that never is 0 (which stands for "no text"); the same on every machine, for ever."""
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True) or 1
+
+
+#: The same of a text that comes again and again, such as a product or a country.
+text_hash = lru_cache(maxsize=1 << 16)(id_hash)

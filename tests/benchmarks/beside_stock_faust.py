@@ -66,7 +66,7 @@ def stock(live: Live, events: int) -> float:
 def main() -> None:
     """Print a line for each, and the ratio."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--customers", type=int, default=5_000)
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--stock-events", type=int, default=100_000)
     options = parser.parse_args()
