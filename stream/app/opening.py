@@ -39,7 +39,7 @@ class Opening:
            thrown away if anyone else has written meanwhile;
         4. let the shard work out what rows do not hold, place every source, read on, be ready.
 
-        Where the term ends midway, the runner's task is cancelled and the rows are thrown away.
+        Where the term ends midway, the runner's task is cancelled; rows that were kept stay kept.
         """
         async with self._slots:
             began = time.monotonic()

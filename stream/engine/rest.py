@@ -97,7 +97,6 @@ class Restorer:
     mark: int
     layouts: dict[int, Description]
     tails: dict[int, bytes]
-    foreign: bool = False
 
     @classmethod
     def for_rows(cls, rows: Rows) -> Restorer:
@@ -131,7 +130,6 @@ class Restorer:
         (mark,) = _FINGERPRINT.unpack(value[:8])
         if mark not in self.layouts:
             raise ValueError(f"a row of an unknown layout {mark:x}")
-        self.foreign = True
         old = self.layouts[mark]
         width = 8 + len(old.columns) * 8
         was = dict(zip(old.columns, np.frombuffer(value[8:width], np.int64).tolist(), strict=True))

@@ -19,7 +19,8 @@ POLL_SECONDS = 0.5
 
 
 class RecordsGoneError(Exception):
-    """Kafka has deleted records of a topic before a shard has read them; the shard must be opened anew."""
+    """Kafka has deleted records of a topic before a shard has read them; the worker ends, for it cannot tell
+    what it missed."""
 
 
 class Reader(Protocol):

@@ -32,7 +32,6 @@ from stream.plan.tree import (
 )
 
 MIRROR = {">=": "<=", ">": "<", "<=": ">=", "<": ">", "==": "==", "!=": "!="}
-FUNCTION_CODE = {"log1p": "log1p", "sqrt": "sqrt", "abs": "abs"}
 
 
 class MotionError(Exception):
@@ -85,7 +84,7 @@ class Writer:
             case Arithmetic():
                 return f"({self.number(node.left, now)} {node.op} {self.number(node.right, now)})"
             case Call():
-                return f"{FUNCTION_CODE[node.function]}({self.number(node.argument, now)})"
+                return f"{node.function}({self.number(node.argument, now)})"
 
     def read(self, ref: FeatureRef, now: str) -> str:
         """Source that reads a feature's view."""

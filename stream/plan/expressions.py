@@ -39,8 +39,8 @@ from stream.plan.tree import (
 MICROS = 1_000_000
 COMPARISONS = {ast.GtE: ">=", ast.Gt: ">", ast.LtE: "<=", ast.Lt: "<", ast.Eq: "==", ast.NotEq: "!="}
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-#: Functions of numbers, and the numba-compatible name that computes each.
-FUNCTIONS = {"log1p": "math.log1p", "sqrt": "math.sqrt", "abs": "abs"}
+#: Functions of one number; but for abs they are in `stream.plan.runtime`.
+FUNCTIONS = ("abs", "log1p", "sqrt")
 
 
 class ExpressionError(Exception):
@@ -166,7 +166,7 @@ class _Typer:
             case ast.Call(func=ast.Name() as function, args=[argument], keywords=[]) if function.id in FUNCTIONS:
                 return Call(function.id, self.plain(argument), Kind.NUMBER, at)
             case ast.Call(func=ast.Name() as function):
-                known = ", ".join(sorted(FUNCTIONS))
+                known = ", ".join(FUNCTIONS)
                 raise ExpressionError(at, f"{function.id!r} is not a function of one number; known are: {known}")
         raise ExpressionError(
             at, "this is not part of the language; use names, numbers, durations, and, or, not, comparisons, + - * /"
