@@ -42,6 +42,8 @@ class Versions:
         self.slots = header.Models(
             np.zeros(2, np.int64),
             np.array([NEVER, FOREVER], np.int64),
+            np.full(2, header.MODEL, np.int64),
+            np.full((2, max(1, len(plan.cuts))), np.nan),
             np.zeros(2, np.int64),
             np.zeros((2, d)),
             np.ones((2, d)),

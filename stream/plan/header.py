@@ -90,14 +90,17 @@ class Events(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The learned model in force (0) and the one to come (1).
+    """The versions in force (0) and to come (1) of what is published: clusters, cuts by share, definitions.
 
-    ``version`` int64 (2), ``effective`` int64 (2), ``clusters`` int64 (2), ``mean`` and ``scale`` float64 (2, d),
-    ``centroids`` float64 (2, k, d) in scaled space.
+    ``version`` int64 (2), ``effective`` int64 (2); ``cause`` int64 (2): of the changes that the move to it makes, MODEL
+    or DEFINITION; ``cuts`` float64 (2, cuts), in the plan's order, NaN while unknown; ``clusters`` int64 (2), ``mean``
+    and ``scale`` float64 (2, d), ``centroids`` float64 (2, k, d) in scaled space.
     """
 
     version: NDArray[np.int64]
     effective: NDArray[np.int64]
+    cause: NDArray[np.int64]
+    cuts: NDArray[np.float64]
     clusters: NDArray[np.int64]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]

@@ -42,6 +42,10 @@ class Plan:
     evidence: tuple[tuple[FeatureRef, ...], ...]
     source: str
     kernels: Kernels
+    #: What cuts by share are taken of: canonical texts of dimension and expression, the same under other definitions.
+    measures: tuple[str, ...] = ()
+    #: The cuts that conditions compare with, in the order of ``Models.cuts``: (index of the measure, share).
+    cuts: tuple[tuple[int, float], ...] = ()
 
     @property
     def vector(self) -> tuple[str, ...]:
