@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.cli.instants import INSTANT
+from stream.cli.replaying import open_records, open_replay
 from stream.errors import UserError
 
 if TYPE_CHECKING:
@@ -106,14 +107,8 @@ def command(
     Exit codes: 0, also where some lines were rejected (they are counted and told), 1 where all were, 2 for a mistake in
     what was asked.
     """
-    from stream.app import bootstrap
     from stream.app.definition_files import read_definitions
-    from stream.cluster.trainer import Trainer
-    from stream.cluster.versions import read_versions
     from stream.engine.output import Counts
-    from stream.history.mapping import load_mapping
-    from stream.history.reader import read_events
-    from stream.history.replay import SOURCES, Replay
     from stream.settings import load_settings
 
     _refuse_overlap(
@@ -121,17 +116,9 @@ def command(
     )
     console = Console(stderr=True)
     settings = load_settings(config)
-    records = read_events(events, None if mapping is None else load_mapping(mapping), sort)
+    records = open_records(events, mapping, sort)
     found = read_definitions(definitions or settings.config_dir / "segments")
-    with console.status("compiling definitions (the first time takes some seconds)"):
-        plan = bootstrap.make_plan(found, settings)
-    shard = bootstrap.make_shard(settings, plan, 0, SOURCES, everyone=True)
-    learning = bootstrap.trainer_settings(settings, plan)
-    trainer = Trainer(learning) if learning is not None and versions is None else None
-    decoder = bootstrap.make_decoder(settings, plan, replay=True)
-    replay = Replay(shard, decoder, trainer=trainer, lead=settings.clusters.lead)
-    if versions is not None:
-        replay.versions(read_versions(versions))
+    replay = open_replay(settings, found, versions)
     summary = Summary(Counts())
     began = time.perf_counter()
     with _writing(out_file) as sink:
@@ -145,7 +132,7 @@ def command(
             sink.writelines(model.to_json() + b"\n" for model in replay.learned)
     with _writing(snapshot) as sink:
         if sink is not None:
-            sink.writelines(_snapshot(shard))
+            sink.writelines(_snapshot(replay.shard))
     with _writing(summary_file) as sink:
         if sink is not None:
             sink.write(orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
