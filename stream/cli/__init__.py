@@ -13,6 +13,7 @@ from stream.errors import UserError
 COMMANDS = {
     "broker": "broker",
     "check": "check",
+    "deadletters": "deadletters",
     "demo": "demo",
     "load": "load",
     "replay": "replay",
