@@ -183,6 +183,9 @@ class Topics(_Section):
     rekeyed: TopicName = Field(
         default="segstream-rekeyed", description="Internal: events that came in under another key."
     )
+    summaries: TopicName = Field(
+        default="segstream-summaries", description="Internal, compacted: what shards tell of their customers, for cuts."
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -276,6 +279,29 @@ class Clusters(_Section):
     share: float = Field(default=0.1, gt=0, le=1, description="Most of a core that learning may take.")
 
 
+class Definitions(_Section):
+    """How published definitions take effect."""
+
+    lead: Duration = Field(
+        default=60_000, description="How far ahead `publish` puts the switch, so that all workers have compiled."
+    )
+
+
+class Cuts(_Section):
+    """How cuts by share of the customers are learned, where definitions ask for any."""
+
+    every: Duration = Field(default=3_600_000, description="How often (event time) cuts are taken anew.")
+    lead: Duration = Field(
+        default=60_000, description="How far ahead (event time) cuts take effect, so that all shards know them."
+    )
+
+    @model_validator(mode="after")
+    def _not_all_the_time(self) -> Self:
+        if self.every < 1_000:
+            raise ValueError("every is too short: expected 1s or more")
+        return self
+
+
 class Web(_Section):
     """The worker's web server: metrics, health and a view of one customer."""
 
@@ -302,6 +328,8 @@ class Settings(BaseSettings):
     money: Money = Field(default=Money(), description="Currency and rates.")
     batch: Batch = Field(default=Batch(), description="Size and pace of transactions.")
     clusters: Clusters = Field(default=Clusters(), description="How clusters are learned.")
+    definitions: Definitions = Field(default=Definitions(), description="How published definitions take effect.")
+    cuts: Cuts = Field(default=Cuts(), description="How cuts by share are learned.")
     web: Web = Field(default=Web(), description="The worker's web server.")
 
     _config_dir: Path = PrivateAttr(default_factory=settings_file.shipped_config)

@@ -1,4 +1,4 @@
-"""Imports point one way: cli, app, simulate, history, cluster > kafka > engine > plan > features > events."""
+"""Imports point one way: cli, app, simulate, history, cuts, cluster > kafka > engine > plan > features > events."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ ALLOWED: dict[str, set[str]] = {
     **{name: ANYONE | set(PURE[:level]) for level, name in enumerate(PURE)},
     "kafka": {*ANYONE, *PURE, "settings", "settings_file"},
     "cluster": {*ANYONE, *PURE, "kafka"},
-    "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster"},
+    "cuts": {*ANYONE, *PURE, "kafka", "cluster"},
+    "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster", "cuts"},
     "simulate": {*ANYONE, *PURE, "kafka"},
-    "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster"},
+    "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster", "cuts"},
 }
 #: What would bring I/O, a clock or a log into the pure layers.
 IMPURE = {
