@@ -23,7 +23,7 @@ from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.events.batch import CONTROL, Batch
-from stream.features.base import FOREVER, NEVER, Kind
+from stream.features.base import FOREVER, NEVER, Kind, arguments
 from stream.plan import header
 from stream.plan.plan import Plan
 
@@ -307,7 +307,7 @@ class Shard:
                 shown_name = (
                     name if meaning.setdefault(name, accumulator) == accumulator else f"{dimension.name}.{name}"
                 )
-                rest_of = (bags,) if accumulator.word == "bag" else accumulator.constants()
+                rest_of = (bags,) if accumulator.word == "bag" else arguments(accumulator.constants())
                 p = self.plan.layout.base[accumulator]
                 for view, how in accumulator.views().items():
                     if view == "size":

@@ -13,17 +13,22 @@ An accumulator owns a few 8-byte columns of a customer's row and three plain fun
     event comes; with ``k`` NaN, at which the value itself may differ.  ``FOREVER`` when never.
 
 Instants are int64 milliseconds since the epoch, durations int64 milliseconds, money int64 micros (exact in float64).
-The constants that the functions take after the fixed arguments are given by :meth:`Accumulator.constants`, so that the
-generated plan can write them as literals.
+The constants that the functions take after the fixed arguments are given by :meth:`Accumulator.constants`: numbers, or
+tables (:class:`Table`) such as the offsets of a time zone, which reach the functions as int64 arrays.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.features.filter import Filter
 
 #: The instant of what never happened; far below any date, and safe to subtract from one.
 NEVER = -(1 << 60)
@@ -31,6 +36,10 @@ NEVER = -(1 << 60)
 FOREVER = 1 << 60
 #: The hash that stands for "no text".
 NO_TEXT = 0
+#: Most texts of a list that are kept.
+LONGEST_LIST = 8
+#: Stands in a list that is known to be empty.
+EMPTY_LIST = 1
 
 
 class Kind(Enum):
@@ -40,6 +49,7 @@ class Kind(Enum):
     DURATION = "duration"
     MONEY = "money"
     TEXT = "text"
+    TEXTS = "texts"
 
 
 class Shape(Enum):
@@ -60,25 +70,81 @@ class Column:
     real: bool = False
 
 
+class Table(ABC):
+    """Numbers worked out when a plan is made, which its functions look things up in: int64, of one or two dimensions.
+
+    Two tables of one name hold the same numbers.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What it is called in a generated module: an identifier."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """The expression that makes it there, ending in a comment with a digest of its numbers, so that machine code
+        kept from before is not used with other ones."""
+
+    @property
+    @abstractmethod
+    def module(self) -> str:
+        """The module that the expression needs."""
+
+    @abstractmethod
+    def array(self) -> NDArray[np.int64]:
+        """The numbers."""
+
+
+#: What ``fold``, ``value`` and ``until`` take after the fixed arguments.
+Constant = float | Table
+
+
+def arguments(constants: Iterable[Constant]) -> tuple[Any, ...]:
+    """Constants as the functions take them."""
+    return tuple(c.array() if isinstance(c, Table) else c for c in constants)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """One value that a feature offers to conditions; most features have just one, called ``""``."""
+    """One value that a feature offers to conditions; most features have just one, called ``""``.
+
+    Of several texts (``TEXTS``) the value is how many there are (NaN: missing), and ``has(r, f, p, now, text, ...)``
+    tells whether the text with that hash is among them.
+    """
 
     kind: Kind
     shape: Shape
     value: Callable[..., Any]
     until: Callable[..., Any] | None = None
+    has: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What one event name does to a feature: the fold, what it reads from the event, and literal arguments."""
+    """What one event name does to a feature: the fold, what it reads from the event, and constant arguments.
+
+    ``reads`` says what the fold takes after the instant:
+
+    - None: nothing;
+    - ``"number"`` (micros for money), ``"text"`` (a hash): the property in ``path``; of ``products.PROPERTY`` that of
+      each product, one fold after the other; ``"text"`` also of ``time.hour``, ``time.weekday``, ``time.month``,
+      ``time.day`` (in ``zone``), ``event``, and ``=TEXT`` for a text that stands in the definition;
+    - ``"texts"``: the hashes of a list in a short array, ``LONGEST_LIST`` long, ascending, filled up with ``NO_TEXT``;
+    - ``"instant"``: a time, as milliseconds in a float64; ``"date"``: a calendar date as it is written, in days since
+      1970-01-01;
+    - ``"items"``: the pool of bags, the row's number and the products of the event (:mod:`stream.features.bag`).
+    """
 
     fold: Callable[..., Any]
-    #: ``"number"`` or ``"text"`` with the property in ``path``; ``"items"`` for the products of the event; None.
     reads: str | None = None
     path: str = ""
-    constants: tuple[float, ...] = ()
+    constants: tuple[Constant, ...] = ()
+    where: Filter | None = None
+    #: Whether a filter on the feature concerns this event.
+    filtered: bool = True
+    zone: Table | None = None
 
 
 class Accumulator(ABC):
@@ -99,8 +165,8 @@ class Accumulator(ABC):
     def views(self) -> dict[str, View]:
         """The values it offers; the main one is ``""``."""
 
-    def constants(self) -> tuple[float, ...]:
-        """Literals passed to ``value`` and ``until`` after the fixed arguments."""
+    def constants(self) -> tuple[Constant, ...]:
+        """What is passed to ``value`` and ``until`` after the fixed arguments."""
         return ()
 
     def identity(self) -> str:

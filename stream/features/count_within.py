@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from stream.features.base import FOREVER, NEVER, Accumulator, Column, Kind, Reaction, Shape, View
+from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 
 
 def fold(r: Any, f: Any, p: int, t: int, n: int) -> None:
@@ -69,7 +69,7 @@ class CountWithin(Accumulator):
     def identity(self) -> str:
         return repr(replace(self, up_to=None))
 
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> tuple[Constant, ...]:
         return (self._n, self.window)
 
     def reactions(self) -> dict[str, Reaction]:

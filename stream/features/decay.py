@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from stream.features.base import FOREVER, NEVER, Accumulator, Column, Kind, Reaction, Shape, View
+from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 
 
 def fold(r: Any, f: Any, p: int, t: int, half_life: float) -> None:
@@ -53,7 +53,7 @@ class Decay(Accumulator):
     def columns(self) -> tuple[Column, ...]:
         return (Column("rate", 0.0, real=True), Column("at", NEVER))
 
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> tuple[Constant, ...]:
         return (float(self.half_life),)
 
     def reactions(self) -> dict[str, Reaction]:

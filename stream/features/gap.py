@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from stream.features.base import FOREVER, NEVER, Accumulator, Column, Kind, Reaction, Shape, View
+from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 
 
 def fold(r: Any, f: Any, p: int, t: int) -> None:
@@ -42,7 +42,7 @@ class Gap(Accumulator):
     def columns(self) -> tuple[Column, ...]:
         return (Column("count", 0), Column("first", NEVER), Column("last", NEVER))
 
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> tuple[Constant, ...]:
         return (self.after, float(self.default), float(self.least), float(self.most))
 
     def reactions(self) -> dict[str, Reaction]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from stream.features.base import Accumulator, Shape
+from stream.features.base import Accumulator, Constant, Shape
 from stream.plan.tree import (
     Arithmetic,
     Call,
@@ -66,7 +66,7 @@ class Writer:
     function: Callable[[Callable[..., object]], str]
     segment: Callable[[str], tuple[int, tuple[str, ...]]]
     text: Callable[[str], int]
-    constant: Callable[[float], str]
+    constant: Callable[[Constant], str]
     helpers: list[str] = field(default_factory=list)
     numbers: count[int] = field(default_factory=count)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from stream.events.names import PRODUCT_UPDATED
 from stream.events.text import text_hash
 from stream.features.bag import Bag
-from stream.features.base import Accumulator, Kind, Reaction
+from stream.features.base import Accumulator, Constant, Kind, Reaction, Table
 from stream.plan import header, loops
 from stream.plan.conditions import Writer
 from stream.plan.definitions import Definitions, Dimension, Segment
@@ -82,6 +82,7 @@ class Generator:
     twin: bool = False
     used: dict[str, str] = field(default_factory=dict)
     constants: dict[int, str] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
     parts: list[str] = field(default_factory=list)
     #: The dimension being written, for messages.
     at: Place | None = None
@@ -93,8 +94,11 @@ class Generator:
         self.used[name] = f"{function.__module__}.{function.__name__}"
         return name
 
-    def constant(self, value: float) -> str:
+    def constant(self, value: Constant) -> str:
         """The name of a constant argument.  As a bare literal, numba would compile its function once for each value."""
+        if isinstance(value, Table):
+            self.tables[value.name] = value
+            return value.name
         if not isinstance(value, int):
             return repr(value)
         return self.constants.setdefault(value, f"_{value}" if value >= 0 else f"_minus_{-value}")
@@ -122,11 +126,12 @@ class Generator:
             model_moves=codes + 1,
             all_moves=codes + 2,
         )
-        modules = sorted({path.rsplit(".", 1)[0] for path in self.used.values()})
+        tables = [table for _, table in sorted(self.tables.items())]
+        modules = sorted({path.rsplit(".", 1)[0] for path in self.used.values()} | {table.module for table in tables})
         imports = "".join(f"import {module}\n" for module in modules)
         functions = "".join(f"{name} = jit({path})\n" for name, path in sorted(self.used.items()))
         constants = "".join(f"{name} = constant({value})\n" for value, name in sorted(self.constants.items()))
-        return text + imports + functions + constants
+        return text + imports + functions + constants + "".join(f"{t.name} = {t.source}\n" for t in tables)
 
     def loop(self, function: Callable[..., object]) -> str:
         """One of the loops, as it stands in its own file."""
