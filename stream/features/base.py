@@ -111,7 +111,8 @@ class View:
     """One value that a feature offers to conditions; most features have just one, called ``""``.
 
     Of several texts (``TEXTS``) the value is how many there are (NaN: missing), and ``has(r, f, p, now, text, ...)``
-    tells whether the text with that hash is among them.
+    tells whether the text with that hash is among them.  A text of the shape STEPS needs
+    ``until`` too (its ``k`` is always NaN).
     """
 
     kind: Kind

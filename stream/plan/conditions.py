@@ -85,6 +85,7 @@ class Writer:
                 return f"({self.number(node.left, now)} {node.op} {self.number(node.right, now)})"
             case Call():
                 return f"{node.function}({self.number(node.argument, now)})"
+        raise MotionError(f"{type(node).__name__}, which has no code yet")
 
     def read(self, ref: FeatureRef, now: str) -> str:
         """Source that reads a feature's view."""
@@ -117,6 +118,7 @@ class Writer:
                 return inner
             case Arithmetic():
                 return self.combined(node, self.motion(node.left), self.motion(node.right))
+        return Motion()
 
     def combined(self, node: Arithmetic, a: Motion, b: Motion) -> Motion:
         """How ``left op right`` moves."""
@@ -175,6 +177,7 @@ class Writer:
                 return [*lines, f"{indent}{v} = not {a}", f"{indent}{u} = {b}"], v, u
             case Junction():
                 return self.junction(node, v, u, indent), v, u
+        raise MotionError(f"{type(node).__name__}, which has no code yet")
 
     def junction(self, node: Junction, v: str, u: str, indent: str) -> list[str]:
         """Parts are judged until one decides; then only that one's expiry matters, else the least of all."""

@@ -258,13 +258,14 @@ def _condition(value: Value, names: _Names) -> tree.Condition | None:
 
 
 def _report(value: Value, error: ExpressionError) -> None:
-    """Place a mistake inside the expression: exact where it stands on one line, else at the start of the value."""
+    """Place the mistakes inside the expression: exact where it stands on one line, else at the start of the value."""
     place = value.place
     mark = value.node
     plain = mark.start_mark.line == mark.end_mark.line
     quoted = 1 if plain and getattr(mark, "style", None) in ("'", '"') else 0
-    column = place.column + quoted + error.column if plain else place.column
-    value.problems.add(Place(place.file, place.line, column), error.message)
+    for at, message in error.found:
+        column = place.column + quoted + at if plain else place.column
+        value.problems.add(Place(place.file, place.line, column), message)
 
 
 def _bounded(draft: _Draft, expressions: list[tree.Condition | tree.Number]) -> dict[str, Accumulator]:

@@ -25,7 +25,9 @@ def whole(value: int) -> int:
     return value
 
 
-#: Of every function but the kernels; compiled as part of the kernel that calls it.
-jit: Decorator = numba.njit
+#: Of every function but the kernels; compiled as part of the kernel that calls it.  Nobody calls it from Python, so the
+#: code for that, a third of the time to compile a plan, is not made.
+WITHIN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+jit: Decorator = numba.njit(**WITHIN)
 #: Of what the engine calls: its machine code is kept beside the module's file; other threads run meanwhile.
 kernel: Decorator = numba.njit(cache=True, nogil=True)

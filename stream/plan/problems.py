@@ -45,6 +45,17 @@ class DefinitionError(UserError):
         super().__init__("\n".join(f"{place}: {message}" for place, message in self.found))
 
 
+class ExpressionError(Exception):
+    """Mistakes in one expression, each a column (from 0) in its own text and a sentence; ``column`` and ``message`` are
+    those of the first."""
+
+    def __init__(self, column: int, message: str, further: Iterable[tuple[int, str]] = ()) -> None:
+        super().__init__(message)
+        self.column = column
+        self.message = message
+        self.found = [(column, message), *further]
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'orders'?`` or, where nothing is near, what there is."""
     names = sorted(known)
