@@ -34,15 +34,27 @@ OFFERS = 0.4
 
 
 class Product:
-    """One product: prices are whole cents; ``card`` is what an event tells of it now."""
+    """One product: prices and what it costs the shop are whole cents; ``card`` is what an event tells of it now."""
 
-    __slots__ = ("base_cents", "brand", "card", "category", "cents", "currency", "id", "in_stock", "offer_ends")
+    __slots__ = (
+        "base_cents",
+        "brand",
+        "card",
+        "category",
+        "cents",
+        "cost_cents",
+        "currency",
+        "id",
+        "in_stock",
+        "offer_ends",
+    )
 
     def __init__(self, number: int, category: str, brand: str, cents: int, currency: str) -> None:
         self.id = f"p{number}"
         self.category = category
         self.brand = brand
         self.base_cents = cents
+        self.cost_cents = cents * (50 + 3 * (number % 10)) // 100
         self.currency = currency
         self.in_stock = True
         self.offer_ends: int | None = None

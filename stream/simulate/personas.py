@@ -79,11 +79,35 @@ class Persona:
     reacts_to_drop: float = 0.0
     refund_per_order: float = 0.05
     review_per_order: float = 0.1
+    #: What most of these shoppers seek (see BENEFITS), and how content they are: 0 not at all, 1 entirely.
+    seeks: str = "quality"
+    content: float = 0.7
+    #: How many of these shoppers use the app, and how many watch the shop's films.
+    in_app: float = 0.15
+    watches: float = 0.08
+    social_before_visit: float = 0.03
+    unsubscribes_per_mail: float = 0.004
+    invites_per_order: float = 0.02
+    #: How many visits are at the shopper's own hour; ``weekly``: and on their own day of the week.
+    habit: float = 0.2
+    weekly: bool = False
 
 
 PERSONAS: tuple[Persona, ...] = (
     Persona(
-        "loyal-regular", 0.10, Gaps(6, 0.6), Gaps(21, 0.3), basket=2.2, review_per_order=0.3, refund_per_order=0.03
+        "loyal-regular",
+        0.10,
+        Gaps(6, 0.6),
+        Gaps(21, 0.3),
+        basket=2.2,
+        review_per_order=0.3,
+        refund_per_order=0.03,
+        seeks="convenience",
+        content=0.9,
+        in_app=0.3,
+        habit=0.8,
+        weekly=True,
+        invites_per_order=0.1,
     ),
     Persona(
         "bargain-hunter",
@@ -96,8 +120,22 @@ PERSONAS: tuple[Persona, ...] = (
         look_at_wish_per_view=0.25,
         cart_per_view=0.0,
         reacts_to_drop=0.7,
+        seeks="price",
+        content=0.6,
+        social_before_visit=0.08,
     ),
-    Persona("window-shopper", 0.18, Gaps(2.5, 1.0), Gaps(400, 1.0), views=8, cart_per_view=0.01, share_per_view=0.01),
+    Persona(
+        "window-shopper",
+        0.18,
+        Gaps(2.5, 1.0),
+        Gaps(400, 1.0),
+        views=8,
+        cart_per_view=0.01,
+        share_per_view=0.01,
+        seeks="novelty",
+        watches=0.25,
+        social_before_visit=0.15,
+    ),
     Persona(
         "wishlist-dreamer",
         0.10,
@@ -107,8 +145,20 @@ PERSONAS: tuple[Persona, ...] = (
         wish_per_view=0.2,
         look_at_wish_per_view=0.5,
         reacts_to_drop=0.1,
+        seeks="novelty",
+        social_before_visit=0.1,
     ),
-    Persona("one-time-buyer", 0.14, Gaps(3, 0.8), Gaps(4, 0.8), stay=Stay(Gaps(12, 0.5)), most_orders=1),
+    Persona(
+        "one-time-buyer",
+        0.14,
+        Gaps(3, 0.8),
+        Gaps(4, 0.8),
+        stay=Stay(Gaps(12, 0.5)),
+        most_orders=1,
+        seeks="price",
+        content=0.4,
+        unsubscribes_per_mail=0.05,
+    ),
     Persona(
         "seasonal-binger",
         0.08,
@@ -118,6 +168,9 @@ PERSONAS: tuple[Persona, ...] = (
         basket=3.0,
         views=7,
         refund_per_order=0.15,
+        seeks="novelty",
+        content=0.65,
+        watches=0.2,
     ),
     Persona(
         "churner",
@@ -125,6 +178,10 @@ PERSONAS: tuple[Persona, ...] = (
         Gaps(5, 0.8),
         Gaps(12, 0.4),
         stay=Stay(Gaps(55, 0.4), returns=0.4, away=Gaps(80, 0.3)),
+        seeks="service",
+        content=0.25,
+        in_app=0.0,
+        unsubscribes_per_mail=0.02,
     ),
     Persona(
         "heavy-user",
@@ -137,8 +194,23 @@ PERSONAS: tuple[Persona, ...] = (
         wish_per_view=0.05,
         share_per_view=0.03,
         review_per_order=0.5,
+        content=0.85,
+        in_app=0.6,
+        watches=0.3,
+        habit=0.6,
+        invites_per_order=0.1,
     ),
-    Persona("newcomer", 0.07, Gaps(4, 0.8), Gaps(35, 1.2, "lognormal"), joins_late=True, searches=0.6),
+    Persona(
+        "newcomer",
+        0.07,
+        Gaps(4, 0.8),
+        Gaps(35, 1.2, "lognormal"),
+        joins_late=True,
+        searches=0.6,
+        seeks="service",
+        in_app=0.4,
+        social_before_visit=0.2,
+    ),
     Persona(
         "cart-abandoner",
         0.06,
@@ -147,5 +219,7 @@ PERSONAS: tuple[Persona, ...] = (
         cart_per_view=0.35,
         checkout_left_per_visit=0.4,
         reacts_to_drop=0.2,
+        seeks="price",
+        content=0.5,
     ),
 )

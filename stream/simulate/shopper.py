@@ -13,6 +13,10 @@ MOST_IN_CART = 6
 
 NEVER = 1 << 62
 
+#: What a shopper may seek most, and the ways to pay, the usual ones more often.
+BENEFITS = ("price", "quality", "convenience", "novelty", "service")
+PAYMENTS = ("credit_card", "credit_card", "credit_card", "paypal", "paypal", "invoice", "direct_debit", "gift_card")
+
 
 class Shopper:
     """The state of one shopper; small, since there may be millions."""
@@ -20,8 +24,11 @@ class Shopper:
     __slots__ = (
         "busy_until",
         "cart",
+        "gets_mail",
+        "hour",
         "id",
         "id_field",
+        "in_app",
         "introduced",
         "key",
         "leaves_at",
@@ -29,9 +36,13 @@ class Shopper:
         "number",
         "orders",
         "pace",
+        "pays",
         "persona",
         "returns_at",
+        "seeks",
         "tastes",
+        "watches",
+        "weekday",
         "wishes",
     )
 
@@ -49,6 +60,13 @@ class Shopper:
         self.wishes: list[Product] = []
         self.pace = 1.0
         self.tastes: tuple[str, ...] = ()
+        self.in_app = False
+        self.gets_mail = not anonymous
+        self.seeks = ""
+        self.pays = ""
+        self.watches = False
+        self.hour = 0
+        self.weekday = 0
         self.leaves_at = NEVER
         self.returns_at = NEVER
 
@@ -56,7 +74,23 @@ class Shopper:
         """Draws what makes this customer differ from others of the same persona."""
         self.pace = random.lognormvariate(0, 0.15)
         self.tastes = tuple(random.sample(categories, min(3, len(categories))))
+        self.in_app = random.random() < self.persona.in_app
+        self.seeks = self.persona.seeks if random.random() < 0.7 else random.choice(BENEFITS)
+        self.pays = random.choice(PAYMENTS)
+        self.watches = random.random() < self.persona.watches
+        self.hour = 7 + int(random.random() * 15)
+        self.weekday = int(random.random() * 7)
         self._plan_stay(joins_at, random)
+
+    def by_habit(self, at: int, random: Random) -> int:
+        """An instant not before ``at``: mostly at the shopper's hour (UTC) of the next day that is theirs."""
+        if random.random() >= self.persona.habit:
+            return at
+        days, minute = at // DAY_MS, int(random.random() * 3_600_000)
+        if self.persona.weekly:
+            days += (self.weekday - days) % 7
+        at_hour = days * DAY_MS + self.hour * 3_600_000 + minute
+        return at_hour if at_hour >= at else at_hour + (7 if self.persona.weekly else 1) * DAY_MS
 
     def next_instant_here(self, at: int, random: Random) -> int:
         """``at`` where the customer is there then, else an instant after the return, NEVER if there is none."""

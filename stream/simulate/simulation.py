@@ -22,6 +22,7 @@ from stream.simulate.catalogue import DROPS, STOCK_OUT_LASTS, STOCK_OUTS, Catalo
 from stream.simulate.event import SimulatedEvent
 from stream.simulate.personas import DAY_MS, PERSONAS, Gaps
 from stream.simulate.shopper import NEVER, Shopper
+from stream.simulate.teller import Teller
 from stream.simulate.visit import Errand, Storefront
 
 MINUTE_MS = 60_000
@@ -32,6 +33,9 @@ SLICE_MS = 10 * MINUTE_MS
 
 #: Nobody shops between midnight and this hour (UTC).
 WAKING_HOUR = 6
+
+#: From one newsletter to the next.
+NEWS_MS = 10 * DAY_MS
 
 #: How long after a price drop the ones it moves come, on average.
 REACTION = Gaps(0.4, 0.8)
@@ -91,7 +95,8 @@ class _Simulation:
         self._agenda: list[tuple[int, int, Errand]] = []
         self._entries = 0
         self._wishers: dict[str, dict[int, Shopper]] = {product.id: {} for product in self._catalogue.products}
-        self._store = Storefront(self._catalogue, self._random, f"s{options.seed}-", self._at, self._note_wish)
+        self._teller = Teller(f"s{options.seed}-")
+        self._store = Storefront(self._catalogue, self._random, self._teller, self._at, self._note_wish)
 
     def events(self) -> Iterator[SimulatedEvent]:
         self._open_shop()
@@ -107,7 +112,7 @@ class _Simulation:
         """Puts the first price drop of every product and the first visits of every shopper on the agenda."""
         options, random = self._options, self._random
         for product in self._catalogue.products:
-            self._store.tell_product(options.start_ms, product)
+            self._teller.tell_product(options.start_ms, product)
             self._at(options.start_ms + DROPS.draw_ms(random), partial(self._drop, product))
             self._at(options.start_ms + STOCK_OUTS.draw_ms(random), partial(self._sell_out, product))
         for shopper in _population(options):
@@ -122,10 +127,12 @@ class _Simulation:
             if gap < NEVER:
                 first_order = joins + int(random.random() * gap)
                 self._at(first_order, partial(self._order, shopper, first_order))
+            if shopper.gets_mail:
+                self._at(joins + int(random.random() * NEWS_MS), partial(self._mail, shopper))
 
     def _take_before(self, instant: int) -> list[SimulatedEvent]:
         """Removes the events before an instant, in order; those of one instant in the order they were written."""
-        written = self._store.out
+        written = self._teller.out
         written.sort(key=itemgetter(0))
         at = bisect(written, instant - 1, key=itemgetter(0))
         ready = written[:at]
@@ -145,9 +152,8 @@ class _Simulation:
         if not self._can_come(shopper, at, partial(self._look, shopper)):
             return
         shopper.busy_until = self._store.look(at, shopper) + MINUTE_MS
-        self._at(
-            at + HOUR_MS + shopper.persona.visits.draw_ms(self._random, shopper.pace), partial(self._look, shopper)
-        )
+        gap = HOUR_MS + shopper.persona.visits.draw_ms(self._random, shopper.pace)
+        self._at(shopper.by_habit(at + gap, self._random), partial(self._look, shopper))
 
     def _order(self, shopper: Shopper, due: int, at: int) -> None:
         if not self._can_come(shopper, at, partial(self._order, shopper, due)):
@@ -158,6 +164,13 @@ class _Simulation:
             # Counted from when it was due, so that sleeping does not stretch the cadence; an absence does.
             following = max((due if at - due < DAY_MS else at) + gap, at + HOUR_MS)
             self._at(following, partial(self._order, shopper, following))
+
+    def _mail(self, shopper: Shopper, at: int) -> None:
+        """The next newsletter, also to those who no longer come; none before the shop knows them."""
+        if shopper.introduced:
+            self._store.send_news(at, shopper)
+        if shopper.gets_mail:
+            self._at(at + NEWS_MS, partial(self._mail, shopper))
 
     def _answer(self, shopper: Shopper, product: Product, at: int) -> None:
         if self._can_come(shopper, at, partial(self._answer, shopper, product)) and product in shopper.wishes:
@@ -175,7 +188,7 @@ class _Simulation:
 
     def _drop(self, product: Product, at: int) -> None:
         over = self._catalogue.drop(product, at, self._random)
-        self._store.tell_product(at, product)
+        self._teller.tell_product(at, product)
         self._at(over, partial(self._raise, product))
         wishers = self._wishers[product.id]
         for number, shopper in list(wishers.items()):
@@ -188,15 +201,15 @@ class _Simulation:
         """The price is what it was before the drop."""
         product.price_at(product.base_cents)
         product.offer_ends = None
-        self._store.tell_product(at, product)
+        self._teller.tell_product(at, product)
         self._at(at + DROPS.draw_ms(self._random), partial(self._drop, product))
 
     def _sell_out(self, product: Product, at: int) -> None:
         product.in_stock = False
-        self._store.tell_product(at, product)
+        self._teller.tell_product(at, product)
         self._at(at + STOCK_OUT_LASTS.draw_ms(self._random), partial(self._restock, product))
 
     def _restock(self, product: Product, at: int) -> None:
         product.in_stock = True
-        self._store.tell_product(at, product)
+        self._teller.tell_product(at, product)
         self._at(at + STOCK_OUTS.draw_ms(self._random), partial(self._sell_out, product))

@@ -6,68 +6,45 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-import orjson
-
-from stream.events.instant import iso
-from stream.events.names import PRODUCT_UPDATED
-from stream.events.routing import Topic, topic_of
 from stream.simulate.catalogue import Catalogue, Product
-from stream.simulate.event import SimulatedEvent
 from stream.simulate.personas import DAY_MS
+from stream.simulate.profile import TIERS, traits
 from stream.simulate.shopper import MOST_IN_CART, MOST_WISHES, Shopper
+from stream.simulate.teller import Teller
+from stream.simulate.watching import Screening
 
-_COUNTRIES = ("DE", "FR", "AT", "NL", "IT", "ES", "PL", "SE")
-_PLANS = ("basic", "basic", "basic", "plus", "premium")
 _PAGES = ("/", "/", "/sale", "/new", "/stories")
+#: Where shoppers who seek something begin, and what they sort and filter by.
+_PAGE_OF = {"price": "/sale", "novelty": "/new", "service": "/help"}
+_SORTED_BY = {"price": "price", "quality": "rating", "novelty": "newest"}
+_FILTERED_BY = {"quality": "premium", "convenience": "fast-delivery"}
+_NETWORKS = ("instagram", "tiktok", "pinterest")
+#: What taking a return back costs the shop, in cents.
+_RETURN_CENTS = 600
 
 #: Later work of a visit: at this instant, do that.
 Errand = Callable[[int], None]
 
 
 class Storefront:
-    """Writes the events of visits into ``out``; asks ``later`` to run errands and ``wished`` to note a new wish."""
+    """Has the events of visits told; asks ``later`` to run errands and ``wished`` to note a new wish."""
 
     def __init__(
         self,
         catalogue: Catalogue,
         random: Random,
-        id_prefix: str,
+        teller: Teller,
         later: Callable[[int, Errand], None],
         wished: Callable[[Shopper, Product], None],
     ) -> None:
-        self.out: list[SimulatedEvent] = []
         self._catalogue = catalogue
         self._random = random
-        self._id_prefix = id_prefix
-        self._count = 0
+        self._teller = teller
+        self.tell = teller.tell
+        self._screening = Screening(teller, random)
         self._order_count = 0
         self._later = later
         self._wished = wished
-        self._topics: dict[str, Topic] = {}
-
-    def tell(self, at: int, shopper: Shopper, event: str, properties: dict[str, Any]) -> None:
-        """One track event of a shopper."""
-        topic = self._topics.get(event) or self._topics.setdefault(event, topic_of(event))
-        wire = {
-            "messageId": self._next_id(),
-            "type": "track",
-            shopper.id_field: shopper.id,
-            "event": event,
-            "timestamp": iso(at),
-            "properties": properties,
-        }
-        self.out.append(SimulatedEvent(at, topic, shopper.key, orjson.dumps(wire)))
-
-    def tell_product(self, at: int, product: Product) -> None:
-        """Product Updated: the price, offer and stock of a product as they are now."""
-        wire = {
-            "messageId": self._next_id(),
-            "type": "track",
-            "event": PRODUCT_UPDATED,
-            "timestamp": iso(at),
-            "properties": product.update(),
-        }
-        self.out.append(SimulatedEvent(at, "products", product.id.encode(), orjson.dumps(wire)))
 
     def look(self, at: int, shopper: Shopper) -> int:
         """A visit that plans no order; the instant of its end."""
@@ -77,6 +54,8 @@ class Storefront:
             at = self._review_cart(at, shopper)
             if shopper.cart and self._random.random() < shopper.persona.checkout_left_per_visit:
                 self.tell(at, shopper, "Checkout Started", {"value": _total(shopper.cart) / 100, **self._money})
+        if shopper.watches and self._random.random() < 0.4:
+            at = self._screening.sit(at + self._pause(), shopper)
         return at
 
     def buy(self, at: int, shopper: Shopper) -> int:
@@ -92,8 +71,9 @@ class Storefront:
 
     def answer_drop(self, at: int, shopper: Shopper, product: Product) -> int:
         """A visit because a wished product became cheaper: it is bought if it still is; the instant of its end."""
-        self.tell(at, shopper, "Email Opened", {"campaign": "price-drop"})
-        self.tell(at + 1500, shopper, "Email Link Clicked", {"campaign": "price-drop"})
+        if shopper.gets_mail:
+            self.tell(at, shopper, "Email Opened", {"campaign": "price-drop"})
+            self.tell(at + 1500, shopper, "Email Link Clicked", {"campaign": "price-drop"})
         at += 1500 + self._pause()
         self.tell(at, shopper, "Product Viewed", product.card)
         at += self._pause()
@@ -106,10 +86,6 @@ class Storefront:
     def _money(self) -> dict[str, Any]:
         return {"currency": self._catalogue.products[0].currency}
 
-    def _next_id(self) -> str:
-        self._count += 1
-        return f"{self._id_prefix}{self._count}"
-
     def _pause(self) -> int:
         """Time between two steps: seconds, at times a minute."""
         draw = self._random.random()
@@ -119,48 +95,57 @@ class Storefront:
         random = self._random
         if not shopper.introduced:
             shopper.introduced = True
-            self._introduce(at, shopper)
+            self._teller.tell_traits(at, shopper, traits(at, shopper, random))
             at += self._pause()
-        if random.random() < shopper.persona.email_before_visit:
+        at = self._arrive(at, shopper)
+        draw = random.random()
+        page = _PAGE_OF.get(shopper.seeks) if draw < 0.4 else None
+        self._teller.tell_page(at, shopper, page or _PAGES[int(random.random() * len(_PAGES))])
+        at += self._pause()
+        if draw < 0.03 and shopper.seeks == "service":
+            self.tell(at, shopper, "Live Chat Conversation Started", {"conversation_id": f"{shopper.id}-{at}"})
+            at += self._pause()
+        if random.random() < shopper.persona.searches:
+            at = self._search(at, shopper)
+        return at
+
+    def _arrive(self, at: int, shopper: Shopper) -> int:
+        """What brought the shopper here, where something did: a mail, a push, a post of a friend."""
+        random = self._random.random
+        if shopper.gets_mail and random() < shopper.persona.email_before_visit:
             self.tell(at, shopper, "Email Opened", {"campaign": "news"})
             at += 2000
-            if random.random() < 0.6:
+            if random() < 0.6:
                 self.tell(at, shopper, "Email Link Clicked", {"campaign": "news"})
                 at += 1000
-        self._page(at, shopper, _PAGES[int(random.random() * len(_PAGES))])
+        if random() < shopper.persona.social_before_visit:
+            network = _NETWORKS[int(random() * len(_NETWORKS))]
+            self.tell(at, shopper, "Social Link Clicked", {"network": network})
+            at += 1000
+        elif shopper.in_app and random() < 0.3:
+            self.tell(at, shopper, "Push Notification Tapped", {"campaign": "news"})
+            at += 1000
+        return at
+
+    def _search(self, at: int, shopper: Shopper) -> int:
+        self.tell(at, shopper, "Products Searched", {"query": shopper.tastes[0]})
         at += self._pause()
-        if random.random() < shopper.persona.searches:
-            self.tell(at, shopper, "Products Searched", {"query": shopper.tastes[0]})
+        if self._random.random() < 0.3:
+            found: dict[str, Any] = {"category": shopper.tastes[0]}
+            if shopper.seeks in _SORTED_BY:
+                found["sorted_by"] = _SORTED_BY[shopper.seeks]
+            if shopper.seeks in _FILTERED_BY:
+                found["filtered_by"] = _FILTERED_BY[shopper.seeks]
+            self.tell(at, shopper, "Product List Filtered", found)
             at += self._pause()
         return at
 
-    def _introduce(self, at: int, shopper: Shopper) -> None:
-        random = self._random
-        year, month, day = (int(random.random() * count) for count in (60, 12, 28))
-        traits = {
-            "country": random.choice(_COUNTRIES),
-            "birthday": f"{1945 + year}-{month + 1:02d}-{day + 1:02d}",
-            "plan": random.choice(_PLANS),
-            "interests": list(shopper.tastes),
-        }
-        wire = {
-            "messageId": self._next_id(),
-            "type": "identify",
-            shopper.id_field: shopper.id,
-            "timestamp": iso(at),
-            "traits": traits,
-        }
-        self.out.append(SimulatedEvent(at, "profiles", shopper.key, orjson.dumps(wire)))
-
-    def _page(self, at: int, shopper: Shopper, path: str) -> None:
-        wire = {
-            "messageId": self._next_id(),
-            "type": "page",
-            shopper.id_field: shopper.id,
-            "timestamp": iso(at),
-            "properties": {"path": path},
-        }
-        self.out.append(SimulatedEvent(at, "clickstream", shopper.key, orjson.dumps(wire)))
+    def send_news(self, at: int, shopper: Shopper) -> None:
+        """The newsletter; at times somebody has had enough of it."""
+        self.tell(at, shopper, "Email Delivered", {"campaign": "news"})
+        if self._random.random() < shopper.persona.unsubscribes_per_mail:
+            self.tell(at + 3_600_000, shopper, "Unsubscribed", {"campaign": "news"})
+            shopper.gets_mail = False
 
     def _browse(self, at: int, shopper: Shopper) -> int:
         random, persona = self._random.random, shopper.persona
@@ -228,14 +213,14 @@ class Storefront:
         shopper.cart = []
         shopper.orders += 1
         self._order_count += 1
-        order = {
-            "order_id": f"o{self._order_count}",
-            "total": _total(bought) / 100,
-            **self._money,
-            "discount": sum(product.base_cents - product.cents for product in bought) / 100,
-            "products": [{**product.card, "quantity": 1} for product in bought],
-        }
+        order = self._order(shopper, bought)
+        if shopper.seeks == "price" and self._random.random() < 0.5:
+            order["coupon"] = "FREESHIP"
+            self.tell(at, shopper, "Coupon Applied", {"coupon_id": "FREESHIP", "order_id": order["order_id"]})
+            at += 1000
         self.tell(at, shopper, "Order Completed", order)
+        if shopper.orders in TIERS and shopper.id_field == "userId":
+            self._teller.tell_traits(at + 500, shopper, {"tier": TIERS[shopper.orders]})
         self._plan_errands(at, shopper, order)
         at += self._pause()
         for product in bought:
@@ -243,16 +228,45 @@ class Storefront:
                 at = self._unwish(at, shopper, product)
         return at
 
+    def _order(self, shopper: Shopper, bought: list[Product]) -> dict[str, Any]:
+        """The properties of Order Completed."""
+        total, costs = _total(bought), sum(product.cost_cents for product in bought)
+        fast = shopper.seeks == "convenience" and self._random.random() < 0.8
+        return {
+            "order_id": f"o{self._order_count}",
+            "total": total / 100,
+            **self._money,
+            "discount": sum(product.base_cents - product.cents for product in bought) / 100,
+            "margin": (total - costs) / 100,
+            "payment_method": shopper.pays,
+            "shipping_method": "express" if fast else "standard",
+            "products": [{**product.card, "quantity": 1} for product in bought],
+        }
+
     def _plan_errands(self, at: int, shopper: Shopper, order: dict[str, Any]) -> None:
+        """What comes of an order days later: a return or a review, an answer to a survey, a friend invited."""
         random, persona = self._random.random, shopper.persona
         if random() < persona.refund_per_order:
-            refund = {"order_id": order["order_id"], "total": order["total"], **self._money}
+            refund = {
+                "order_id": order["order_id"],
+                "total": order["total"],
+                "margin": round(order["margin"] + _RETURN_CENTS / 100, 2),
+                **self._money,
+            }
             when = at + int((3 + 12 * random()) * DAY_MS)
             self._later(when, lambda now: self.tell(now, shopper, "Order Refunded", refund))
         elif random() < persona.review_per_order:
-            review = {"product_id": order["products"][0]["product_id"], "rating": 3 + int(random() * 3)}
+            rating = max(1, min(5, round(1 + 4 * persona.content + 1.6 * (random() - 0.5))))
+            review = {"product_id": order["products"][0]["product_id"], "rating": rating}
             when = at + int((4 + 6 * random()) * DAY_MS)
             self._later(when, lambda now: self.tell(now, shopper, "Product Reviewed", review))
+        if random() < 0.08:
+            score = {"score": max(0, min(10, round(11 * persona.content + 5 * (random() - 0.5))))}
+            when = at + int((10 + 4 * random()) * DAY_MS)
+            self._later(when, lambda now: self.tell(now, shopper, "NPS Survey Answered", score))
+        if random() < persona.invites_per_order:
+            when = at + int((1 + 9 * random()) * DAY_MS)
+            self._later(when, lambda now: self.tell(now, shopper, "Invite Sent", {"invitee": f"friend-{now}"}))
 
 
 def _total(products: list[Product]) -> int:

@@ -19,6 +19,7 @@ from stream.events.routing import topic_of
 from stream.history.wire_lines import wire_record
 from stream.simulate.event import SimulatedEvent
 from stream.simulate.personas import DAY_MS, PERSONAS
+from stream.simulate.profile import TIERS
 from stream.simulate.simulation import SimulationOptions, personas, simulate
 
 OPTIONS = SimulationOptions(customers=150, days=60, seed=7, products=80)
@@ -29,6 +30,7 @@ PRODUCT = {
     "required": ["product_id", "price", "currency", "category", "brand"],
     "properties": {"product_id": {"type": "string"}, "price": {"type": "number", "exclusiveMinimum": 0}},
 }
+VIDEO = {"required": ["asset_id", "genre", "total_length", "position"]}
 PROPERTIES: dict[str, dict[str, Any]] = {
     "Page Viewed": {"required": ["path"]},
     "Products Searched": {"required": ["query"]},
@@ -40,21 +42,52 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "Cart Viewed": {"type": "object"},
     "Checkout Started": {"required": ["value", "currency"]},
     "Order Completed": {
-        "required": ["order_id", "total", "currency", "discount", "products"],
+        "required": [
+            "order_id",
+            "total",
+            "currency",
+            "discount",
+            "margin",
+            "payment_method",
+            "shipping_method",
+            "products",
+        ],
         "properties": {
             "total": {"type": "number", "exclusiveMinimum": 0},
             "discount": {"type": "number", "minimum": 0},
             "products": {"type": "array", "minItems": 1, "items": PRODUCT},
         },
     },
-    "Order Refunded": {"required": ["order_id", "total", "currency"]},
+    "Order Refunded": {"required": ["order_id", "total", "currency", "margin"]},
     "Product Reviewed": {"required": ["product_id", "rating"], "properties": {"rating": {"minimum": 1, "maximum": 5}}},
     "Product Shared": {"required": ["product_id"]},
     "Email Opened": {"required": ["campaign"]},
     "Email Link Clicked": {"required": ["campaign"]},
+    "Email Delivered": {"required": ["campaign"]},
+    "Unsubscribed": {"required": ["campaign"]},
+    "Screen Viewed": {"required": ["path"]},
+    "Push Notification Tapped": {"required": ["campaign"]},
+    "Social Link Clicked": {"required": ["network"]},
+    "Product List Filtered": {"required": ["category"]},
+    "Coupon Applied": {"required": ["coupon_id", "order_id"]},
+    "Live Chat Conversation Started": {"required": ["conversation_id"]},
+    "NPS Survey Answered": {"required": ["score"], "properties": {"score": {"minimum": 0, "maximum": 10}}},
+    "Invite Sent": {"required": ["invitee"]},
+    "Video Content Started": VIDEO,
+    "Video Content Completed": VIDEO,
+    "Video Playback Paused": {"required": ["content_asset_id", "position"]},
+    "Video Playback Seek Completed": {"required": ["content_asset_id", "seek_position"]},
     "Identify": {
-        "required": ["country", "birthday", "plan", "interests"],
-        "properties": {"birthday": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}, "interests": {"type": "array"}},
+        "anyOf": [
+            {"required": ["country", "city_size", "birthday", "createdAt", "plan", "interests"]},
+            {"required": ["tier"], "maxProperties": 1},
+        ],
+        "properties": {
+            "birthday": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"},
+            "interests": {"type": "array"},
+            "city_size": {"type": "integer", "minimum": 0},
+            "employees": {"type": "integer", "minimum": 1},
+        },
     },
     "Product Updated": {"required": ["product_id", "price", "currency", "offer_ends", "in_stock"]},
 }
@@ -250,6 +283,51 @@ def test_window_shoppers_look_much_and_buy_little() -> None:
         return names.count("Order Completed") / names.count("Product Viewed")
 
     assert ratio("window-shopper") < ratio("loyal-regular") / 10
+
+
+def test_the_habitual_come_mostly_at_an_hour_and_on_a_day_of_their_own() -> None:
+    """Of a loyal regular's visits most fall into one hour, and into one weekday; a window shopper's do not."""
+    told = by_customer(LONG)
+
+    def share(persona: str, unit_ms: int, units: int) -> float:
+        shares = []
+        for customer in customers_of(persona):
+            visits = [
+                at // unit_ms % units for at, name, _ in told[customer] if name in ("Page Viewed", "Screen Viewed")
+            ]
+            if len(visits) >= 20:
+                shares.append(max(visits.count(unit) for unit in set(visits)) / len(visits))
+        return mean(shares)
+
+    hour, day = (DAY_MS // 24, 24), (DAY_MS, 7)
+    assert share("loyal-regular", *hour) > 0.5 > 0.4 > share("window-shopper", *hour)
+    assert share("loyal-regular", *day) > 0.5 > 0.35 > share("window-shopper", *day)
+
+
+def test_the_newsletter_goes_to_those_who_are_known_until_they_unsubscribe() -> None:
+    """Also to those who left long ago: they are the ones who sleep on it."""
+    after_all = False
+    for customer, told in by_customer(LONG).items():
+        stopped = [at for at, name, _ in told if name == "Unsubscribed"]
+        mails = [at for at, name, _ in told if name == "Email Delivered"]
+        introduced = [at for at, name, _ in told if name == "Identify"]
+        assert not (mails and customer.startswith("a"))
+        assert all(at >= introduced[0] for at in mails)
+        assert len(stopped) <= 1
+        assert not stopped or max(mails) <= stopped[0]
+        visits = [at for at, name, _ in told if name in ("Page Viewed", "Screen Viewed")]
+        after_all |= bool(mails and visits) and mails[-1] > visits[-1] + 90 * DAY_MS
+    assert after_all
+
+
+def test_orders_tell_what_they_earn_and_bring_tiers() -> None:
+    """The margin lies below the total; each tier comes once, with the order that earns it."""
+    for customer, told in by_customer(LONG).items():
+        orders = [p for _, name, p in told if name == "Order Completed"]
+        assert all(order["margin"] < order["total"] for order in orders)
+        identified = [at for at, name, _ in told if name == "Identify"]
+        if customer.startswith("c") and identified:
+            assert len(identified) == 1 + sum(k in TIERS for k in range(1, len(orders) + 1))
 
 
 def test_shares_of_personas_make_a_whole_and_names_differ() -> None:
