@@ -16,7 +16,7 @@ from stream.plan.problems import ExpressionError
 _TOKEN = re.compile(
     r"""(?P<quoted>"[^"]*"|'[^']*')
       |(?P<part>(?<![\w.])(?:top|bottom)\s+\d+(?:\.\d+)?(?:\s*%|\b)(?![\w.(]))
-      |(?P<percent>(?<![\w.])\d+(?:\.\d+)?%(?!\s*[\w.(]|\s*["']))
+      |(?P<percent>(?<![\w.])\d+(?:\.\d+)?%(?!\s*(?!(?:and|or|in|not)\b)[\w.("']))
       |(?P<duration>(?<![\w.])\d+(?:ms|[dhms])(?:\d+(?:ms|[hms]))*(?!\w))
       |(?P<other>.)""",
     re.DOTALL | re.VERBOSE,

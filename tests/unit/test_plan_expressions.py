@@ -176,3 +176,12 @@ def test_no_text_raises_anything_else(text: str) -> None:
         if found is not None:
             assert 0 <= found.column <= max(len(text), 1)
             assert found.message
+
+
+@pytest.mark.parametrize("after", [" and orders >= 1", " or spend > 1", "\n  and orders >= 1", ""])
+def test_a_percentage_may_stand_before_a_word_of_the_language(after: str) -> None:
+    """`20%` is a share wherever no operand follows it; Python would take the sign for a remainder."""
+    found = parsed(f"orders / 3 >= 20%{after}")
+    left = found.parts[0] if isinstance(found, Junction) else found
+    assert isinstance(left, Compare)
+    assert left.right == Literal(0.2, Kind.NUMBER, 14)
