@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.events.text import id_hash
 from stream.features import pool
 from stream.features.base import FOREVER
 from stream.plan import header
@@ -44,6 +45,7 @@ class Rows:
     def find(self, customers: Sequence[bytes]) -> NDArray[np.int64]:
         """The row of each customer; who is new gets one."""
         index, keys = self.index, self.keys
+        known = len(keys)
         found = np.empty(len(customers), np.int64)
         for k, customer in enumerate(customers):
             i = index.get(customer)
@@ -53,6 +55,8 @@ class Rows:
             found[k] = i
         if len(keys) > self.table.ints.shape[0]:
             self._grow(len(keys))
+        if len(keys) > known:
+            self.table.ints[known : len(keys), header.CUSTOMER] = [id_hash(key) for key in keys[known:]]
         return found
 
     def _grow(self, need: int) -> None:

@@ -6,9 +6,11 @@ from functools import lru_cache
 from hashlib import blake2b
 
 
-def id_hash(text: str) -> int:
-    """A signed 64-bit hash that never is 0 (which stands for "no text"); the same on every machine, for ever."""
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def id_hash(text: str | bytes) -> int:
+    """A signed 64-bit hash of a text, or of its UTF-8; never 0, which stands for "no text"; the same on every machine,
+    for ever."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    digest = blake2b(raw, digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True) or 1
 
 

@@ -1,12 +1,15 @@
 """From a typed condition to source lines that set its truth and its expiry.
 
 Each condition becomes two variables: ``v``, whether it holds now, and ``u``, the first instant after now at which that
-may differ if no event comes.  A comparison is solved by how its two sides move with time:
+may differ if no event comes.  A comparison is solved by how its two sides move with time (:mod:`stream.plan.motion`):
 
 - both constant: never;
 - steps: when the next counted instant leaves its window (for ``count >= k``, the one that decides);
-- linear: the line's zero; smooth: the closed form; both then made exact to the millisecond by trying the comparison
-  itself at the few instants around the estimate.
+- a clock against what is no line: a whole number of milliseconds, worked out exactly;
+- lines: the line's zero; smooth: the closed form; both then made exact to the millisecond by trying the comparison
+  itself at the few instants around the estimate;
+- no known form: judged as of the latest multiple of ``every``, or the latest event if that is later, until the next
+  multiple.
 """
 
 from __future__ import annotations
@@ -15,62 +18,63 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from stream.features.base import Accumulator, Constant, Shape
+from stream.features.base import NO_TEXT, Accumulator, Constant, Kind, Shape
+from stream.plan.motion import Crossing, MotionError, Way, crossing, motion
 from stream.plan.tree import (
     Arithmetic,
     Call,
     Compare,
     Condition,
+    Cut,
+    Expression,
     FeatureRef,
     Junction,
+    Known,
     Literal,
+    Member,
     Not,
     Number,
     OneOf,
     SegmentRef,
+    SegmentSince,
+    ShareOf,
     references,
 )
 
-MIRROR = {">=": "<=", ">": "<", "<=": ">=", "<": ">", "==": "==", "!=": "!="}
-
-
-class MotionError(Exception):
-    """A comparison whose crossing has no known form."""
+#: Bits of the hash of a name that a random share takes.
+SEED = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
-class Motion:
-    """How a number moves: its slope (source text, milliseconds), whether it also steps, and its smooth part."""
+class SegmentColumns:
+    """Where a row keeps the segment of one dimension, when it was entered, the one before; and what codes stand for."""
 
-    slope: str | None = None
-    steps: bool = False
-    smooth: FeatureRef | None = None
-
-    @property
-    def still(self) -> bool:
-        """Whether only events change it."""
-        return self.slope is None and not self.steps and self.smooth is None
+    now: int
+    entered: int
+    before: int
+    names: tuple[str, ...]
 
 
 @dataclass
 class Writer:
-    """Writes the functions of one dimension.
+    """Writes the conditions of one dimension.
 
     ``feature`` gives the accumulator of a feature and its first column; ``function`` the name, in the generated module,
-    of an accumulator's function; ``segment`` the column and the segments of a dimension; ``text`` the hash of a text;
-    ``constant`` the source of a constant argument.
+    of an accumulator's function; ``segment`` the columns of a dimension; ``text`` the hash of a text; ``constant`` the
+    source of a constant argument; ``cut`` the place of a cut among all; ``every`` how often (ms) a comparison without a
+    known crossing is looked at.
     """
 
-    prefix: str
     feature: Callable[[str], tuple[Accumulator, int]]
     function: Callable[[Callable[..., object]], str]
-    segment: Callable[[str], tuple[int, tuple[str, ...]]]
+    segment: Callable[[str], SegmentColumns]
     text: Callable[[str], int]
     constant: Callable[[Constant], str]
-    helpers: list[str] = field(default_factory=list)
+    cut: Callable[[Cut], int]
+    every: int | None = None
     numbers: count[int] = field(default_factory=count)
 
-    # Numbers
+    # Values
 
     def number(self, node: Number, now: str = "now") -> str:
         """Source of a number at the instant named ``now``."""
@@ -85,7 +89,12 @@ class Writer:
                 return f"({self.number(node.left, now)} {node.op} {self.number(node.right, now)})"
             case Call():
                 return f"{node.function}({self.number(node.argument, now)})"
-        raise MotionError(f"{type(node).__name__}, which has no code yet")
+            case Cut():
+                return f"models.cuts[m, {self.cut(node)}]"
+            case ShareOf():
+                return f"share_of(r[CUSTOMER], {self.constant(self.text(node.name) & SEED)})"
+            case SegmentSince():
+                return f"ago(r[{self.segment(node.dimension).entered}], {now})"
 
     def read(self, ref: FeatureRef, now: str) -> str:
         """Source that reads a feature's view."""
@@ -99,69 +108,72 @@ class Writer:
             return ", bags"
         return "".join(f", {self.constant(c)}" for c in accumulator.constants())
 
-    def motion(self, node: Number) -> Motion:
-        """How a number moves with time; raises :class:`MotionError` where that has no known form."""
+    def truth(self, node: Condition, now: str = "now") -> str:
+        """Source of whether a condition holds at an instant, without its expiry."""
         match node:
-            case Literal():
-                return Motion()
-            case FeatureRef():
-                return {
-                    Shape.CONSTANT: Motion(),
-                    Shape.LINEAR: Motion(slope="1.0"),
-                    Shape.STEPS: Motion(steps=True),
-                    Shape.SMOOTH: Motion(smooth=node),
-                }[node.shape]
-            case Call():
-                inner = self.motion(node.argument)
-                if inner.slope is not None or inner.smooth is not None:
-                    raise MotionError(f"{node.function}() of something that moves with time")
-                return inner
-            case Arithmetic():
-                return self.combined(node, self.motion(node.left), self.motion(node.right))
-        return Motion()
+            case Compare(op="!="):
+                return f"differ({self.number(node.left, now)}, {self.number(node.right, now)})"
+            case Compare():
+                return f"({self.number(node.left, now)} {node.op} {self.number(node.right, now)})"
+            case OneOf():
+                return self.one_of(node, now)
+            case Member():
+                return self.member(node, now)
+            case Known(of=SegmentRef() as of):
+                return f"({self.code(of)} >= 0)"
+            case Known(of=FeatureRef(kind=Kind.TEXT) as of):
+                return f"({self.read(of, now)} != {NO_TEXT})"
+            case Known():
+                return f"present({self.number(node.of, now)})"  # type: ignore[arg-type]
+            case Not():
+                return f"(not {self.truth(node.part, now)})"
+            case Junction():
+                return "(" + f" {node.op} ".join(self.truth(part, now) for part in node.parts) + ")"
 
-    def combined(self, node: Arithmetic, a: Motion, b: Motion) -> Motion:
-        """How ``left op right`` moves."""
-        steps = a.steps or b.steps
-        if a.smooth or b.smooth:
-            return self.combined_smooth(node, a, b)
-        if node.op in "+-":
-            if a.slope is None and b.slope is None:
-                return Motion(steps=steps)
-            return Motion(f"({a.slope or '0.0'} {node.op} {b.slope or '0.0'})", steps)
-        if node.op == "*" and (a.slope is None or b.slope is None):
-            slope = f"({a.slope} * {self.number(node.right)})" if a.slope else None
-            slope = f"({b.slope} * {self.number(node.left)})" if b.slope else slope
-            return Motion(slope, steps)
-        if node.op == "/" and b.slope is None:
-            return Motion(f"divide({a.slope}, {self.number(node.right)})" if a.slope else None, steps)
-        raise MotionError("a product or quotient of two values that both move with time")
+    def code(self, ref: SegmentRef) -> str:
+        """Source of the code of a segment."""
+        columns = self.segment(ref.dimension)
+        return f"r[{columns.before if ref.before else columns.now}]"
 
-    def combined_smooth(self, node: Arithmetic, a: Motion, b: Motion) -> Motion:
-        """A smooth value may be scaled by what stands still; everything else has no closed form."""
-        if node.op == "*" and a.smooth and b.still:
-            return a
-        if node.op == "*" and b.smooth and a.still:
-            return b
-        if node.op == "/" and a.smooth and b.still:
-            return a
-        raise MotionError("a decaying rate in a sum, or two of them")
+    def one_of(self, node: OneOf, now: str) -> str:
+        """A text, or another dimension's segment, among some."""
+        if isinstance(node.subject, SegmentRef):
+            names = self.segment(node.subject.dimension).names
+            subject, codes = self.code(node.subject), [names.index(text) for text in node.texts]
+            missing = ""
+        else:
+            subject, codes = self.read(node.subject, now), [self.text(text) for text in node.texts]
+            missing = f"{subject} != {NO_TEXT} and "
+        if node.negated:
+            return f"({missing}{' and '.join(f'{subject} != {code}' for code in codes)})"
+        return f"({' or '.join(f'{subject} == {code}' for code in codes)})"
 
-    def next_step(self, node: Number, k: str = "NAN") -> str:
-        """Source of the first instant at which a feature in a number steps."""
+    def member(self, node: Member, now: str) -> str:
+        """A text among those that a feature keeps; nothing is known to be absent from what is missing."""
+        accumulator, base = self.feature(node.subject.feature)
+        has = accumulator.views()[node.subject.view].has
+        if has is None:
+            raise MotionError("a list of texts that cannot be searched")
+        text = self.constant(self.text(node.text))
+        found = f"{self.function(has)}(r, f, {self.constant(base)}, {now}, {text}{self.rest(accumulator)})"
+        return f"(present({self.read(node.subject, now)}) and not {found})" if node.negated else found
+
+    # Expiries
+
+    def until(self, node: Number, k: str = "NAN") -> list[str]:
+        """Sources of the first instants at which the features in a number step (past ``k``)."""
         found = []
         for name, view in sorted(references(node)):
             accumulator, base = self.feature(name)
-            until = accumulator.views()[view].until
-            if accumulator.views()[view].shape is Shape.STEPS and until is not None:
+            how = accumulator.views()[view]
+            if how.shape is Shape.STEPS and how.until is not None:
                 at = self.constant(base)
-                found.append(f"{self.function(until)}(r, f, {at}, now, {k}{self.rest(accumulator)})")
-        code = found[0]
-        for other in found[1:]:
-            code = f"min({code}, {other})"
-        return code
+                found.append(f"{self.function(how.until)}(r, f, {at}, now, {k}{self.rest(accumulator)})")
+        return found
 
-    # Conditions
+    def next_step(self, *nodes: Expression) -> str:
+        """Source of the first instant at which any feature in these steps."""
+        return least([code for node in nodes if not isinstance(node, SegmentRef) for code in self.until(node)])  # type: ignore[arg-type]
 
     def condition(self, node: Condition, indent: str) -> tuple[list[str], str, str]:
         """Lines that set a truth and an expiry, and the names of the two variables."""
@@ -170,14 +182,16 @@ class Writer:
         match node:
             case Compare():
                 return self.comparison(node, v, u, indent), v, u
-            case OneOf():
-                return [f"{indent}{v} = {self.one_of(node)}", f"{indent}{u} = FOREVER"], v, u
+            case Junction():
+                return self.junction(node, v, u, indent), v, u
             case Not():
                 lines, a, b = self.condition(node.part, indent)
                 return [*lines, f"{indent}{v} = not {a}", f"{indent}{u} = {b}"], v, u
-            case Junction():
-                return self.junction(node, v, u, indent), v, u
-        raise MotionError(f"{type(node).__name__}, which has no code yet")
+            case OneOf() | Member():
+                step = self.next_step(node.subject)
+            case Known():
+                step = self.next_step(node.of)
+        return [f"{indent}{v} = {self.truth(node)}", f"{indent}{u} = {step}"], v, u
 
     def junction(self, node: Junction, v: str, u: str, indent: str) -> list[str]:
         """Parts are judged until one decides; then only that one's expiry matters, else the least of all."""
@@ -199,67 +213,54 @@ class Writer:
             ]
         return lines
 
-    def one_of(self, node: OneOf) -> str:
-        """A text, or another dimension's segment, among some."""
-        if isinstance(node.subject, SegmentRef):
-            column, names = self.segment(node.subject.dimension)
-            codes = [names.index(text) for text in node.texts]
-            tests = [f"r[{column}] == {code}" for code in codes]
-            found = f"({' or '.join(tests)})"
-            return f"not {found}" if node.negated else found
-        subject = self.read(node.subject, "now")
-        hashes = [f"{subject} == {self.text(text)}" for text in node.texts]
-        found = f"({' or '.join(hashes)})"
-        return f"({subject} != NO_TEXT and not {found})" if node.negated else found
-
     def comparison(self, node: Compare, v: str, u: str, indent: str) -> list[str]:
         """A comparison; what is missing (NaN) makes it false."""
-        left, right = self.motion(node.left), self.motion(node.right)
-        if right.smooth or (isinstance(node.right, FeatureRef) and node.right.shape is Shape.STEPS):
-            if left.smooth:
-                raise MotionError("two values that decay")
-            node = Compare(MIRROR[node.op], node.right, node.left, node.at)
-            left, right = right, left
-        if left.slope is None and right.slope is None and not left.smooth:
-            return self.stepping(node, left, right, v, u, indent)
-        test = self.test_function(node)
-        lines = [f"{indent}{v} = {test}(r, f, bags, now)", f"{indent}{u} = FOREVER"]
-        if left.smooth:
-            if not right.still:
-                raise MotionError("a decaying rate compared with something that moves with time too")
-            return lines + self.refined(test, v, u, self.smooth_estimate(node), indent)
-        slope = f"({left.slope or '0.0'} - {right.slope or '0.0'})"
-        distance = f"({self.number(node.left)} - {self.number(node.right)})"
-        lines += self.refined(test, v, u, f"zero({distance}, {slope}, now)", indent)
-        if left.steps or right.steps:
-            lines.append(f"{indent}{u} = min({u}, {self.step_expiry(node, left, right)})")
-        return lines
+        try:
+            solved = crossing(node)
+        except MotionError:
+            if self.every is None:
+                raise
+            every = self.constant(self.every)
+            lines = [f"y = look(now, r[SEEN], {every})", f"{v} = {self.truth(node, 'y')}"]
+            return [indent + line for line in [*lines, f"{u} = next_look(now, {every})"]]
+        node = solved.compare
+        if solved.way is Way.CLOCK:
+            lines = self.clock(solved, v, u)
+        elif solved.way is Way.STEPS:
+            lines = [f"{v} = {self.truth(node)}", f"{u} = {self.step(solved)}"]
+        else:
+            estimate = self.smooth_estimate(node) if solved.way is Way.SMOOTH else self.zero(solved)
+            lines = self.refined(node, v, u, estimate)
+        if solved.way in (Way.CLOCK, Way.LINES) and (solved.left.steps or solved.right.steps):
+            lines.append(f"{u} = min({u}, {self.step(solved)})")
+        return [indent + line for line in lines]
 
-    def stepping(self, node: Compare, left: Motion, right: Motion, v: str, u: str, indent: str) -> list[str]:
-        """A comparison whose sides only change with events, or at known instants."""
+    def clock(self, solved: Crossing, v: str, u: str) -> list[str]:
+        """A side that grows by one a millisecond, so that it meets the other at a whole number of them."""
+        node = solved.compare
         a, b = f"a{v[1:]}", f"b{v[1:]}"
-        expiry = self.step_expiry(node, left, right) if left.steps or right.steps else "FOREVER"
-        return [
-            f"{indent}{a} = {self.number(node.left)}",
-            f"{indent}{b} = {self.number(node.right)}",
-            f"{indent}{v} = {self.test(node.op, a, b)}",
-            f"{indent}{u} = {expiry}",
-        ]
+        lines = [f"{a} = {self.number(node.left)}", f"{b} = {self.number(node.right)}"]
+        test = f"differ({a}, {b})" if node.op == "!=" else f"{a} {node.op} {b}"
+        if node.op in ("==", "!="):
+            return [*lines, f"{v} = {test}", f"{u} = meets({a}, {b}, now)"]
+        level = b if node.op in (">=", "<") else f"above({b})"
+        return [*lines, f"{v} = {test}", f"{u} = reaches({a}, {level}, now)"]
 
-    @staticmethod
-    def test(op: str, a: str, b: str) -> str:
-        """The comparison of two names; false where one is missing."""
-        return f"{a} {op} {b}" if op != "!=" else f"{a} != {b} and {a} == {a} and {b} == {b}"
-
-    def step_expiry(self, node: Compare, left: Motion, right: Motion) -> str:
+    def step(self, solved: Crossing) -> str:
         """For one counted feature against what stands still: the instant that decides; else the next step of any."""
-        if isinstance(node.left, FeatureRef) and right.still and node.op not in ("==", "!="):
+        node = solved.compare
+        if isinstance(node.left, FeatureRef) and solved.left.steps and solved.right.still and node.op in MIRRORED:
             k = self.number(node.right)
-            whole = k if node.op in (">=", "<") else f"above({k})"
-            return self.next_step(node.left, whole)
-        sides = [side for side, motion in ((node.left, left), (node.right, right)) if motion.steps]
-        codes = [self.next_step(side) for side in sides]
-        return codes[0] if len(codes) == 1 else f"min({codes[0]}, {codes[1]})"
+            return least(self.until(node.left, k if node.op in (">=", "<") else f"above({k})"))
+        sides = ((node.left, solved.left), (node.right, solved.right))
+        return self.next_step(*(side for side, moves in sides if moves.steps))
+
+    def zero(self, solved: Crossing) -> str:
+        """About when two lines meet."""
+        node = solved.compare
+        slopes = [self.number(m.slope) if m.slope else "0.0" for m in (solved.left, solved.right)]
+        distance = f"{self.number(node.left)} - {self.number(node.right)}"
+        return f"zero({distance}, {slopes[0]} - {slopes[1]}, now)"
 
     def smooth_estimate(self, node: Compare) -> str:
         """The closed form of where the smooth feature reaches the threshold, its scale divided out."""
@@ -268,7 +269,7 @@ class Writer:
         while isinstance(side, Arithmetic):
             if side.op == "/":
                 threshold, side = f"({threshold} * {self.number(side.right)})", side.left
-            elif self.motion(side.left).smooth:
+            elif motion(side.left).smooth:
                 threshold, side = f"divide({threshold}, {self.number(side.right)})", side.left
             else:
                 threshold, side = f"divide({threshold}, {self.number(side.left)})", side.right
@@ -281,22 +282,28 @@ class Writer:
         at = self.constant(base)
         return f"{self.function(until)}(r, f, {at}, now, {threshold}{self.rest(accumulator)})"
 
-    def refined(self, test: str, v: str, u: str, estimate: str, indent: str) -> list[str]:
+    def refined(self, node: Compare, v: str, u: str, estimate: str) -> list[str]:
         """The first instant near the estimate, after now, at which the comparison itself differs."""
         x = f"x{u[1:]}"
         return [
-            f"{indent}{x} = {estimate}",
-            f"{indent}if {x} < FOREVER:",
-            f"{indent}    for y in range(max({x} - 2, now + 1), {x} + 3):",
-            f"{indent}        if {test}(r, f, bags, y) != {v}:",
-            f"{indent}            {u} = y",
-            f"{indent}            break",
+            f"{v} = {self.truth(node)}",
+            f"{u} = FOREVER",
+            f"{x} = {estimate}",
+            f"if {x} < FOREVER:",
+            f"    for y in range(max({x} - 2, now + 1), {x} + 3):",
+            f"        if {self.truth(node, 'y')} != {v}:",
+            f"            {u} = y",
+            "            break",
         ]
 
-    def test_function(self, node: Compare) -> str:
-        """A function of the comparison alone, so that it can be tried at other instants."""
-        name = f"{self.prefix}_test_{next(self.numbers)}"
-        left, right = self.number(node.left), self.number(node.right)
-        body = self.test(node.op, "a", "b")
-        self.helpers.append(f"@jit\ndef {name}(r, f, bags, now):\n    a = {left}\n    b = {right}\n    return {body}\n")
-        return name
+
+#: Comparisons that hold on one side of a threshold.
+MIRRORED = (">=", ">", "<=", "<")
+
+
+def least(codes: list[str]) -> str:
+    """Source of the least of some instants."""
+    found = codes[0] if codes else "FOREVER"
+    for other in codes[1:]:
+        found = f"min({found}, {other})"
+    return found

@@ -13,88 +13,29 @@ import re
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
+from zoneinfo import available_timezones
 
 from stream.features.base import Accumulator, Kind, Shape
 from stream.plan import tree
+from stream.plan.dimension import Definitions, Dimension, Learning, Segment
 from stream.plan.document import Mapping, Value, parse_document
 from stream.plan.expressions import ExpressionError, parse_condition, parse_number
 from stream.plan.features import parse_feature
+from stream.plan.motion import UNSOLVED, unsolved
 from stream.plan.problems import Place, Problems, suggest
+
+__all__ = ["Definitions", "Dimension", "Learning", "Segment", "parse_definitions"]
 
 #: What Kafka allows as the name of a topic.
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 #: Words with a meaning of their own, in conditions or in the evidence of a change.
 RESERVED = ("event", "segment")
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One segment: when it holds, and what becomes of a change into it.
-
-    ``when`` is also the condition to stay, unless ``leave`` says when to go; ``came_from`` restricts who may enter;
-    ``lasts`` ends it after that many milliseconds; ``topic`` is a further topic for changes into it.
-    """
-
-    name: str
-    when: tree.Condition
-    leave: tree.Condition | None = None
-    came_from: tuple[str, ...] = ()
-    lasts: int | None = None
-    topic: str | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Learning:
-    """A dimension whose segments are learned: clusters of a vector of features."""
-
-    clusters: int
-    vector: MappingOf[str, tree.Number]
-    every: int
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """A way of dividing customers.  ``fingerprint`` is the hash of its canonical form (design: definition)."""
-
-    name: str
-    description: str
-    owner: str
-    features: MappingOf[str, Accumulator]
-    segments: tuple[Segment, ...]
-    otherwise: str | None
-    learning: Learning | None
-    fingerprint: str
-    place: Place
-
-    @property
-    def version(self) -> str:
-        """``name@hash``, as every change names it."""
-        return f"{self.name}@{self.fingerprint}"
-
-    @property
-    def segment_names(self) -> tuple[str, ...]:
-        """All segments, in the order of their codes in a row."""
-        if self.learning:
-            return tuple(f"cluster-{i}" for i in range(self.learning.clusters))
-        names = tuple(segment.name for segment in self.segments)
-        return names if self.otherwise is None else (*names, self.otherwise)
-
-    def refers_to(self) -> set[str]:
-        """The dimensions whose segments its conditions speak of."""
-        conditions = [c for s in self.segments for c in (s.when, s.leave) if c is not None]
-        return set().union(*(tree.dimensions(c) for c in conditions)) if conditions else set()
-
-
-@dataclass(frozen=True)
-class Definitions:
-    """All dimensions, in the order in which they are evaluated: what others depend on first, then by name."""
-
-    dimensions: tuple[Dimension, ...]
-
-    def topics(self) -> tuple[str, ...]:
-        """The further output topics that segments name, sorted."""
-        return tuple(sorted({s.topic for d in self.dimensions for s in d.segments if s.topic}))
+#: Keys of a dimension, and of a segment.
+KEYS = (
+    *("dimension", "description", "owner", "minimum_size", "zone", "among", "every", "stay", "features", "segments"),
+    *("otherwise", "learn"),
+)
+SEGMENT_KEYS = ("segment", "when", "leave", "from", "for", "stay", "cooldown", "every", "topic", "note")
 
 
 @dataclass
@@ -104,17 +45,21 @@ class _Draft:
     name: str
     root: Mapping
     rules: list[Mapping]
+    zone: str
     features: dict[str, Accumulator] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
 
 
-def parse_definitions(files: MappingOf[str, str]) -> Definitions:
-    """Definitions from file name -> text; raises :class:`DefinitionError` with every mistake of every file."""
+def parse_definitions(files: MappingOf[str, str], zone: str = "UTC") -> Definitions:
+    """Definitions from file name -> text; raises :class:`DefinitionError` with every mistake of every file.
+
+    ``zone`` is the time zone (IANA) of the dimensions that name none.
+    """
     problems = Problems()
     drafts: dict[str, _Draft] = {}
     for file, text in sorted(files.items()):
         root = parse_document(text, file, problems)
-        draft = _draft(root) if root else None
+        draft = _draft(root, zone) if root else None
         if draft and draft.name in drafts:
             draft.root.value.wrong(f"dimension {draft.name!r} is defined in another file too")
         elif draft:
@@ -124,15 +69,16 @@ def parse_definitions(files: MappingOf[str, str]) -> Definitions:
     return Definitions(_in_order(dimensions, problems))
 
 
-def _draft(root: Value) -> _Draft | None:
+def _draft(root: Value, zone: str) -> _Draft | None:
     mapping = root.mapping()
-    mapping.only("dimension", "description", "owner", "features", "segments", "otherwise", "learn")
+    mapping.only(*KEYS)
     name = mapping.require("dimension")
     if name is None:
         return None
     listed = mapping.get("segments")
     rules = [item.mapping() for item in listed.items()] if listed else []
-    draft = _Draft(name.text(), mapping, rules)
+    own = mapping.get("zone")
+    draft = _Draft(name.text(), mapping, rules, _zone(own) if own else zone)
     features = mapping.get("features")
     for feature, value in features.mapping().entries.items() if features else ():
         if not feature.isidentifier() or keyword.iskeyword(feature) or feature in RESERVED:
@@ -142,6 +88,13 @@ def _draft(root: Value) -> _Draft | None:
             draft.features[feature] = accumulator
     draft.segments = _segment_names(draft)
     return draft
+
+
+def _zone(value: Value) -> str:
+    zones, name = available_timezones(), value.text()
+    if name not in zones:
+        value.wrong(f"{name!r} is not a time zone such as Europe/Berlin{suggest(name, zones, list_all=False)}")
+    return name if name in zones else "UTC"
 
 
 def _segment_names(draft: _Draft) -> tuple[str, ...]:
@@ -185,55 +138,92 @@ class _Names:
 
 
 def _finish(draft: _Draft, drafts: MappingOf[str, _Draft]) -> Dimension:
-    names = _Names(draft, drafts)
-    learn = draft.root.get("learn")
+    names, root = _Names(draft, drafts), draft.root
+    learn = root.get("learn")
     segments = tuple(s for s in (_segment(rule, draft, names) for rule in draft.rules) if s)
     if not draft.rules and not learn:
-        draft.root.value.wrong("a dimension needs 'segments' (or 'learn', for clusters)")
+        root.value.wrong("a dimension needs 'segments' (or 'learn', for clusters)")
     learning = _learning(learn.mapping(), names) if learn else None
-    text = {key: value.text() for key in ("description", "owner", "otherwise") if (value := draft.root.get(key))}
-    conditions = [c for s in segments for c in (s.when, s.leave) if c is not None]
-    features = _bounded(draft, [*conditions, *(learning.vector.values() if learning else ())])
+    text = {key: value.text() for key in ("description", "owner", "otherwise") if (value := root.get(key))}
+    size = root.get("minimum_size")
     dimension = Dimension(
         draft.name,
         text.get("description", ""),
         text.get("owner", ""),
-        features,
+        draft.features,
         segments,
         text.get("otherwise"),
         learning,
         "",
-        draft.root.value.place,
+        root.value.place,
+        _among(draft, names, segments),
+        _positive(root, "stay"),
+        size.whole() if size else None,
+        draft.zone,
     )
+    among = [dimension.among] if dimension.among else []
+    features = _bounded(draft, [*dimension.conditions, *among, *(learning.vector.values() if learning else ())])
+    dimension = replace(dimension, features=features)
     return replace(dimension, fingerprint=_fingerprint(dimension))
 
 
+def _among(draft: _Draft, names: _Names, segments: tuple[Segment, ...]) -> tree.Condition | None:
+    """Of whom cuts by share are taken."""
+    value = draft.root.get("among")
+    condition = _condition(value, names, None, crossings=False) if value else None
+    if value is None or condition is None:
+        return None
+    conditions = [c for s in segments for c in (s.when, s.leave) if c is not None]
+    if tree.cuts(condition):
+        value.wrong("'among' says of whom shares are taken, so it cannot speak of shares itself")
+    elif len(segments) == len(draft.rules) and not any(tree.cuts(c) for c in conditions):
+        value.wrong("no condition here speaks of a share of customers (`spend in top 20%`), so 'among' says nothing")
+    return condition
+
+
+def _positive(mapping: Mapping, key: str) -> int | None:
+    """A duration of more than nothing, or None where the key is absent."""
+    value = mapping.get(key)
+    if value is None:
+        return None
+    found = value.duration()
+    if found <= 0:
+        value.wrong(f"{key!r} must be longer than nothing")
+    return max(found, 1)
+
+
 def _segment(rule: Mapping, draft: _Draft, names: _Names) -> Segment | None:
-    rule.only("segment", "when", "leave", "from", "for", "topic", "note")
+    rule.only(*SEGMENT_KEYS)
     name, when = rule.get("segment"), rule.require("when")
+    stay, every = (_positive(rule if key in rule.entries else draft.root, key) for key in ("stay", "every"))
     if name is None or when is None:
         return None
-    condition = _condition(when, names)
-    leave = rule.get("leave")
-    came_from = rule.get("from")
+    condition, leave = (_condition(v, names, every) if (v := rule.get(key)) else None for key in ("when", "leave"))
+    came_from, lasts = rule.get("from"), rule.get("for")
     for other in came_from.texts() if came_from else ():
         if came_from and other not in draft.segments:
             came_from.wrong(f"there is no segment {other!r} here{suggest(other, draft.segments)}")
-    lasts, topic, note = rule.get("for"), rule.get("topic"), rule.get("note")
+    topic, note = rule.get("topic"), rule.get("note")
     if topic and not TOPIC.fullmatch(topic.text()):
         topic.wrong("a topic's name has letters, digits, '.', '_' and '-', at most 249")
     if lasts and not came_from:
         lasts.wrong("'for' ends a stay, so say with 'from' who may enter; else everyone would be back at once")
+    if lasts and stay is not None and lasts.duration() < stay:
+        lasts.wrong("'for' ends the stay before 'stay' lets anyone leave; make it as long at least")
+    cooldown = _positive(rule, "cooldown")
     if condition is None:
         return None
     return Segment(
         name.text(),
         condition,
-        _condition(leave, names) if leave else None,
+        leave,
         came_from.texts() if came_from else (),
         lasts.duration() if lasts else None,
         topic.text() if topic else None,
         note.text() if note else "",
+        stay,
+        cooldown,
+        every,
     )
 
 
@@ -249,12 +239,18 @@ def _learning(mapping: Mapping, names: _Names) -> Learning:
     return Learning(max(1, clusters.whole()) if clusters else 1, parts, every.duration() if every else 86_400_000)
 
 
-def _condition(value: Value, names: _Names) -> tree.Condition | None:
+def _condition(value: Value, names: _Names, every: int | None, *, crossings: bool = True) -> tree.Condition | None:
+    """The typed condition, or None (noted); with ``crossings`` it must be known when it changes by itself."""
     try:
-        return parse_condition(value.text(), names)
+        condition = parse_condition(value.text(), names)
+        lost = list(unsolved(condition)) if crossings and every is None else []
+        if lost:
+            (at, why), *others = [(at, f"{UNSOLVED} {why}; say with 'every: 1h' how often to look") for at, why in lost]
+            raise ExpressionError(at, why, others)
     except ExpressionError as error:
         _report(value, error)
         return None
+    return condition
 
 
 def _report(value: Value, error: ExpressionError) -> None:
@@ -299,6 +295,8 @@ def _fingerprint(dimension: Dimension) -> str:
         "segments": [_without_columns(repr(replace(s, note="", topic=None))) for s in dimension.segments],
         "otherwise": dimension.otherwise,
         "learning": _without_columns(repr(dimension.learning)),
+        "among": _without_columns(repr(dimension.among)),
+        "stay": dimension.stay,
     }
     return hashlib.blake2b(json.dumps(canonical, sort_keys=True).encode(), digest_size=4).hexdigest()
 

@@ -21,10 +21,12 @@ SEQUENCE = 1
 SEEN = 2
 #: Version of the model this customer was last judged by.
 VERSION = 3
+#: Hash of the customer's id: their place in the random orders that shares of customers are taken from.
+CUSTOMER = 4
 #: Where the next message id goes in the ring.
-RING = 4
+RING = 5
 #: The ring of message id hashes.
-IDS = 5
+IDS = 6
 WIDTH = IDS + REMEMBERED
 
 COLUMNS = (
@@ -32,6 +34,7 @@ COLUMNS = (
     Column("sequence", 0),
     Column("seen", NEVER),
     Column("version", 0),
+    Column("customer", 0),
     Column("ring", 0),
     *(Column(f"id-{i}", 0) for i in range(REMEMBERED)),
 )

@@ -22,13 +22,17 @@ class Layout:
     """Columns of a row, by what owns them.
 
     ``base`` is the first column of each accumulator, ``segment`` and ``entered`` the columns of each dimension, by its
-    number.  Equal features of different dimensions share their columns.
+    number.  Equal features of different dimensions share their columns.  Only where conditions ask for it: ``before``,
+    by the dimension's number, the segment before the present one, and ``left``, by the numbers of dimension and
+    segment, when it was last left.
     """
 
     columns: tuple[Column, ...]
     base: dict[Accumulator, int]
     segment: tuple[int, ...]
     entered: tuple[int, ...]
+    before: dict[int, int]
+    left: dict[tuple[int, int], int]
     bags: tuple[int, ...]
     fingerprint: int
 
@@ -52,12 +56,20 @@ class Layout:
 def make_layout(definitions: Definitions) -> Layout:
     """The layout of a row under these definitions; the order of dimensions and features does not matter to it."""
     columns = list(header.COLUMNS)
-    segment, entered = {}, {}
-    for dimension in sorted(definitions.dimensions, key=lambda d: d.name):
+    segment, entered, before, left = {}, {}, {}, {}
+    asked = {name for d in definitions.dimensions for name in d.asks_before()}
+    for j, dimension in sorted(enumerate(definitions.dimensions), key=lambda pair: pair[1].name):
         segment[dimension.name] = len(columns)
         columns.append(Column(f"segment of {dimension.name}", -1))
         entered[dimension.name] = len(columns)
         columns.append(Column(f"entered {dimension.name}", NEVER))
+        if dimension.name in asked:
+            before[j] = len(columns)
+            columns.append(Column(f"previous of {dimension.name}", -1))
+        for code, one in sorted(enumerate(dimension.segments), key=lambda pair: pair[1].name):
+            if one.cooldown is not None:
+                left[j, code] = len(columns)
+                columns.append(Column(f"left {one.name} of {dimension.name}", NEVER))
     base: dict[Accumulator, int] = {}
     features = {a for d in definitions.dimensions for a in d.features.values()}
     taken: Counter[str] = Counter()
@@ -72,6 +84,8 @@ def make_layout(definitions: Definitions) -> Layout:
         base,
         tuple(segment[d.name] for d in definitions.dimensions),
         tuple(entered[d.name] for d in definitions.dimensions),
+        before,
+        left,
         tuple(p for a, p in base.items() if isinstance(a, Bag)),
         int.from_bytes(hashlib.blake2b(names.encode(), digest_size=8).digest(), "little", signed=True),
     )

@@ -12,18 +12,26 @@ from stream.features import pool
 from stream.features.base import NEVER
 from stream.plan.header import (
     APPLIED,
+    AT,
+    CAUSE,
     CURSOR,
     DEADLINE,
     DEFINITION,
+    DIMENSION,
     DUPLICATE,
+    FROM,
     IDS,
     ITEM,
     LATEST,
     MODEL,
+    NUMBER,
     PHASE,
     REMEMBERED,
     RING,
+    ROW,
     SEEN,
+    SEQUENCE,
+    TO,
     TOUCHED,
     VERSION,
 )
@@ -50,6 +58,18 @@ def sample(table: Any, bags: Any, i: int, now: int, out: Any) -> None:
 
 def judge(table: Any, bags: Any, models: Any, i: int, now: int) -> None:
     """Generated: work the expiries out again as of ``now``, changing nothing else."""
+
+
+def change(r: Any, i: int, j: int, column: int, to: int, now: int, cause: int, out: Any, n: int) -> None:
+    """Write down that dimension j, whose segment is in a column, changes; the row itself does not yet."""
+    r[SEQUENCE] += 1
+    out.ints[n, ROW] = i
+    out.ints[n, DIMENSION] = j
+    out.ints[n, FROM] = r[column]
+    out.ints[n, TO] = to
+    out.ints[n, AT] = now
+    out.ints[n, CAUSE] = cause
+    out.ints[n, NUMBER] = r[SEQUENCE]
 
 
 def touch(table: Any, i: int) -> None:

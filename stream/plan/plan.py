@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Any
 
-from stream.plan.conditions import MotionError
 from stream.plan.definitions import Definitions
+from stream.plan.judging import evidence
 from stream.plan.layout import Inputs, Layout, make_inputs, make_layout
+from stream.plan.motion import UNSOLVED, MotionError
 from stream.plan.problems import DefinitionError
-from stream.plan.source import KERNELS, Generator, evidence
+from stream.plan.shares import find_shares
+from stream.plan.source import KERNELS, Generator
 from stream.plan.tree import FeatureRef
 
 MAX_DIMENSIONS = 62
@@ -27,6 +29,7 @@ class Kernels:
     fire: Callable[..., tuple[int, int]]
     rearm: Callable[..., None]
     revise: Callable[..., tuple[int, int]]
+    measure: Callable[..., None]
     collect: Callable[..., int]
     spread: Callable[..., None]
 
@@ -69,13 +72,12 @@ def plan_source(definitions: Definitions, *, twin: bool = False) -> tuple[Layout
         raise DefinitionError([(learned[1].place, f"only one dimension can learn; {learned[0].name!r} does already")])
     layout = make_layout(definitions)
     inputs = make_inputs(layout.base)
-    generator = Generator(definitions, layout, inputs, twin)
+    generator = Generator(definitions, layout, inputs, find_shares(definitions), twin)
     try:
         return layout, inputs, generator.module()
     except MotionError as error:
         place = generator.at or first
-        sentence = f"when this comparison changes by itself cannot be worked out: it has {error}"
-        raise DefinitionError([(place, sentence)] if place else []) from error
+        raise DefinitionError([(place, f"{UNSOLVED} {error}")] if place else []) from error
 
 
 def twin_plan(definitions: Definitions) -> Plan:
@@ -93,7 +95,9 @@ def make_plan(definitions: Definitions, layout: Layout, inputs: Inputs, source: 
     """A plan around a loaded module."""
     kernels = Kernels(*(getattr(module, name) for name in KERNELS))
     found = tuple(tuple(evidence(dimension)) for dimension in definitions.dimensions)
-    return Plan(definitions, layout, inputs, found, source, kernels)
+    shares = find_shares(definitions)
+    measures = tuple(measure.text for measure in shares.measures)
+    return Plan(definitions, layout, inputs, found, source, kernels, measures, shares.cuts)
 
 
 class _SourceLoader(importlib.abc.InspectLoader):

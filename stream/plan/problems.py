@@ -34,7 +34,7 @@ class Problems:
     def raise_any(self) -> None:
         """Raise :class:`DefinitionError` with all of them, in the order of the files' lines, if there are any."""
         if self.found:
-            raise DefinitionError(sorted(self.found))
+            raise DefinitionError(sorted(set(self.found)))
 
 
 class DefinitionError(UserError):
@@ -56,10 +56,10 @@ class ExpressionError(Exception):
         self.found = [(column, message), *further]
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'orders'?`` or, where nothing is near, what there is."""
+def suggest(word: str, known: Iterable[str], *, list_all: bool = True) -> str:
+    """``; did you mean 'orders'?`` or, where nothing is near, what there is (with ``list_all``)."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; known are: {', '.join(names)}" if names else ""
+    return f"; known are: {', '.join(names)}" if names and list_all else ""

@@ -56,3 +56,65 @@ def revisit(seen: int, now: int, every: int) -> int:
     while seen + step <= now:
         step *= 2
     return seen + step
+
+
+def present(x: float) -> bool:
+    """Whether a value is not missing."""
+    return x == x
+
+
+def differ(a: float, b: float) -> bool:
+    """Whether two values are known and not the same."""
+    return a != b and a == a and b == b
+
+
+def ago(instant: int, now: int) -> float:
+    """Milliseconds since an instant; missing where it never was."""
+    return float(now - instant) if instant != NEVER else math.nan
+
+
+def reaches(a: float, k: float, now: int) -> int:
+    """When a whole number ``a`` that grows by one a millisecond is at least ``k``; FOREVER where it is, or will not."""
+    if not (a < k) or k - a >= 4e18:
+        return FOREVER
+    return now + int(math.ceil(k) - a)
+
+
+def meets(a: float, k: float, now: int) -> int:
+    """When ``a == k`` may next differ, for a whole number ``a`` that grows by one a millisecond."""
+    if a == k:
+        return now + 1
+    return reaches(a, k, now)
+
+
+def look(now: int, seen: int, every: int) -> int:
+    """As of when a comparison without a known crossing is judged: the latest multiple of ``every``, or the latest event
+    if that came after it."""
+    return max(now // every * every, seen)
+
+
+def next_look(now: int, every: int) -> int:
+    """When it is judged again."""
+    return (now // every + 1) * every
+
+
+def share_of(customer: int, seed: int) -> float:
+    """A number from 0 up to 1 that a name's ``seed`` (32 bits) gives a customer (64-bit hash of the id), for ever.
+
+    It is MurmurHash3 (x86, 32 bits) of the hash's eight bytes, little-endian, over 2 to the 32.
+    """
+    mask = 0xFFFFFFFF
+    h = int(seed)
+    for shift in (0, 32):
+        k = ((int(customer) >> shift) & mask) * 0xCC9E2D51 & mask
+        k = ((k << 15) | (k >> 17)) & mask
+        h ^= k * 0x1B873593 & mask
+        h = ((h << 13) | (h >> 19)) & mask
+        h = (h * 5 + 0xE6546B64) & mask
+    h ^= 8
+    h ^= h >> 16
+    h = h * 0x85EBCA6B & mask
+    h ^= h >> 13
+    h = h * 0xC2B2AE35 & mask
+    h ^= h >> 16
+    return h / 4294967296.0

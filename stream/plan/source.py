@@ -10,16 +10,19 @@ from dataclasses import dataclass, field
 from stream.events.names import PRODUCT_UPDATED
 from stream.events.text import text_hash
 from stream.features.bag import Bag
-from stream.features.base import Accumulator, Constant, Kind, Reaction, Table
-from stream.plan import header, loops
-from stream.plan.conditions import Writer
-from stream.plan.definitions import Definitions, Dimension, Segment
+from stream.features.base import Accumulator, Constant, Reaction, Table
+from stream.plan import loops
+from stream.plan.conditions import SegmentColumns, Writer
+from stream.plan.definitions import Definitions, Dimension
+from stream.plan.judging import Judging, stateful
 from stream.plan.layout import Inputs, Layout
 from stream.plan.problems import Place
-from stream.plan.tree import Condition, FeatureRef, Junction, Not, references
+from stream.plan.shares import Shares
+from stream.plan.tree import Cut
 
 #: The loops that go into every module, in an order in which each knows the ones before it.
 LOOPS: tuple[Callable[..., object], ...] = (
+    loops.change,
     loops.touch,
     loops.known,
     loops.settle,
@@ -34,7 +37,7 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.spread,
 )
 #: What the engine calls; these are cached once compiled.
-KERNELS = ("apply", "fire", "rearm", "revise", "collect", "spread")
+KERNELS = ("apply", "fire", "rearm", "revise", "measure", "collect", "spread")
 
 COMPILED = "from stream.plan.jit import constant, jit, kernel"
 TWIN = "from stream.plan.jit import plain as jit, plain as kernel, whole as constant"
@@ -62,14 +65,14 @@ ROOM = {dimensions}
 MOVES = np.array({moves}, dtype=np.int64)
 NO_MOVES, MODEL_MOVES, ALL_MOVES = constant({no_moves}), constant({model_moves}), constant({all_moves})
 DEADLINE, DEFINITION, MODEL = constant(DEADLINE), constant(DEFINITION), constant(MODEL)
-divide = jit(runtime.divide)
-log1p = jit(runtime.log1p)
-sqrt = jit(runtime.sqrt)
-above = jit(runtime.above)
-zero = jit(runtime.zero)
-standard = jit(runtime.standard)
-revisit = jit(runtime.revisit)
-'''
+{runtime}'''
+
+
+#: Functions of `stream.plan.runtime` by their names there; numba compiles those that are called.
+RUNTIME = (
+    "above", "ago", "differ", "divide", "log1p", "look", "meets", "next_look", "present", "reaches", "revisit",
+    "share_of", "sqrt", "standard", "zero",
+)  # fmt: skip
 
 
 @dataclass
@@ -79,6 +82,7 @@ class Generator:
     definitions: Definitions
     layout: Layout
     inputs: Inputs
+    shares: Shares
     twin: bool = False
     used: dict[str, str] = field(default_factory=dict)
     constants: dict[int, str] = field(default_factory=dict)
@@ -107,10 +111,11 @@ class Generator:
         """The whole text."""
         for j, dimension in enumerate(self.definitions.dimensions):
             self.at = dimension.place
-            self.parts.append(self.dimension(j, dimension))
-            self.parts.append(self.record(j, dimension))
-        self.parts += [self.evaluate(), self.judge(), self.fold(), self.sample()]
-        text = "\n\n".join([self.preamble(), *self.parts, *(self.loop(f) for f in LOOPS)])
+            judging = self.judging(j, dimension)
+            self.parts += [judging.judged(), judging.record()]
+        self.parts += [self.evaluate(), self.judge(), self.fold(), self.sample(), self.measure()]
+        first, *others = LOOPS  # what the parts call comes before them
+        text = "\n\n".join([self.preamble(), self.loop(first), *self.parts, *(self.loop(f) for f in others)])
         return text.replace("\n\n\n\n", "\n\n\n") + "\n"
 
     def preamble(self) -> str:
@@ -125,6 +130,7 @@ class Generator:
             no_moves=codes,
             model_moves=codes + 1,
             all_moves=codes + 2,
+            runtime="".join(f"{name} = jit(runtime.{name})\n" for name in RUNTIME),
         )
         tables = [table for _, table in sorted(self.tables.items())]
         modules = sorted({path.rsplit(".", 1)[0] for path in self.used.values()} | {table.module for table in tables})
@@ -164,75 +170,20 @@ class Generator:
             accumulator = dimension.features[name]
             return accumulator, self.layout.base[accumulator]
 
-        def segment(name: str) -> tuple[int, tuple[str, ...]]:
-            return self.layout.segment[numbers[name]], self.definitions.dimensions[numbers[name]].segment_names
+        def segment(name: str) -> SegmentColumns:
+            k = numbers[name]
+            before = self.layout.before.get(k, -1)
+            names = self.definitions.dimensions[k].segment_names
+            return SegmentColumns(self.layout.segment[k], self.layout.entered[k], before, names)
 
-        return Writer(f"dim_{j}", feature, self.function, segment, text_hash, self.constant)
+        def cut(node: Cut) -> int:
+            return self.shares.place(dimension, node)
 
-    def dimension(self, j: int, dimension: Dimension) -> str:
-        """``dim_j(r, f, bags, models, now) -> (segment, until)``."""
-        writer = self.writer(j, dimension)
-        head = f"@jit\ndef dim_{j}(r, f, bags, models, now):  # {dimension.name}\n"
-        if dimension.learning:
-            return head + self.nearest(dimension, writer)
-        lines = [
-            f"    g = r[{self.layout.segment[j]}]",
-            f"    e = r[{self.layout.entered[j]}]",
-            "    u = FOREVER",
-        ]
-        for code, segment in enumerate(dimension.segments):
-            lines += self.segment(dimension, code, segment, writer)
-        last = len(dimension.segments) if dimension.otherwise is not None else -1
-        lines.append(f"    return {last}, u")
-        return "\n\n".join([*writer.helpers, head + "\n".join(lines) + "\n"])
+        return Writer(feature, self.function, segment, text_hash, self.constant, cut)
 
-    def segment(self, dimension: Dimension, code: int, segment: Segment, writer: Writer) -> list[str]:
-        """Lines that return the segment's code where it holds, and lower ``u`` to when that may differ."""
-        lines = [f"    # {segment.name}"]
-        if not (segment.came_from or segment.leave or segment.lasts is not None):
-            body, v, u = writer.condition(segment.when, "    ")
-            return [*lines, *body, f"    u = min(u, {u})", f"    if {v}:", f"        return {code}, u"]
-        lines.append(f"    if g == {code}:")
-        body, v, u = writer.condition(segment.leave or segment.when, "        ")
-        lines += [*body, f"        h = {'not ' if segment.leave else ''}{v}", f"        w = {u}"]
-        if segment.lasts is not None:
-            lines += [f"        if now >= e + {segment.lasts}:", "            h = False"]
-            lines += ["        elif h:", f"            w = min(w, e + {segment.lasts})"]
-        names = dimension.segment_names
-        allowed = " or ".join(f"g == {names.index(name)}" for name in segment.came_from) or "True"
-        lines.append(f"    elif {allowed}:")
-        body, v, u = writer.condition(entering(segment), "        ")
-        lines += [*body, f"        h = {v}", f"        w = {u}"]
-        lines += ["    else:", "        h = False", "        w = FOREVER"]
-        return [*lines, "    u = min(u, w)", "    if h:", f"        return {code}, u"]
-
-    def nearest(self, dimension: Dimension, writer: Writer) -> str:
-        """The body for a learned dimension: the nearest centroid of the model that this customer is judged by."""
-        if dimension.learning is None:
-            return ""
-        lines = ["    m = 0 if r[VERSION] == models.version[0] else 1"]
-        for i, number in enumerate(dimension.learning.vector.values()):
-            lines.append(f"    x{i} = standard({writer.number(number)}, models.mean[m, {i}], models.scale[m, {i}])")
-        terms = " + ".join(f"(x{i} - models.centroids[m, c, {i}]) ** 2" for i in range(len(dimension.learning.vector)))
-        lines += ["    best = -1", "    least = math.inf", "    for c in range(models.clusters[m]):"]
-        lines += [f"        d = {terms}", "        if d < least:", "            best = c", "            least = d"]
-        lines.append(f"    return best, revisit(r[SEEN], now, {dimension.learning.every})")
-        return "\n".join(lines) + "\n"
-
-    def record(self, j: int, dimension: Dimension) -> str:
-        """``record_j``: write a change and the values of the features that the dimension used."""
-        writer = self.writer(j, dimension)
-        lines = [f"@jit\ndef record_{j}(r, f, bags, i, to, now, cause, out, n):", "    r[SEQUENCE] += 1"]
-        lines.append("    ints = out.ints[n]\n    floats = out.floats[n]")
-        column = self.layout.segment[j]
-        fields = [("ROW", "i"), ("DIMENSION", str(j)), ("FROM", f"r[{column}]"), ("TO", "to")]
-        fields += [("AT", "now"), ("CAUSE", "cause"), ("NUMBER", "r[SEQUENCE]")]
-        lines += [f"    ints[{name}] = {code}" for name, code in fields]
-        for k, ref in enumerate(evidence(dimension)):
-            into = "ints" if ref.kind is Kind.TEXT else "floats"
-            lines.append(f"    {into}[{header.EVIDENCE + k}] = {writer.read(ref, 'now')}")
-        lines += [f"    r[{column}] = to", f"    r[{self.layout.entered[j]}] = now"]
-        return "\n".join(lines) + "\n"
+    def judging(self, j: int, dimension: Dimension) -> Judging:
+        """The writer of one dimension's functions."""
+        return Judging(j, dimension, self.layout, self.writer(j, dimension))
 
     def evaluate(self) -> str:
         """``evaluate``: dimensions in order, each where the event moves it, it is due, or one it depends on changed."""
@@ -317,27 +268,13 @@ class Generator:
                 lines.append("    table.counters[SAMPLED] += 1")
         return "\n".join(lines if len(lines) > 2 else [*lines, "    pass"]) + "\n"
 
-
-def stateful(dimension: Dimension) -> bool:
-    """Whether the segment a customer is in is part of what decides the next one."""
-    return any(s.came_from or s.leave or s.lasts is not None for s in dimension.segments)
-
-
-def entering(segment: Segment) -> Condition:
-    """When a customer enters: nobody does while ``leave`` holds, else they would be out and in again for ever."""
-    if segment.leave is None:
-        return segment.when
-    return Junction("and", (segment.when, Not(segment.leave, 0)), 0)
-
-
-def evidence(dimension: Dimension) -> list[FeatureRef]:
-    """The features that decide the dimension, in the order of their names."""
-    expressions = [c for s in dimension.segments for c in (s.when, s.leave) if c is not None]
-    used: set[tuple[str, str]] = set()
-    for expression in [*expressions, *(dimension.learning.vector.values() if dimension.learning else ())]:
-        used |= references(expression)
-    found = []
-    for name, view in sorted(used):
-        shown = dimension.features[name].views()[view]
-        found.append(FeatureRef(name, view, shown.kind, shown.shape, 0))
-    return found
+    def measure(self) -> str:
+        """``measure``: what cuts by share are taken of, for these rows as of an instant."""
+        lines = ["@kernel", "def measure(table, bags, models, rows, now, into):", "    into[:] = NAN"]
+        lines += ["    for k in range(rows.shape[0]):", "        r = table.ints[rows[k]]"]
+        lines += ["        f = table.floats[rows[k]]"]
+        for j, dimension in enumerate(self.definitions.dimensions):
+            own = [(column, m) for column, m in enumerate(self.shares.measures) if m.dimension == j]
+            if own:
+                lines += self.judging(j, dimension).measures(own)
+        return "\n".join(lines) + "\n"

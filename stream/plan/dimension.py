@@ -1,0 +1,105 @@
+"""What a file of definitions says, checked and typed: a dimension, its features and its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+
+from stream.features.base import Accumulator
+from stream.plan import tree
+from stream.plan.problems import Place
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment: when it holds, and what becomes of a change into it.
+
+    ``when`` is also the condition to stay, unless ``leave`` says when to go; ``came_from`` restricts who may enter;
+    ``topic`` is a further topic for changes into it.  In milliseconds: ``lasts`` ends it that long after it was
+    entered, ``stay`` keeps everyone in for so long whatever holds, for ``cooldown`` after leaving it nobody enters
+    again, and ``every`` is how often comparisons without a known crossing are looked at.
+    """
+
+    name: str
+    when: tree.Condition
+    leave: tree.Condition | None = None
+    came_from: tuple[str, ...] = ()
+    lasts: int | None = None
+    topic: str | None = None
+    note: str = ""
+    stay: int | None = None
+    cooldown: int | None = None
+    every: int | None = None
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A dimension whose segments are learned: clusters of a vector of features."""
+
+    clusters: int
+    vector: MappingOf[str, tree.Number]
+    every: int
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A way of dividing customers.
+
+    ``among`` says of whom cuts by share are taken (None: of all), ``stay`` is the least stay (ms) in a segment that has
+    none of its own, ``minimum_size`` how many customers a segment needs to be worth a campaign (for people only),
+    ``zone`` the time zone (IANA) of calendar features.  ``fingerprint`` is the hash of its canonical form (design:
+    definition).
+    """
+
+    name: str
+    description: str
+    owner: str
+    features: MappingOf[str, Accumulator]
+    segments: tuple[Segment, ...]
+    otherwise: str | None
+    learning: Learning | None
+    fingerprint: str
+    place: Place
+    among: tree.Condition | None = None
+    stay: int | None = None
+    minimum_size: int | None = None
+    zone: str = "UTC"
+
+    @property
+    def conditions(self) -> tuple[tree.Condition, ...]:
+        """What decides the segment, in the order of the segments."""
+        return tuple(c for s in self.segments for c in (s.when, s.leave) if c is not None)
+
+    @property
+    def version(self) -> str:
+        """``name@hash``, as every change names it."""
+        return f"{self.name}@{self.fingerprint}"
+
+    @property
+    def segment_names(self) -> tuple[str, ...]:
+        """All segments, in the order of their codes in a row."""
+        if self.learning:
+            return tuple(f"cluster-{i}" for i in range(self.learning.clusters))
+        names = tuple(segment.name for segment in self.segments)
+        return names if self.otherwise is None else (*names, self.otherwise)
+
+    def refers_to(self) -> set[str]:
+        """The dimensions whose segments its conditions speak of."""
+        return set().union(*(tree.dimensions(c) for c in self.conditions)) if self.conditions else set()
+
+    def asks_before(self) -> set[str]:
+        """The dimensions of which it asks in which segment a customer was before."""
+        spoken = [*self.conditions, *([self.among] if self.among else [])]
+        nodes = (node for condition in spoken for node in tree.walk(condition))
+        return {node.dimension for node in nodes if isinstance(node, tree.SegmentRef) and node.before}
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """All dimensions, in the order in which they are evaluated: what others depend on first, then by name."""
+
+    dimensions: tuple[Dimension, ...]
+
+    def topics(self) -> tuple[str, ...]:
+        """The further output topics that segments name, sorted."""
+        return tuple(sorted({s.topic for d in self.dimensions for s in d.segments if s.topic}))

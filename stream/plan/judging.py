@@ -1,0 +1,144 @@
+"""The generated functions of one dimension: which segment holds and until when, its evidence, what it measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream.features.base import Kind
+from stream.plan import header
+from stream.plan.conditions import Writer
+from stream.plan.definitions import Dimension, Segment
+from stream.plan.layout import Layout
+from stream.plan.shares import Measure
+from stream.plan.tree import Condition, FeatureRef, Junction, Not, cuts, references
+
+#: The slot of the versions that a row is judged by.
+SLOT = "    m = 0 if r[VERSION] == models.version[0] else 1"
+
+
+@dataclass
+class Judging:
+    """Writes the functions of dimension number ``j``."""
+
+    j: int
+    dimension: Dimension
+    layout: Layout
+    writer: Writer
+
+    def judged(self) -> str:
+        """``dim_j(r, f, bags, models, now) -> (segment, until)``."""
+        dimension, j = self.dimension, self.j
+        lines = ["@jit", f"def dim_{j}(r, f, bags, models, now):  # {dimension.name}"]
+        lines += [f"    g = r[{self.layout.segment[j]}]", f"    e = r[{self.layout.entered[j]}]", *self.stays()]
+        if dimension.learning:
+            return "\n".join([*lines, *self.nearest()]) + "\n"
+        if any(cuts(condition) for condition in dimension.conditions):
+            lines.append(SLOT)
+        lines.append("    u = FOREVER")
+        for code, segment in enumerate(dimension.segments):
+            lines += self.segment(code, segment)
+        last = len(dimension.segments) if dimension.otherwise is not None else -1
+        return "\n".join([*lines, f"    return {last}, u"]) + "\n"
+
+    def stays(self) -> list[str]:
+        """Lines that keep a customer where they are until the least stay there has passed."""
+        names, lines = self.dimension.segment_names, []
+        stays = [self.dimension.stay] * len(names)
+        for code, segment in enumerate(self.dimension.segments):
+            stays[code] = segment.stay
+        known = {stay for stay in stays if stay is not None}
+        for stay in sorted(known):
+            codes = [code for code, own in enumerate(stays) if own == stay]
+            of = f"0 <= g < {len(names)}" if len(codes) == len(names) else " or ".join(f"g == {c}" for c in codes)
+            lines += [f"    if ({of}) and now < e + {stay}:", f"        return g, e + {stay}"]
+        return lines
+
+    def segment(self, code: int, segment: Segment) -> list[str]:
+        """Lines that return the segment's code where it holds, and lower ``u`` to when that may differ."""
+        self.writer.every = segment.every
+        lines = [f"    # {segment.name}"]
+        if not remembers(segment):
+            body, v, u = self.writer.condition(segment.when, "    ")
+            return [*lines, *body, f"    u = min(u, {u})", f"    if {v}:", f"        return {code}, u"]
+        lines.append(f"    if g == {code}:")
+        body, v, u = self.writer.condition(segment.leave or segment.when, "        ")
+        lines += [*body, f"        h = {'not ' if segment.leave else ''}{v}", f"        w = {u}"]
+        if segment.lasts is not None:
+            lines += [f"        if now >= e + {segment.lasts}:", "            h = False"]
+            lines += ["        elif h:", f"            w = min(w, e + {segment.lasts})"]
+        if segment.cooldown is not None:
+            back = f"r[{self.layout.left[self.j, code]}] + {segment.cooldown}"
+            lines += [f"    elif now < {back}:", "        h = False", f"        w = {back}"]
+        names = self.dimension.segment_names
+        allowed = " or ".join(f"g == {names.index(name)}" for name in segment.came_from) or "True"
+        lines.append(f"    elif {allowed}:")
+        body, v, u = self.writer.condition(entering(segment), "        ")
+        lines += [*body, f"        h = {v}", f"        w = {u}"]
+        lines += ["    else:", "        h = False", "        w = FOREVER"]
+        return [*lines, "    u = min(u, w)", "    if h:", f"        return {code}, u"]
+
+    def nearest(self) -> list[str]:
+        """The body for a learned dimension: the nearest centroid of the model that this customer is judged by."""
+        learning = self.dimension.learning
+        if learning is None:
+            return []
+        lines = [SLOT]
+        for i, number in enumerate(learning.vector.values()):
+            x = self.writer.number(number)
+            lines.append(f"    x{i} = standard({x}, models.mean[m, {i}], models.scale[m, {i}])")
+        terms = " + ".join(f"(x{i} - models.centroids[m, c, {i}]) ** 2" for i in range(len(learning.vector)))
+        lines += ["    best = -1", "    least = math.inf", "    for c in range(models.clusters[m]):"]
+        lines += [f"        d = {terms}", "        if d < least:", "            best = c", "            least = d"]
+        return [*lines, f"    return best, revisit(r[SEEN], now, {learning.every})"]
+
+    def record(self) -> str:
+        """``record_j``: write a change and the values of the features that the dimension used."""
+        j, column = self.j, self.layout.segment[self.j]
+        lines = ["@jit", f"def record_{j}(r, f, bags, i, to, now, cause, out, n):"]
+        number, at = self.writer.constant(j), self.writer.constant(column)
+        lines += [f"    change(r, i, {number}, {at}, to, now, cause, out, n)"]
+        for k, ref in enumerate(evidence(self.dimension)):
+            into = "ints" if ref.kind is Kind.TEXT else "floats"
+            lines.append(f"    out.{into}[n, {header.EVIDENCE + k}] = {self.writer.read(ref, 'now')}")
+        for (dimension, code), left in sorted(self.layout.left.items()):
+            if dimension == j:
+                lines += [f"    if r[{column}] == {code}:", f"        r[{left}] = now"]
+        if j in self.layout.before:
+            lines.append(f"    r[{self.layout.before[j]}] = r[{column}]")
+        return "\n".join([*lines, f"    r[{column}] = to", f"    r[{self.layout.entered[j]}] = now"]) + "\n"
+
+    def measures(self, measures: list[tuple[int, Measure]]) -> list[str]:
+        """Lines that write these measures of a row into their columns of ``into``; NaN for whom they do not count."""
+        among = next((measure.among for _, measure in measures), None)
+        lines = [f"        if {self.writer.truth(among) if among else 'True'}:  # {self.dimension.name}"]
+        lines += [f"            into[k, {column}] = {self.writer.number(measure.of)}" for column, measure in measures]
+        return lines
+
+
+def remembers(segment: Segment) -> bool:
+    """Whether it matters for the segment who is in it already, or was."""
+    return bool(segment.came_from or segment.leave or segment.lasts is not None or segment.cooldown is not None)
+
+
+def stateful(dimension: Dimension) -> bool:
+    """Whether the segment a customer is in is part of what decides the next one."""
+    return dimension.stay is not None or any(s.stay is not None or remembers(s) for s in dimension.segments)
+
+
+def entering(segment: Segment) -> Condition:
+    """When a customer enters: nobody does while ``leave`` holds, else they would be out and in again for ever."""
+    if segment.leave is None:
+        return segment.when
+    return Junction("and", (segment.when, Not(segment.leave, 0)), 0)
+
+
+def evidence(dimension: Dimension) -> list[FeatureRef]:
+    """The features that decide the dimension, in the order of their names."""
+    used: set[tuple[str, str]] = set()
+    for expression in [*dimension.conditions, *(dimension.learning.vector.values() if dimension.learning else ())]:
+        used |= references(expression)
+    found = []
+    for name, view in sorted(used):
+        shown = dimension.features[name].views()[view]
+        found.append(FeatureRef(name, view, shown.kind, shown.shape, 0))
+    return found
