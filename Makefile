@@ -1,12 +1,15 @@
 # make demo    everything it takes to see segment changes flow, until Ctrl-C (options: make demo ARGS="...")
 # make test    everything it takes to run all checks and all tests
+# make bench   speed beside other stream processors, in one run (make bench ARGS="--quick": does it work at all)
 # make check   style and types only
 # make clean   remove what the others made: virtual environment, embedded Kafka with its data, caches
 
 VENV := .venv
 READY := $(VENV)/.ready
+PEERS := .venv-bench
+PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo test check java clean
+.PHONY: help demo test bench check java clean
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
 
@@ -15,6 +18,9 @@ demo: $(READY) java
 
 test: check java
 	@$(VENV)/bin/pytest $(ARGS)
+
+bench: $(READY) $(PEERS_READY) java
+	@$(VENV)/bin/python -m tests.benchmarks $(ARGS)
 
 check: $(READY)
 	@$(VENV)/bin/ruff check .
@@ -26,9 +32,16 @@ $(READY): pyproject.toml scripts/make-venv
 	@scripts/make-venv $(VENV)
 	@touch $@
 
+$(PEERS_READY): pyproject.toml $(READY)
+	@echo "Installing the peers of the benchmarks into $(PEERS)"
+	@$(VENV)/bin/python -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --group bench
+	@touch $@
+
 java:
 	@scripts/install-java
 
 clean:
-	rm -rf $(VENV) .segstream .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(PEERS) .segstream .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find stream tests -name __pycache__ -type d -prune -exec rm -rf {} +

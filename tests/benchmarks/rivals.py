@@ -1,0 +1,172 @@
+"""The peers: how each is started, what it promises, and how its results are read back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from stream.kafka.broker_jars import java
+from tests.benchmarks import kafka
+from tests.benchmarks.events import Events, Totals
+from tests.benchmarks.ground import Ground
+from tests.benchmarks.processes import Program, Told, told
+from tests.conftest import REPOSITORY
+
+_JAVA = Path(__file__).parent / "kafka_streams"
+#: No peer may take longer than this for one run, in seconds.
+LONGEST_S = 1800.0
+#: A row of the Java peer, behind what the store itself puts before it.
+_STREAMS = struct.Struct(">qdq")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a peer that has ended: what it noted, its memory, and the names of its topics."""
+
+    told: Told
+    peak: int
+    app: str
+    out: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A rival: its name in the table, and the command that runs it."""
+
+    name: str
+    command: Callable[[Ground], list[str]]
+    #: slow ones get fewer events
+    slow: bool = False
+
+    def run(self, ground: Ground, events: Events, warm: int, app: str | None = None, count: int | None = None) -> Run:
+        """Run it over the topic of these events until it has handled ``count`` of them (None: all)."""
+        return self.run_over(ground, ground.topic_of(events), warm, count or events.count, app)
+
+    def run_over(
+        self, ground: Ground, topic: str, warm: int, count: int, app: str | None = None, partitions: int = 4
+    ) -> Run:
+        """Run it over topics (commas between them); an earlier app's name: go on from its state."""
+        fresh = app is None
+        name = app or ground.name(re.sub(r"[^a-z]+", "-", self.name.lower()))
+        out = f"{name}-out"
+        if fresh:
+            kafka.create_topics(ground.broker, {out: partitions})
+        folder = ground.folder / f"{name}-{time.monotonic_ns()}"  # never the state of an earlier run: that is in Kafka
+        folder.mkdir()
+        report = folder / "report.json"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "BENCH_BROKER": ground.broker,
+            "BENCH_APP": name,
+            "BENCH_TOPIC": topic,
+            "BENCH_OUT": out,
+            "BENCH_PARTITIONS": str(partitions),
+            "BENCH_THREADS": str(ground.threads),
+            "BENCH_FOLDER": str(folder),
+            "BENCH_WARM": str(warm),
+            "BENCH_EVENTS": str(count),
+            "BENCH_REPORT": str(report),
+            "BENCH_STARTED": str(time.monotonic()),
+        }
+        with Program(self.command(ground), environment, folder, "peer") as program:
+            program.wait(LONGEST_S)
+            return Run(told(report), program.peak, name, out, program.said())
+
+
+def python_peer(module: str) -> Callable[[Ground], list[str]]:
+    """A program of tests/benchmarks/peers, run by the peers' own Python."""
+    return lambda ground: [str(ground.peers_python), "-m", f"tests.benchmarks.peers.{module}"]
+
+
+def kafka_streams(task: str, guarantee: str) -> Callable[[Ground], list[str]]:
+    """The Java peer."""
+    options = ["-XX:+UseParallelGC", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    return lambda ground: [str(java()), *options, "-cp", f"{_built()}/*", "segstream.bench.Peer", task, guarantee]
+
+
+def _built() -> Path:
+    """The folder with the Java peer's jars; Maven makes it once for each content of its sources."""
+    sources = sorted(file for file in _JAVA.rglob("*") if file.suffix in (".java", ".xml"))
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:12]
+    jars = REPOSITORY / ".segstream" / "bench" / f"kafka-streams-{digest}"
+    if not jars.is_dir():
+        copy = jars.with_suffix(".draft")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(_JAVA, copy)
+        goals = ["package", "dependency:copy-dependencies", "-DincludeScope=runtime"]
+        maven = ["mvn", "-q", "-B", "-ntp", *goals, f"-DoutputDirectory={copy}/target"]
+        done = subprocess.run(maven, cwd=copy, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"Maven could not build the Kafka Streams peer:\n{done.stdout[-3000:]}")
+        (copy / "target").rename(jars)
+        shutil.rmtree(copy)
+    return jars
+
+
+STREAMS_EOS = "Kafka Streams, exactly once"
+STREAMS_ALO = "Kafka Streams, at least once"
+FAUST = "stock Faust"
+QUIX = "Quix Streams"
+BYTEWAX = "Bytewax"
+RAW = Peer("raw aiokafka + orjson", python_peer("raw_reader"))
+
+TOTALS = (
+    Peer(STREAMS_EOS, kafka_streams("w1", "exactly_once_v2")),
+    Peer(STREAMS_ALO, kafka_streams("w1", "at_least_once")),
+    Peer(BYTEWAX, python_peer("bytewax_totals")),
+    Peer(QUIX, python_peer("quix_totals")),
+    Peer(FAUST, python_peer("faust_totals"), slow=True),
+)
+LIFECYCLE = (
+    Peer(STREAMS_EOS, kafka_streams("w2", "exactly_once_v2")),
+    Peer(STREAMS_ALO, kafka_streams("w2", "at_least_once")),
+    Peer(QUIX, python_peer("quix_lifecycle")),
+    Peer(FAUST, python_peer("faust_lifecycle"), slow=True),
+)
+
+
+def read_totals(ground: Ground, peer: str, run: Run) -> Mapping[str, Totals]:
+    """What a peer of W1 has in its changelog at the end."""
+    topics = (
+        [run.out] if peer == BYTEWAX else [t for t in kafka.topics_with(ground.broker, run.app) if "changelog" in t]
+    )
+    decode = _DECODERS.get(peer, _streams_row)
+    return dict(decode(key, value) for key, value in kafka.latest(ground.broker, topics).items())
+
+
+def _faust_row(key: bytes, value: bytes) -> tuple[str, Totals]:
+    return orjson.loads(key), _listed(orjson.loads(value))
+
+
+def _quix_row(key: bytes, value: bytes) -> tuple[str, Totals]:
+    return key.split(b"|")[0].decode().strip('"'), _listed(orjson.loads(value))
+
+
+def _bytewax_row(key: bytes, value: bytes) -> tuple[str, Totals]:
+    return key.decode(), _listed(orjson.loads(value))
+
+
+def _streams_row(key: bytes, value: bytes) -> tuple[str, Totals]:
+    number, spent, last = _STREAMS.unpack(value[-24:])
+    return key.decode(), (number, spent, last)
+
+
+def _listed(row: list[str | float]) -> Totals:
+    number, spent, last = row
+    return int(number), float(spent), round(datetime.fromisoformat(str(last)).timestamp() * 1000)
+
+
+_DECODERS = {FAUST: _faust_row, QUIX: _quix_row, BYTEWAX: _bytewax_row}

@@ -1,0 +1,89 @@
+"""W1, the common task: events, money and last time of every customer, with a changelog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from stream.app import bootstrap
+from stream.app.definition_files import read_definitions
+from stream.engine import rest
+from stream.settings import App, Settings
+from tests.benchmarks import kafka, rivals
+from tests.benchmarks.events import Events, Totals
+from tests.benchmarks.ground import PARTITIONS, Ground
+from tests.benchmarks.ours import DEFINITIONS, Ours, speed
+from tests.benchmarks.results import OURS
+from tests.conftest import REPOSITORY
+
+PART = "w1"
+WHAT = "events/s"
+
+
+def run(ground: Ground) -> None:
+    """All systems, one after the other, in every round."""
+    many = Events(ground.size(2_500_000, 20_000), PARTITIONS)
+    few = Events(ground.size(220_000, 5_000), PARTITIONS)
+    expected = {events: events.totals() for events in (many, few)}
+    for _ in range(ground.rounds):
+        _raw(ground, many)
+        _ours(ground, many, expected[many])
+        for peer in rivals.TOTALS:
+            events = few if peer.slow else many
+            ground.say(f"w1: {peer.name}")
+            done = peer.run(ground, events, warm=events.count // 5)
+            ground.results.add(PART, peer.name, WHAT, done.told.rate, done.peak)
+            found = rivals.read_totals(ground, peer.name, done)
+            ground.results.check(PART, peer.name, differs(found, expected[events]))
+            kafka.delete_topics(ground.broker, done.app)
+
+
+def _raw(ground: Ground, events: Events) -> None:
+    ground.say(f"w1: {rivals.RAW.name}")
+    done = rivals.RAW.run(ground, events, warm=events.count // 5)
+    ground.results.add(PART, rivals.RAW.name, WHAT, done.told.rate, done.peak)
+    spent = sum(spent for _, spent, _ in events.totals().values())
+    right = f'"events": {events.count}, "spent": {spent}' in done.said
+    ground.results.check(PART, rivals.RAW.name, None if right else f"it said {done.said[-200:]}")
+
+
+def _ours(ground: Ground, events: Events, expected: Mapping[str, Totals]) -> None:
+    ground.say("w1: segstream")
+    topic = ground.topic_of(events)
+    ours = Ours(ground, ground.name("segstream-w1"), DEFINITIONS / "w1", inputs={"clickstream": topic})
+    ours.prepare()
+    done = speed(ours, [topic], events.count // 5, events.count)
+    ground.results.add(PART, OURS, WHAT, done.rate, done.peak)
+    ground.results.check(PART, OURS, done.wrong(events.count) or differs(read_rows(ours), expected))
+    ours.finish()
+
+
+def read_rows(ours: Ours) -> dict[str, Totals]:
+    """What segstream has in its changelog, read as a worker would read it."""
+    settings = Settings(app=App(data_dir=REPOSITORY / ".segstream"))
+    plan = bootstrap.make_plan(read_definitions(ours.definitions), settings)
+    (changelog,) = (name for name in kafka.topics_with(ours.ground.broker, ours.name) if name.endswith("changelog"))
+    rows = [(key, value) for key, value in kafka.latest(ours.ground.broker, [changelog]).items() if key[:1] == rest.ROW]
+    width = len(plan.layout.columns)
+    table = np.frombuffer(b"".join(value[8 : 8 + 8 * width] for _, value in rows), np.int64).reshape(-1, width)
+    (dimension,) = plan.definitions.dimensions
+    base = {name: plan.layout.base[accumulator] for name, accumulator in dimension.features.items()}
+    counts, last = table[:, base["events"]].tolist(), table[:, base["since_seen"]].tolist()
+    spent = table.view(np.float64)[:, base["spend"]].tolist()
+    return {
+        key[1:].decode(): (counts[i], spent[i] / 1_000_000, last[i])  # money is kept in micros
+        for i, (key, _) in enumerate(rows)
+    }
+
+
+def differs(found: Mapping[str, Totals], expected: Mapping[str, Totals]) -> str | None:
+    """How results differ from what they must be; None where they do not."""
+    wrong = [customer for customer, totals in expected.items() if found.get(customer) != totals]
+    more = found.keys() - expected.keys()
+    if not wrong and not more:
+        return None
+    one = sorted(wrong)[0] if wrong else min(more)
+    return (
+        f"{len(wrong):,} customers are wrong, {len(more):,} too many; {one}: {found.get(one)}, not {expected.get(one)}"
+    )

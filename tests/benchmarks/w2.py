@@ -1,0 +1,61 @@
+"""W2, lifecycle: last order, orders in 30 days, and the absence rule with its timer; every change is compared."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import orjson
+
+from tests.benchmarks import kafka, rivals
+from tests.benchmarks.events import Events, Move
+from tests.benchmarks.ground import PARTITIONS, Ground
+from tests.benchmarks.ours import DEFINITIONS, Ours, speed
+from tests.benchmarks.results import OURS
+
+PART = "w2"
+WHAT = "events/s"
+
+
+def run(ground: Ground) -> None:
+    """All systems, one after the other, in every round."""
+    many = Events(ground.size(2_500_000, 20_000), PARTITIONS)
+    few = Events(ground.size(220_000, 5_000), PARTITIONS)
+    expected = {events: events.moves() for events in (many, few)}
+    for _ in range(ground.rounds):
+        _ours(ground, many, expected[many])
+        for peer in rivals.LIFECYCLE:
+            events = few if peer.slow else many
+            ground.say(f"w2: {peer.name}")
+            done = peer.run(ground, events, warm=events.count // 5)
+            ground.results.add(PART, peer.name, WHAT, done.told.rate, done.peak)
+            written = [orjson.loads(record.value) for record in kafka.read(ground.broker, [done.out])]
+            found = [(move["customer"], move["from"], move["to"], move["at"]) for move in written]
+            ground.results.check(PART, peer.name, _differs(found, expected[events]))
+            kafka.delete_topics(ground.broker, done.app)
+
+
+def _ours(ground: Ground, events: Events, expected: set[Move]) -> None:
+    ground.say("w2: segstream")
+    topic = ground.topic_of(events)
+    ours = Ours(ground, ground.name("segstream-w2"), DEFINITIONS / "w2", inputs={"clickstream": topic})
+    ours.prepare()
+    done = speed(ours, [topic], events.count // 5, events.count)
+    ground.results.add(PART, OURS, WHAT, done.rate, done.peak)
+    found = []
+    for record in kafka.read(ground.broker, [ours.topic("changes")]):
+        headers, data = dict(record.headers), orjson.loads(record.value)
+        at = round(datetime.fromisoformat(headers["ce_time"].decode()).timestamp() * 1000)
+        found.append((record.key.decode(), data["from"], data["to"], at))
+    ground.results.check(PART, OURS, done.wrong(events.count) or _differs(found, expected))
+    ours.finish()
+
+
+def _differs(found: list[Move], expected: set[Move]) -> str | None:
+    """How changes differ from what they must be; None where each came, and came once."""
+    got = set(found)
+    missing, more = expected - got, got - expected
+    if not missing and not more and len(got) == len(found):
+        return None
+    examples = [*sorted(missing, key=str)[:2], *sorted(more, key=str)[:2]]
+    twice = len(found) - len(got)
+    return f"{len(missing):,} changes are missing, {len(more):,} too many, {twice:,} came twice; such as {examples}"
