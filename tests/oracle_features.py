@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.oracle_filters import passing
+
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DURATION = re.compile(r"(?<![\w.\"'])(\d+)(ms|[smhd])\b")
 PRODUCT_UPDATED = "Product Updated"
@@ -45,10 +47,13 @@ def names_in(spec: Any) -> list[str]:
     return [spec] if isinstance(spec, str) else list(spec or ())
 
 
+#: The keys of a feature that hold names of events.
+ROLES = ("count", "less", "of", "since", "since first", "gap", "rate", "add", "remove", "clear", "visit", "after")
+
+
 def read_by(spec: Mapping[str, Any]) -> list[str]:
     """The event names that a feature reads."""
-    keys = ("count", "less", "of", "since", "since first", "gap", "rate", "add", "remove", "clear", "visit")
-    return [name for key in keys for name in names_in(spec.get(key))]
+    return [name for key in ROLES if key != "after" or "gap" not in spec for name in names_in(spec.get(key))]
 
 
 # Features: each from all that the customer did, in the order in which it came to be known.
@@ -56,10 +61,14 @@ def read_by(spec: Mapping[str, Any]) -> list[str]:
 
 def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: str) -> Any:
     """A feature's value at ``now``; None where it is missing."""
+    if "where" in spec:
+        marks = names_in(spec.get("after"))
+        past = [e for e in past if e.name in marks or passing(spec["where"], e.properties)]
     if "bag" in spec:
         return bag_view(bag_of(spec, past), view, now)
-    if "sum" in spec:
-        return summed(spec, past, view)
+    for word in ("sum", "mean", "min", "max"):
+        if word in spec and "gap" not in spec:
+            return summed(spec, past, view or word, word, now)
     if "since first" in spec:
         times = times_of(past, spec["since first"])
         return now - min(times) if times else None
@@ -72,12 +81,28 @@ def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: s
         half_life = milliseconds(spec["half_life"])
         return math.fsum(0.5 ** ((now - t) / half_life) for t in times_of(past, spec["rate"]))
     if "latest" in spec:
-        named = [e for e in past if e.name in names_in(spec["of"]) and spec["latest"] in e.properties]
-        return max(named, key=lambda e: e.t).properties[spec["latest"]] if named else None
-    times = times_of(past, spec["count"])
-    if "within" in spec:
-        return sum(now - milliseconds(spec["within"]) < t <= now for t in times)
+        return latest(spec, past, now)
+    times = times_of(in_span(spec, past, now), spec["count"])
     return len(times) - len(times_of(past, spec.get("less")))
+
+
+def latest(spec: Mapping[str, Any], past: Sequence[Happened], now: int) -> Any:
+    """The property of the latest event that has it: the greatest of those at one instant."""
+    named = [e for e in past if e.name in names_in(spec["of"]) and spec["latest"] in e.properties]
+    if not named:
+        return None
+    found = max((e.t, e.properties[spec["latest"]]) for e in named)[1]
+    return now - found if spec.get("as") == "instant" else found
+
+
+def in_span(spec: Mapping[str, Any], past: Sequence[Happened], now: int) -> list[Happened]:
+    """Those in the feature's window, or since the other event."""
+    if "within" in spec:
+        return [e for e in past if now - milliseconds(spec["within"]) < e.t <= now]
+    if "after" in spec:
+        since = max(times_of(past, spec["after"]), default=-math.inf)
+        return [e for e in past if e.t > since]
+    return list(past)
 
 
 def times_of(past: Sequence[Happened], spec: Any) -> list[int]:
@@ -95,15 +120,21 @@ def usual_gap(spec: Mapping[str, Any], times: list[int]) -> float:
     return min(max(gap, least), most)
 
 
-def summed(spec: Mapping[str, Any], past: Sequence[Happened], view: str) -> float | None:
-    """The sum of a property, what was taken back subtracted; or the mean."""
+def summed(spec: Mapping[str, Any], past: Sequence[Happened], view: str, word: str, now: int) -> float | None:
+    """Sum, mean, least or greatest of a property, what was taken back subtracted."""
     signs = dict.fromkeys(names_in(spec["of"]), 1) | dict.fromkeys(names_in(spec.get("less")), -1)
-    parts = [
-        (signs[e.name], e.properties[spec["sum"]]) for e in past if e.name in signs and spec["sum"] in e.properties
-    ]
+    known = [e for e in past if e.name in signs and spec[word] in e.properties]
+    if "within" in spec or "after" in spec:
+        kept = sorted(known, key=lambda e: (e.t, e.properties[spec[word]]))[-spec.get("last", 16) :]
+        known = in_span(spec, [*kept, *(e for e in past if e.name in names_in(spec.get("after")))], now)
+        known = [e for e in known if e.name in signs]
+    parts = [(signs[e.name], e.properties[spec[word]]) for e in known]
     total, count = sum(sign * x for sign, x in parts), sum(sign for sign, _ in parts)
     if view == "mean":
         return total / count if count > 0 else None
+    if view in ("min", "max"):
+        choose = min if view == "min" else max
+        return choose((x for _, x in parts), default=None)
     return float(total)
 
 

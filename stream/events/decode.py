@@ -6,7 +6,6 @@ as rejected with a reason.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,14 +14,11 @@ import numpy as np
 
 from stream.events.batch import CONTROL, IGNORED, REJECTED, Batch, DeadLetter
 from stream.events.customer import customer_id
-from stream.events.instant import EARLIEST_MS, LATEST_MS
-from stream.events.names import MONEY_PROPERTIES, NAMES_OF_TYPES, PRODUCT_UPDATED
-from stream.events.text import id_hash, text_hash
-from stream.events.wire import envelope, instant_of
+from stream.events.names import NAMES_OF_TYPES, PRODUCT_UPDATED
+from stream.events.properties import ItemRow, PropertyReader, RejectionError, Schema, readings, within_reach
+from stream.events.text import id_hash
+from stream.events.wire import envelope
 
-MICROS = 1_000_000
-#: Above this, an amount in micros is no longer exact in float64.
-LARGEST_AMOUNT = (1 << 53) / MICROS
 #: Most characters of an id: it is in the key, in a header and in the value of what is written.
 LONGEST_ID = 1000
 #: Header of an event that was sent on under its right key: where it came in.
@@ -41,25 +37,6 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def timestamp(self) -> int | None: ...
-
-
-class _RejectionError(Exception):
-    """Why one record cannot be applied."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
-
-
-class Schema(Protocol):
-    """What a plan reads of an event (:class:`stream.plan.layout.Inputs`)."""
-
-    @property
-    def codes(self) -> Mapping[str, int]: ...
-    @property
-    def numbers(self) -> Mapping[str, int]: ...
-    @property
-    def texts(self) -> Mapping[str, int]: ...
 
 
 class Decoder:
@@ -91,9 +68,8 @@ class Decoder:
         self.future_ms = future_ms
         self.control_topic = control_topic
         self.control = control
-        self.decode_one = msgspec.json.Decoder(envelope(schema.numbers, schema.texts), strict=False).decode
-        self.number_slots = [(name, slot, name in MONEY_PROPERTIES) for name, slot in schema.numbers.items()]
-        self.text_slots = list(schema.texts.items())
+        self.decode_one = msgspec.json.Decoder(envelope(*readings(schema)), strict=False).decode
+        self.properties = PropertyReader(schema, self.rates)
 
     def decode(self, topic: str, partition: int, records: Sequence[Record], lo: int, hi: int) -> Batch:
         """The records between two fetch positions as columns."""
@@ -110,27 +86,27 @@ class Decoder:
             [None] * n,
             [""] * n,
             [""] * n,
-            np.full((n, max(1, len(self.number_slots))), math.nan),
-            np.zeros((n, max(1, len(self.text_slots))), np.int64),
+            np.full((n, self.properties.number_width), np.nan),
+            np.zeros((n, self.properties.text_width), np.int64),
             np.zeros(n + 1, np.int64),
-            np.zeros((0, 3), np.int64),
+            np.zeros((0, self.properties.item_width), np.int64),
             np.full(n, NO_INSTANT, np.int64),
             np.fromiter((r.timestamp or 0 for r in records), np.int64, n),
             records=records,
         )
         read = self._control if topic == self.control_topic else self._event
-        items: list[tuple[int, int, int]] = []
+        items: list[ItemRow] = []
         for i, record in enumerate(records):
             try:
                 read(batch, i, record, items)
-            except _RejectionError as problem:
+            except RejectionError as problem:
                 self._reject(batch, i, record, problem)
             batch.first[i + 1] = len(items)
         if items:
             batch.items = np.array(items, dtype=np.int64)
         return batch
 
-    def _reject(self, batch: Batch, i: int, record: Record, problem: _RejectionError) -> None:
+    def _reject(self, batch: Batch, i: int, record: Record, problem: RejectionError) -> None:
         batch.codes[i] = REJECTED
         batch.instants[i] = NO_INSTANT
         batch.dead[i] = DeadLetter(
@@ -144,25 +120,25 @@ class Decoder:
             problem.detail,
         )
 
-    def _control(self, batch: Batch, i: int, record: Record, items: list[tuple[int, int, int]]) -> None:
+    def _control(self, batch: Batch, i: int, record: Record, items: list[ItemRow]) -> None:
         if self.control is None:
             return
         try:
             batch.instants[i], batch.controls[i] = self.control(record.value or b"")
         except ValueError as error:
-            raise _RejectionError("control", str(error)) from error
+            raise RejectionError("control", str(error)) from error
         if batch.instants[i] != NO_INSTANT:
             self._not_ahead(int(batch.instants[i]), record)
         batch.codes[i] = CONTROL
 
-    def _event(self, batch: Batch, i: int, record: Record, items: list[tuple[int, int, int]]) -> None:
+    def _event(self, batch: Batch, i: int, record: Record, items: list[ItemRow]) -> None:
         problem = getattr(record, "problem", "")
         if problem:
-            raise _RejectionError(problem, getattr(record, "detail", ""))
+            raise RejectionError(problem, getattr(record, "detail", ""))
         event = self._parsed(record.value)
         name = event.event or NAMES_OF_TYPES.get(event.type or "")
         if not name:
-            raise _RejectionError("no-event", "the event has no name: 'event' is missing")
+            raise RejectionError("no-event", "the event has no name: 'event' is missing")
         batch.instants[i] = self._instant(event.timestamp, record)
         code = self.codes.get(name)
         if code is None:
@@ -173,9 +149,9 @@ class Decoder:
         identify = event.type == "identify"
         properties = event.traits if identify else event.properties
         if properties is not None:
-            self._properties(batch, i, properties, items)
+            self.properties.read(batch, i, properties, items)
         if product and not any(item[0] for item in items[batch.first[i] :]):
-            raise _RejectionError("no-product", "a product update without a product_id")
+            raise RejectionError("no-product", "a product update without a product_id")
         batch.codes[i] = code
         batch.names[i] = name
         batch.ids[i] = message = _message(event.messageId, record, batch)
@@ -183,67 +159,37 @@ class Decoder:
 
     def _parsed(self, value: bytes | None) -> Any:
         if not value:
-            raise _RejectionError("empty", "the record has no value")
+            raise RejectionError("empty", "the record has no value")
         try:
             return self.decode_one(value)
         except msgspec.ValidationError as error:
-            raise _RejectionError("mistyped", str(error)) from error
+            raise RejectionError("mistyped", str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _RejectionError("not-json", _sentence(error)) from error
+            raise RejectionError("not-json", _sentence(error)) from error
 
     def _instant(self, time: Any, record: Record) -> int:
         if time is None:
-            raise _RejectionError("no-time", "'timestamp' is missing")
-        instant = self._time(time)
+            raise RejectionError("no-time", "'timestamp' is missing")
+        instant = within_reach(time)
         self._not_ahead(instant, record)
         return instant
 
     def _not_ahead(self, instant: int, record: Record) -> None:
         if self.future_ms is not None and record.timestamp is not None and instant > record.timestamp + self.future_ms:
-            raise _RejectionError("future", f"{instant - record.timestamp} ms later than the record's own timestamp")
-
-    def _time(self, time: Any) -> int:
-        try:
-            instant = instant_of(time)
-        except (ValueError, OverflowError) as error:
-            raise _RejectionError("bad-time", _sentence(error)) from error
-        if not EARLIEST_MS <= instant <= LATEST_MS:  # no change could be written with such an instant
-            raise _RejectionError("bad-time", "a time outside the years 1 to 9999")
-        return instant
-
-    def _properties(self, batch: Batch, i: int, properties: Any, items: list[tuple[int, int, int]]) -> None:
-        rate = 1.0
-        if properties.currency is not None and properties.currency not in self.rates:
-            raise _RejectionError("currency", f"no rate is configured for {properties.currency[:8]!r}")
-        if properties.currency is not None:
-            rate = self.rates[properties.currency]
-        for name, slot, money in self.number_slots:
-            x = getattr(properties, name)
-            if x is not None:
-                batch.numbers[i, slot] = _micros(x, rate, name) if money else _finite(x, name)
-        for name, slot in self.text_slots:
-            text = getattr(properties, name)
-            if text is not None and text != "":
-                batch.texts[i, slot] = text_hash(text if isinstance(text, str) else str(text))
-        if properties.offer_ends is not None:
-            batch.offers[i] = self._time(properties.offer_ends)
-        if properties.products is not None:
-            items += [_item(p.product_id, p.price, p.quantity, rate) for p in properties.products]
-        elif properties.product_id is not None:
-            items.append(_item(properties.product_id, properties.price, properties.quantity, rate))
+            raise RejectionError("future", f"{instant - record.timestamp} ms later than the record's own timestamp")
 
 
 def _customer(user: str | int | None, anonymous: str | int | None) -> bytes:
     found = customer_id(None if user is None else str(user), None if anonymous is None else str(anonymous))
     if found is None:
-        raise _RejectionError("no-customer", "neither 'userId' nor 'anonymousId' is given")
+        raise RejectionError("no-customer", "neither 'userId' nor 'anonymousId' is given")
     return _short(found, "the customer's id").encode("utf-8", "surrogatepass")
 
 
 def _short(text: str, what: str) -> str:
     if len(text) <= LONGEST_ID:
         return text
-    raise _RejectionError("too-long", f"{what} has {len(text)} characters; {LONGEST_ID} are the most")
+    raise RejectionError("too-long", f"{what} has {len(text)} characters; {LONGEST_ID} are the most")
 
 
 def _message(given: str | int | None, record: Record, batch: Batch) -> str:
@@ -259,25 +205,6 @@ def origin(batch: Batch, record: Record) -> str:
         if name == ORIGIN:
             return str(value.decode("utf-8", "replace"))
     return f"{batch.topic}/{batch.partition}/{record.offset}"
-
-
-def _finite(x: float, name: str) -> float:
-    if math.isfinite(x):
-        return x
-    raise _RejectionError("mistyped", f"{name!r} is not a finite number")
-
-
-def _micros(x: float, rate: float, name: str) -> float:
-    if abs(x) * rate < LARGEST_AMOUNT:
-        return float(round(x * rate * MICROS))
-    raise _RejectionError("mistyped", f"{name!r} is not an amount of money that can be kept exactly")
-
-
-def _item(product: str | int | None, price: float | None, quantity: float | None, rate: float) -> tuple[int, int, int]:
-    known = price is not None and price >= 0
-    micros = int(_micros(price, rate, "price")) if known and price is not None else -1
-    count = int(quantity) if quantity is not None and 0 <= quantity < 1e9 else 1
-    return (text_hash(str(product)) if product is not None and product != "" else 0, micros, count)
 
 
 def _sentence(error: BaseException) -> str:

@@ -5,7 +5,7 @@ Only the fields that are needed are decoded; the rest of the JSON is skipped.  N
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,26 +18,23 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 
-class Item(msgspec.Struct, gc=False):
-    """One product of an order or a cart."""
-
-    product_id: Id = None
-    price: float | None = None
-    quantity: float | None = None
+#: The JSON type of a property that is read in one way only; one that is read in several comes as it is.
+TYPES: dict[str, Any] = {"number": float | None, "text": str | int | float | bool | None}
 
 
-def envelope(numbers: Iterable[str], texts: Iterable[str]) -> type[msgspec.Struct]:
-    """The type of an event whose properties (and, for identify, traits) hold these numbers and texts."""
-    fields: dict[str, Any] = dict.fromkeys(texts, str | float | bool | None)
-    fields |= dict.fromkeys(numbers, float | None)
-    fields |= {  # last: what the decoder itself reads keeps its type also where a definition reads it too
-        "product_id": Id,
-        "price": float | None,
-        "quantity": float | None,
-        "currency": str | None,
-        "products": list[Item] | None,
-        "offer_ends": Time,
-    }
+def fields_of(read_as: Mapping[str, set[str]]) -> dict[str, Any]:
+    """Property -> its type on the wire."""
+    return {name: TYPES.get("/".join(sorted(kinds)), Any) for name, kinds in read_as.items()}
+
+
+def envelope(event: Mapping[str, set[str]], product: Mapping[str, set[str]]) -> type[msgspec.Struct]:
+    """The type of an event, by what its properties (for identify: traits) and those of its products are read as."""
+    given: dict[str, Any] = {"product_id": Id, "price": float | None, "quantity": float | None}
+    item: Any = msgspec.defstruct(
+        "Item", [(name, kind, None) for name, kind in (fields_of(product) | given).items()], gc=False
+    )
+    fields = fields_of(event) | given  # last: what the decoder itself reads keeps its type whoever else reads it
+    fields |= {"currency": str | None, "products": list[item] | None, "offer_ends": Time}
     properties = msgspec.defstruct("Properties", [(name, kind, None) for name, kind in fields.items()], gc=False)
     return msgspec.defstruct(
         "Event",

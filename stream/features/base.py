@@ -9,8 +9,8 @@ An accumulator owns a few 8-byte columns of a customer's row and three plain fun
 ``value(r, f, p, now, ...)``
     the feature at instant ``now`` as float64 (NaN: missing), or as int64 for text (``NO_TEXT``: missing); no writing.
 ``until(r, f, p, now, k, ...)``
-    for values that move with time alone: the first instant after ``now`` at which ``value >= k`` may differ if no
-    event comes; with ``k`` NaN, at which the value itself may differ.  ``FOREVER`` when never.
+    for values that move with time alone: the first instant after ``now`` at which ``value >= k``, or whether there is
+    a value, may differ if no event comes; with ``k`` NaN, at which the value itself may differ.  ``FOREVER``: never.
 
 Instants are int64 milliseconds since the epoch, durations int64 milliseconds, money int64 micros (exact in float64).
 The constants that the functions take after the fixed arguments are given by :meth:`Accumulator.constants`: numbers, or
@@ -36,10 +36,6 @@ NEVER = -(1 << 60)
 FOREVER = 1 << 60
 #: The hash that stands for "no text".
 NO_TEXT = 0
-#: Most texts of a list that are kept.
-LONGEST_LIST = 8
-#: Stands in a list that is known to be empty.
-EMPTY_LIST = 1
 
 
 class Kind(Enum):
@@ -132,7 +128,8 @@ class Reaction:
     - ``"number"`` (micros for money), ``"text"`` (a hash): the property in ``path``; of ``products.PROPERTY`` that of
       each product, one fold after the other; ``"text"`` also of ``time.hour``, ``time.weekday``, ``time.month``,
       ``time.day`` (in ``zone``), ``event``, and ``=TEXT`` for a text that stands in the definition;
-    - ``"texts"``: the hashes of a list in a short array, ``LONGEST_LIST`` long, ascending, filled up with ``NO_TEXT``;
+    - ``"texts"``: the hashes of a list in an array of ``LONGEST_LIST``, ascending, filled up with ``NO_TEXT``; one that
+      is empty has ``EMPTY_LIST`` (:mod:`stream.events.properties`);
     - ``"instant"``: a time, as milliseconds in a float64; ``"date"``: a calendar date as it is written, in days since
       1970-01-01;
     - ``"items"``: the pool of bags, the row's number and the products of the event (:mod:`stream.features.bag`).

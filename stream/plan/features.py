@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Callable
 
-from stream.events.names import MONEY_PROPERTIES, PRODUCT_UPDATED
+from stream.events.names import MONEY_PROPERTIES
+from stream.features.after import After, CountAfter
 from stream.features.bag import Bag
 from stream.features.base import FOREVER, Accumulator, Kind
 from stream.features.count import Count
 from stream.features.count_within import CountWithin
 from stream.features.decay import Decay
+from stream.features.extreme import Extreme
 from stream.features.gap import Gap
-from stream.features.latest import Latest
+from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
+from stream.features.mean import Mean
 from stream.features.since import Since
 from stream.features.total import Total
-from stream.plan.document import Mapping, Value
+from stream.features.where import Where
+from stream.features.within import Within
+from stream.plan.document import Value
+from stream.plan.feature_keys import Keys, read_filter
 from stream.plan.problems import suggest
 
 #: Most entries of a bag; 64 KB at rest.
 LARGEST_BAG = 1000
+MICROS = 1e6
 
 
-def parse_feature(value: Value) -> Accumulator | None:
-    """The accumulator that a feature's mapping asks for, or None where it cannot be told which (noted)."""
+def parse_feature(value: Value, zone: str = "UTC") -> Accumulator | None:
+    """The accumulator that a feature's mapping asks for, or None where it cannot be told which (noted).
+
+    ``zone`` is the time zone (IANA) in which its calendar goes.
+    """
     mapping = value.mapping()
     words = [word for word in READERS if word in mapping.entries]
+    if "gap" in words:
+        words = [word for word in words if word not in ("min", "max")]  # there they are bounds of the gap
     if len(words) == 1:
-        return READERS[words[0]](mapping)
+        where = mapping.entries.pop("where", None)
+        accumulator = READERS[words[0]](Keys(mapping, zone))
+        return behind(accumulator, where) if where else accumulator
     if words:
         value.wrong(f"a feature does one thing; {' and '.join(repr(w) for w in words)} cannot stand together")
     else:
@@ -36,118 +49,128 @@ def parse_feature(value: Value) -> Accumulator | None:
     return None
 
 
-def _names(mapping: Mapping, key: str) -> tuple[str, ...]:
-    found = mapping.get(key)
-    names = found.texts() if found else ()
-    if found and PRODUCT_UPDATED in names:
-        found.wrong(f"{PRODUCT_UPDATED!r} happens to products, not to customers; a bag hears of it by itself")
-    return names
+def behind(accumulator: Accumulator, where: Value) -> Accumulator:
+    """The feature behind a filter."""
+    if isinstance(accumulator, Bag):
+        where.wrong("a bag takes no filter: what a later event takes out must be what an earlier one put in")
+        return accumulator
+    found = read_filter(where)
+    return Where(accumulator, found) if found else accumulator
 
 
-def _duration(mapping: Mapping, key: str, default: int) -> int:
-    found = mapping.get(key)
-    return found.duration() if found else default
+def _count(keys: Keys) -> Accumulator:
+    span = keys.span()
+    names = keys.names("count")
+    match span.kind:
+        case "within":
+            keys.mapping.only("count", "within", "up_to")
+            return CountWithin(names, span.window, keys.up_to())
+        case "after":
+            keys.mapping.only("count", "after", "up_to")
+            keys.apart("count", "after")
+            return CountAfter(names, span.after, keys.up_to())
+    keys.mapping.only("count", "less")
+    keys.apart("count", "less")
+    return Count(names, keys.names("less"))
 
 
-def _whole(mapping: Mapping, key: str, default: int) -> int:
-    found = mapping.get(key)
-    return found.whole() if found else default
+def _total(word: str) -> Callable[[Keys], Accumulator]:
+    """The reader of ``sum``, ``mean``, ``min`` or ``max``."""
+
+    def read(keys: Keys) -> Accumulator:
+        span = keys.span()
+        keys.mapping.require("of")
+        path, of = keys.number(word), keys.names("of")
+        kind = keys.kind(path)
+        if span.kind in ("within", "after"):
+            keys.mapping.only(word, "of", span.kind, "last")
+            keys.apart("of", "after")
+            if span.kind == "within":
+                return Within(word, path, of, span.window, keys.last(16), kind)
+            return After(word, path, of, span.after, keys.last(16), kind)
+        keys.mapping.only(word, "of", *(("less",) if word == "sum" else ()))
+        if word == "sum":
+            keys.apart("of", "less")
+            return Total(path, of, keys.names("less"), kind)
+        return Mean(path, of, kind) if word == "mean" else Extreme(path, of, word == "max", kind)
+
+    return read
 
 
-def _positive(mapping: Mapping, key: str, what: int) -> int:
-    if what <= 0:
-        mapping.entries[key].wrong(f"{key!r} must be more than 0")
-        return 1
-    return what
+def _since(keys: Keys) -> Accumulator:
+    keys.mapping.only("since")
+    return Since(keys.names("since"))
 
 
-def _count(mapping: Mapping) -> Accumulator:
-    if "within" in mapping.entries:
-        mapping.only("count", "within", "up_to")
-        up_to = mapping.get("up_to")
-        window = _positive(mapping, "within", _duration(mapping, "within", 1))
-        limit = _positive(mapping, "up_to", up_to.whole()) if up_to else None
-        return CountWithin(_names(mapping, "count"), window, limit)
-    mapping.only("count", "less")
-    return Count(_names(mapping, "count"), _names(mapping, "less"))
+def _since_first(keys: Keys) -> Accumulator:
+    keys.mapping.only("since first")
+    return Since(keys.names("since first"), first=True)
 
 
-def _sum(mapping: Mapping) -> Accumulator:
-    mapping.only("sum", "of", "less")
-    mapping.require("of")
-    path = _property(mapping, "sum", ("products", "offer_ends", "product_id", "currency"))
-    kind = Kind.MONEY if path in MONEY_PROPERTIES else Kind.NUMBER
-    return Total(path, _names(mapping, "of"), _names(mapping, "less"), kind)
-
-
-def _since(mapping: Mapping) -> Accumulator:
-    mapping.only("since")
-    return Since(_names(mapping, "since"))
-
-
-def _since_first(mapping: Mapping) -> Accumulator:
-    mapping.only("since first")
-    return Since(_names(mapping, "since first"), first=True)
-
-
-def _gap(mapping: Mapping) -> Accumulator:
-    mapping.only("gap", "default", "after", "min", "max")
-    mapping.require("default")
-    after = _whole(mapping, "after", 3)
+def _gap(keys: Keys) -> Accumulator:
+    keys.mapping.only("gap", "default", "after", "min", "max")
+    keys.mapping.require("default")
+    after = keys.whole("after", 3)
     if after < 2:
-        mapping.entries["after"].wrong("a gap needs at least 2 events")
+        keys.wrong("after", "a gap needs at least 2 events")
         after = 2
-    least, most = _duration(mapping, "min", 0), _duration(mapping, "max", FOREVER)
+    least, most = keys.duration("min", 0), keys.duration("max", FOREVER)
     if least > most:
-        mapping.entries["min"].wrong("'min' is longer than 'max'")
-    return Gap(_names(mapping, "gap"), _duration(mapping, "default", 1), after, least, most)
+        keys.wrong("min", "'min' is longer than 'max'")
+    return Gap(keys.names("gap"), keys.duration("default", 1), after, least, most)
 
 
-def _rate(mapping: Mapping) -> Accumulator:
-    mapping.only("rate", "half_life")
-    mapping.require("half_life")
-    return Decay(_names(mapping, "rate"), _positive(mapping, "half_life", _duration(mapping, "half_life", 1)))
+def _rate(keys: Keys) -> Accumulator:
+    keys.mapping.only("rate", "half_life")
+    keys.mapping.require("half_life")
+    return Decay(keys.names("rate"), keys.longer("half_life", 1))
 
 
-def _latest(mapping: Mapping) -> Accumulator:
-    mapping.only("latest", "of")
-    mapping.require("of")
-    return Latest(_property(mapping, "latest", ("products", "offer_ends")), _names(mapping, "of"))
+def _latest(keys: Keys) -> Accumulator:
+    keys.mapping.only("latest", "of", "as")
+    keys.mapping.require("of")
+    of = keys.names("of")
+    match keys.choice("as", ("text", "number", "money", "list", "instant")):
+        case "number" | "money" as word:
+            path = keys.number("latest")
+            amount = path in MONEY_PROPERTIES
+            if word == "money":
+                return LatestNumber(path, of, Kind.MONEY, 1.0 if amount else MICROS)
+            return LatestNumber(path, of, Kind.NUMBER, 1 / MICROS if amount else 1.0)
+        case "list":
+            return LatestTexts(keys.property("latest", ("products", "offer_ends", "currency"), "list"), of)
+        case "instant":
+            return LatestInstant(keys.property("latest", ("products", "currency", "product_id"), "time"), of)
+    return Latest(keys.text("latest"), of)
 
 
-def _property(mapping: Mapping, key: str, others: tuple[str, ...]) -> str:
-    """The name of a property; ``others`` are those that hold something else than what is read here."""
-    path = mapping.entries[key].text()
-    if not path.isidentifier() or keyword.iskeyword(path) or path in others:
-        mapping.entries[key].wrong(f"{path!r} is not a property that can be read here: use letters, digits and _")
-        return "unknown"
-    return path
-
-
-def _bag(mapping: Mapping) -> Accumulator:
-    mapping.only("bag", "add", "remove", "clear", "visit", "limit")
-    mapping.require("add")
-    if mapping.entries["bag"].text() != "products":
-        mapping.entries["bag"].wrong("a bag holds products; write 'bag: products'")
-    limit = _positive(mapping, "limit", _whole(mapping, "limit", 100))
+def _bag(keys: Keys) -> Accumulator:
+    keys.mapping.only("bag", "add", "remove", "clear", "visit", "limit")
+    keys.mapping.require("add")
+    if keys.mapping.entries["bag"].text() != "products":
+        keys.wrong("bag", "a bag holds products; write 'bag: products'")
+    limit = keys.positive("limit", keys.whole("limit", 100))
     if limit > LARGEST_BAG:
-        mapping.entries["limit"].wrong(f"a bag holds at most {LARGEST_BAG} products, so that a row stays small")
-    roles = [_names(mapping, role) for role in ("add", "remove", "clear", "visit")]
+        keys.wrong("limit", f"a bag holds at most {LARGEST_BAG} products, so that a row stays small")
+    roles = [keys.names(role) for role in ("add", "remove", "clear", "visit")]
     for i, names in enumerate(roles):
         for name in names:
             if any(name in other for other in roles[:i]):
-                mapping.value.wrong(f"{name!r} plays two parts in this bag; keep one")
+                keys.mapping.value.wrong(f"{name!r} plays two parts in this bag; keep one")
     add, remove, clear, visit = roles
     return Bag(add, remove, clear, visit, limit)
 
 
-READERS: dict[str, Callable[[Mapping], Accumulator]] = {
+READERS: dict[str, Callable[[Keys], Accumulator]] = {
     "bag": _bag,
     "count": _count,
     "gap": _gap,
     "latest": _latest,
+    "max": _total("max"),
+    "mean": _total("mean"),
+    "min": _total("min"),
     "rate": _rate,
     "since": _since,
     "since first": _since_first,
-    "sum": _sum,
+    "sum": _total("sum"),
 }

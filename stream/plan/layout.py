@@ -1,16 +1,14 @@
-"""Where everything lies in a row, and what an event must bring: both follow from the definitions alone."""
+"""Where everything lies in a row: it follows from the definitions alone."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.events.names import PRODUCT_UPDATED
 from stream.features.bag import Bag
 from stream.features.base import NEVER, Accumulator, Column
 from stream.plan import header
@@ -89,25 +87,3 @@ def make_layout(definitions: Definitions) -> Layout:
         tuple(p for a, p in base.items() if isinstance(a, Bag)),
         int.from_bytes(hashlib.blake2b(names.encode(), digest_size=8).digest(), "little", signed=True),
     )
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the plan reads of an event: codes of event names, and slots of the properties it needs."""
-
-    codes: dict[str, int]
-    numbers: dict[str, int]
-    texts: dict[str, int]
-    items: bool
-
-
-def make_inputs(accumulators: Iterable[Accumulator]) -> Inputs:
-    """Codes count from 0 in the order of the names; slots likewise."""
-    reactions = [(name, r) for a in accumulators for name, r in a.reactions().items()]
-    items = any(r.reads == "items" for _, r in reactions)
-    names = {name for name, _ in reactions} | ({PRODUCT_UPDATED} if items else set())
-    paths = {
-        kind: {path: i for i, path in enumerate(sorted({r.path for _, r in reactions if r.reads == kind}))}
-        for kind in ("number", "text")
-    }
-    return Inputs({name: i for i, name in enumerate(sorted(names))}, paths["number"], paths["text"], items)

@@ -10,8 +10,9 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from stream.plan.definitions import Definitions
+from stream.plan.inputs import Inputs, make_inputs
 from stream.plan.judging import evidence
-from stream.plan.layout import Inputs, Layout, make_inputs, make_layout
+from stream.plan.layout import Layout, make_layout
 from stream.plan.motion import UNSOLVED, MotionError
 from stream.plan.problems import DefinitionError
 from stream.plan.shares import find_shares

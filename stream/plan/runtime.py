@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from stream.features.base import FOREVER, NEVER
 
 
@@ -23,8 +25,8 @@ def sqrt(x: float) -> float:
 
 
 def above(k: float) -> float:
-    """The least whole number above k; k itself where it is missing or has no end."""
-    return math.floor(k) + 1.0 if abs(k) < 9e15 else k
+    """The least number above k, so that "more than k" is "at least" this one; k itself where it is missing."""
+    return float(np.nextafter(k, math.inf))
 
 
 def zero(distance: float, slope: float, now: int) -> int:

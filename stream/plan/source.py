@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from stream.events.names import PRODUCT_UPDATED
 from stream.events.text import text_hash
 from stream.features.bag import Bag
-from stream.features.base import Accumulator, Constant, Reaction, Table
+from stream.features.base import Accumulator, Constant, Table
 from stream.plan import loops
 from stream.plan.conditions import SegmentColumns, Writer
 from stream.plan.definitions import Definitions, Dimension
+from stream.plan.folds import FoldWriter
+from stream.plan.inputs import Inputs
 from stream.plan.judging import Judging, stateful
-from stream.plan.layout import Inputs, Layout
+from stream.plan.layout import Layout
 from stream.plan.problems import Place
 from stream.plan.shares import Shares
 from stream.plan.tree import Cut
@@ -232,28 +234,8 @@ class Generator:
 
     def fold(self) -> str:
         """``fold``: for each event code, the accumulators that it feeds."""
-        lines = ["@jit", "def fold(code, r, f, t, bags, i, ev, k):"]
-        for name, code in self.inputs.codes.items():
-            calls = [
-                self.call(reaction, base)
-                for accumulator, base in self.layout.base.items()
-                if (reaction := accumulator.reactions().get(name))
-            ]
-            if calls:
-                lines.append(f"    {'elif' if len(lines) > 2 else 'if'} code == {code}:  # {name}")
-                lines += [f"        {call}" for call in calls]
-        return "\n".join(lines if len(lines) > 2 else [*lines, "    pass"]) + "\n"
-
-    def call(self, reaction: Reaction, base: int) -> str:
-        """One accumulator's fold of one event."""
-        reads = {
-            None: "",
-            "number": f", ev.numbers[k, {self.inputs.numbers.get(reaction.path, 0)}]",
-            "text": f", ev.texts[k, {self.inputs.texts.get(reaction.path, 0)}]",
-            "items": ", bags, i, ev.items, ev.first[k], ev.first[k + 1]",
-        }[reaction.reads]
-        constants = "".join(f", {self.constant(c)}" for c in reaction.constants)
-        return f"{self.function(reaction.fold)}(r, f, {self.constant(base)}, t{reads}{constants})"
+        folds = FoldWriter(self.inputs, self.function, self.constant)
+        return folds.fold(self.layout.base)
 
     def sample(self) -> str:
         """``sample``: the vector of the learned dimension, for the trainer."""

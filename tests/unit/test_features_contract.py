@@ -13,16 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.events.properties import EMPTY_LIST, LONGEST_LIST
 from stream.features import pool
+from stream.features.after import After, CountAfter
 from stream.features.bag import Bag
-from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Kind, Shape
+from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Kind, Shape, arguments
 from stream.features.count import Count
 from stream.features.count_within import CountWithin
 from stream.features.decay import Decay
+from stream.features.extreme import Extreme
 from stream.features.gap import Gap
-from stream.features.latest import Latest
+from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
+from stream.features.mean import Mean
 from stream.features.since import Since
 from stream.features.total import Total
+from stream.features.within import Within
 from stream.plan.features import READERS
 
 START = 1_700_000_000_000
@@ -72,6 +77,55 @@ def read_mean(events: Sequence[Seen], now: int) -> float:
     return read_sum(events, now) / n if n > 0 else math.nan
 
 
+def numbers(events: Sequence[Seen]) -> list[tuple[int, float]]:
+    """Instant and number of those that have one, in order."""
+    return sorted((e.t, e.number) for e in events if e.name == PLUS and not math.isnan(e.number))
+
+
+HOW: dict[str, Callable[[list[float]], float]] = {
+    "sum": sum,
+    "mean": lambda xs: sum(xs) / len(xs) if xs else math.nan,
+    "min": lambda xs: min(xs, default=math.nan),
+    "max": lambda xs: max(xs, default=math.nan),
+}
+
+
+def within(how: str, window: int, last: int) -> Reading:
+    """Over the window, of at most the latest so many."""
+    return lambda es, now: HOW[how]([x for t, x in numbers(es)[-last:] if now - window < t <= now])
+
+
+def marked(events: Sequence[Seen]) -> int:
+    """When the other event was last."""
+    return max((e.t for e in events if e.name == MINUS), default=NEVER)
+
+
+def after(how: str, last: int) -> Reading:
+    """Of those later than the other event, at most the latest so many."""
+    return lambda es, now: HOW[how]([x for t, x in numbers(es)[-last:] if t > marked(es)])
+
+
+#: The lists that go with the texts of events: none, an empty one, and two.
+LISTS = {NO_TEXT: [NO_TEXT], 7: [EMPTY_LIST], -9: [-9, 7], 1 << 60: [-9, 1 << 60]}
+
+
+def filled(text: int) -> list[int]:
+    """A list as a fold reads it."""
+    return (LISTS[text] + [NO_TEXT] * LONGEST_LIST)[:LONGEST_LIST]
+
+
+def read_list(events: Sequence[Seen]) -> list[int] | None:
+    """The latest list; of two at one instant the greater."""
+    known = [(e.t, filled(e.text)) for e in events if e.name == PLUS and e.text != NO_TEXT]
+    return [x for x in max(known)[1] if x not in (NO_TEXT, EMPTY_LIST)] if known else None
+
+
+def read_how_many(events: Sequence[Seen], now: int) -> float:
+    """How many texts the latest list has."""
+    found = read_list(events)
+    return math.nan if found is None else len(found)
+
+
 CASES: list[tuple[Accumulator, str, Reading]] = [
     (Count((PLUS,), (MINUS,)), "", lambda es, now: len(plus(es)) - (len(es) - len(plus(es)))),
     (CountWithin((PLUS,), 20, 4), "", lambda es, now: min(5, sum(now - 20 < t <= now for t in plus(es)))),
@@ -83,6 +137,15 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
     (Latest("x", (PLUS,)), "", read_latest),
     (Total("x", (PLUS,), (MINUS,)), "", read_sum),
     (Total("x", (PLUS,), (MINUS,)), "mean", read_mean),
+    (Mean("x", (PLUS,)), "", lambda es, now: HOW["mean"]([x for _, x in numbers(es)])),
+    (Extreme("x", (PLUS,)), "", lambda es, now: HOW["max"]([x for _, x in numbers(es)])),
+    (Extreme("x", (PLUS,), greatest=False), "", lambda es, now: HOW["min"]([x for _, x in numbers(es)])),
+    *((Within(how, "x", (PLUS,), 20, last), "", within(how, 20, last)) for how in HOW for last in (3, 9)),
+    *((After(how, "x", (PLUS,), (MINUS,), last), "", after(how, last)) for how in HOW for last in (3, 9)),
+    (CountAfter((PLUS,), (MINUS,), 3), "", lambda es, now: min(4, sum(t > marked(es) for t in plus(es)))),
+    (LatestNumber("x", (PLUS,), unit=10.0), "", lambda es, now: 10 * numbers(es)[-1][1] if numbers(es) else math.nan),
+    (LatestInstant("x", (PLUS,)), "", lambda es, now: now - numbers(es)[-1][1] // 1 if numbers(es) else math.nan),
+    (LatestTexts("x", (PLUS,)), "", read_how_many),
 ]
 IDS = [f"{type(a).__name__}{'.' if view else ''}{view}{k}" for k, (a, view, _) in enumerate(CASES)]
 events = st.lists(
@@ -102,6 +165,7 @@ class Row:
 
     def __init__(self, accumulator: Accumulator) -> None:
         self.accumulator = accumulator
+        self.rest = arguments(accumulator.constants())
         columns = accumulator.columns()
         self.ints = np.full(P + len(columns) + 2, 77, np.int64)
         self.floats = self.ints.view(np.float64)
@@ -113,18 +177,25 @@ class Row:
         reaction = self.accumulator.reactions().get(seen.name)
         if reaction is None:
             return
-        reads = {None: (), "number": (seen.number,), "text": (seen.text,)}[reaction.reads]
-        reaction.fold(self.ints, self.floats, P, seen.t, *reads, *reaction.constants)
+        reads = {
+            None: (),
+            "number": (seen.number,),
+            "text": (seen.text,),
+            "instant": (seen.number,),
+            "date": (seen.number,),
+            "texts": (np.array(filled(seen.text)),),
+        }
+        reaction.fold(self.ints, self.floats, P, seen.t, *reads[reaction.reads], *arguments(reaction.constants))
 
     def value(self, view: str, now: int) -> Any:
         """The feature at an instant."""
-        return self.accumulator.views()[view].value(self.ints, self.floats, P, now, *self.accumulator.constants())
+        return self.accumulator.views()[view].value(self.ints, self.floats, P, now, *self.rest)
 
     def until(self, view: str, now: int, k: float) -> int:
         """Until when ``value >= k`` holds or not."""
         how = self.accumulator.views()[view].until
         assert how is not None
-        return int(how(self.ints, self.floats, P, now, k, *self.accumulator.constants()))
+        return int(how(self.ints, self.floats, P, now, k, *self.rest))
 
     @classmethod
     def of(cls, accumulator: Accumulator, seen: Sequence[Seen]) -> Row:
@@ -167,6 +238,17 @@ def test_the_order_of_events_does_not_matter(
         assert same(float(row.value(view, now)), float(other.value(view, now)))
 
 
+@settings(max_examples=100, deadline=None)
+@given(seen=events)
+def test_a_list_has_what_it_has(seen: list[Seen]) -> None:
+    """Each text of the latest list is in it, and no other."""
+    row = Row.of(LatestTexts("x", (PLUS,)), seen)
+    has = row.accumulator.views()[""].has
+    assert has is not None
+    for text in (7, -9, 1 << 60, 12):
+        assert has(row.ints, row.floats, P, START, text) == (text in (read_list(seen) or []))
+
+
 MOVING = [(case, name) for case, name in zip(CASES, IDS, strict=True) if case[0].views()[case[1]].until is not None]
 
 
@@ -174,7 +256,7 @@ MOVING = [(case, name) for case, name in zip(CASES, IDS, strict=True) if case[0]
 @settings(max_examples=60, deadline=None)
 @given(seen=events, k=st.sampled_from([math.nan, -1.0, 0.0, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, math.inf]))
 def test_nothing_flips_before_the_expiry(case: tuple[Accumulator, str, Reading], seen: list[Seen], k: float) -> None:
-    """``until`` is later than now, and before it ``value >= k`` (k missing: the value itself) stays as it is."""
+    """``until`` is later than now; before it ``value >= k`` (k missing: the value) stays, as does its being missing."""
     accumulator, view, _ = case
     row = Row.of(accumulator, seen)
     for now in range(end(seen), end(seen) + 70, 3):
@@ -183,7 +265,7 @@ def test_nothing_flips_before_the_expiry(case: tuple[Accumulator, str, Reading],
         value = row.value(view, now)
         for later in range(now + 1, min(expiry, now + 60)):
             if math.isnan(k):
-                assert row.value(view, later) == value
+                assert same(float(row.value(view, later)), float(value))
             else:
                 assert (row.value(view, later) >= k) == (value >= k)
 
@@ -212,6 +294,18 @@ def test_it_writes_only_its_own_columns(accumulator: Accumulator, view: str, rea
     assert (row.ints[-2:] == 77).all()
 
 
+@pytest.mark.parametrize("accumulator", [case[0] for case in CASES], ids=IDS)
+@settings(max_examples=20, deadline=None)
+@given(seen=events, k=st.integers(0, 9))
+def test_a_restart_changes_nothing(accumulator: Accumulator, seen: list[Seen], k: int) -> None:
+    """All that it knows is in its columns: a row made of their bytes goes on as the old one would have."""
+    whole, first, second = Row.of(accumulator, seen), Row.of(accumulator, seen[:k]), Row(accumulator)
+    second.ints[:] = np.frombuffer(first.ints.tobytes(), np.int64)
+    for one in seen[k:]:
+        second.fold(one)
+    assert second.ints.tobytes() == whole.ints.tobytes()
+
+
 @pytest.mark.parametrize(("accumulator", "view", "read"), CASES, ids=IDS)
 def test_who_did_nothing(accumulator: Accumulator, view: str, read: Reading) -> None:
     """The initial row reads as no events."""
@@ -232,7 +326,7 @@ def test_views_say_what_they_are(accumulator: Accumulator) -> None:
 def test_every_accumulator_is_here() -> None:
     """A new file in stream/features needs its line in the cases above."""
     folder = Path(pool.__file__).parent
-    others = {"__init__", "base", "filter", "pool", "where"}
+    others = {"__init__", "base", "combine", "filter", "kept", "pool", "reading", "where"}
     covered = {type(case[0]).__module__.rsplit(".", 1)[1] for case in CASES} | {"bag"}
     assert {file.stem for file in folder.glob("*.py")} - others == covered
 

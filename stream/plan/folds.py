@@ -1,0 +1,90 @@
+"""The part of a plan that feeds events to accumulators: what each reads of an event, behind its filter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from stream.events.properties import LONGEST_LIST
+from stream.events.text import text_hash
+from stream.features.base import Accumulator, Constant, Reaction
+from stream.plan.filters import FilterWriter, reads_products
+from stream.plan.inputs import EVENT, GIVEN, OF_PRODUCTS, Inputs
+
+#: The products of event k.
+PRODUCTS = "range(ev.first[k], ev.first[k + 1])"
+
+
+@dataclass
+class FoldWriter:
+    """Writes ``fold``.  ``function`` and ``constant`` give the names of functions and constants in the module."""
+
+    inputs: Inputs
+    function: Callable[[Callable[..., object]], str]
+    constant: Callable[[Constant], str]
+    #: Source of a filter that asks the products of an event -> the function that tells whether one passes.
+    helpers: dict[str, str] = field(default_factory=dict)
+
+    def fold(self, base: Mapping[Accumulator, int]) -> str:
+        """The functions of filters, and ``fold``: for each event code, the accumulators that it feeds."""
+        lines = ["@jit", "def fold(code, r, f, t, bags, i, ev, k):"]
+        reactions = [(accumulator.reactions(), at) for accumulator, at in base.items()]
+        for name, code in self.inputs.codes.items():
+            calls = [line for found, at in reactions if name in found for line in self.call(found[name], at, name)]
+            if calls:
+                lines.append(f"    {'elif' if len(lines) > 2 else 'if'} code == {code}:  # {name}")
+                lines += [f"        {line}" for line in calls]
+        body = "\n".join(lines if len(lines) > 2 else [*lines, "    pass"]) + "\n"
+        return "\n\n".join([*self.helpers.values(), body])
+
+    def call(self, reaction: Reaction, base: int, name: str) -> list[str]:
+        """One accumulator's fold of one event, or of each of its products."""
+        each = (reaction.path if reaction.reads != "items" else "").startswith(OF_PRODUCTS)
+        reads = self.reads(reaction, name, each)
+        constants = "".join(f", {self.constant(c)}" for c in reaction.constants)
+        lines = [f"{self.function(reaction.fold)}(r, f, {self.constant(base)}, t{reads}{constants})"]
+        if reaction.where is not None:
+            lines = [f"if {self.passes(reaction, each)}:", *indented(lines)]
+        return [f"for j in {PRODUCTS}:", *indented(lines)] if each else lines
+
+    def passes(self, reaction: Reaction, each: bool) -> str:
+        """Source of the filter: of this product, of the event, or of any of its products."""
+        if reaction.where is None:
+            return "True"
+        asks = reads_products(reaction.where)
+        test = FilterWriter(self.inputs, self.function, "j" if asks else None).filter(reaction.where)
+        if each or not asks:
+            return test
+        name = f"passes_{list(self.helpers).index(test) if test in self.helpers else len(self.helpers)}"
+        lines = ["@jit", f"def {name}(ev, k):", f"    for j in {PRODUCTS}:", f"        if {test}:"]
+        self.helpers[test] = "\n".join([*lines, "            return True", "    return False"]) + "\n"
+        return f"{name}(ev, k)"
+
+    def reads(self, reaction: Reaction, name: str, each: bool) -> str:
+        """Source of what the fold takes after the instant."""
+        path = reaction.path.removeprefix(OF_PRODUCTS)
+        item = "j" if each else None
+        match reaction.reads:
+            case None:
+                return ""
+            case "items":
+                return ", bags, i, ev.items, ev.first[k], ev.first[k + 1]"
+            case "number":
+                return f", {self.inputs.number_source(path, item, self.function)}"
+            case "text" if path == EVENT or path.startswith(GIVEN):
+                return f", {self.constant(text_hash(name if path == EVENT else path[1:]))}"
+            case "text":
+                return f", {self.inputs.text_source(path, item)}"
+            case "texts":
+                at = self.inputs.lists[path]
+                return f", ev.texts[k, {at} : {at + LONGEST_LIST}]"
+            case "instant":
+                return f", ev.numbers[k, {self.inputs.instants[path]}]"
+            case "date":
+                return f", ev.numbers[k, {self.inputs.dates[path]}]"
+        raise ValueError(f"no fold reads {reaction.reads!r}")
+
+
+def indented(lines: list[str]) -> list[str]:
+    """Lines, one step to the right."""
+    return [f"    {line}" for line in lines]
