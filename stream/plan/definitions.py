@@ -83,7 +83,7 @@ def _draft(root: Value, zone: str) -> _Draft | None:
     for feature, value in features.mapping().entries.items() if features else ():
         if not feature.isidentifier() or keyword.iskeyword(feature) or feature in RESERVED:
             value.wrong(f"{feature!r} cannot be a feature's name: use letters, digits and _, and none of {RESERVED}")
-        accumulator = parse_feature(value)
+        accumulator = parse_feature(value, draft.zone)
         if accumulator is not None:
             draft.features[feature] = accumulator
     draft.segments = _segment_names(draft)
