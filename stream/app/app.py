@@ -60,6 +60,7 @@ class App(faust.App):
 def build_app(
     wiring: Wiring,
     *,
+    metrics: Metrics | None = None,
     session_timeout: float = 10.0,
     web_host: str = "127.0.0.1",
     web_port: int | None = None,
@@ -90,7 +91,7 @@ def build_app(
         web_graph_enabled=False,
         web_metrics_enabled=False,
     )
-    shards = app.shards = ShardHost(wiring, Metrics())
+    shards = app.shards = ShardHost(wiring, metrics or Metrics())
 
     sources = app.topic(
         *wiring.group_topics, key_type=bytes, key_serializer="raw", value_serializer=BATCH_CODEC, acks=False

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
 
 import orjson
 
 from stream.app.definition_files import read_aliases
+from stream.cluster.control import Version, read_version
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
 from stream.compiled import DAMAGED, compile_plan, forget_plan
 from stream.engine.merge import Source
 from stream.engine.rekey import Home
 from stream.engine.shard import Shard
+from stream.engine.versions import DefinitionsVersion
 from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.features.base import NEVER
 from stream.kafka.partitions import partition_of
-from stream.plan.definitions import Definitions
-from stream.plan.plan import Plan
+from stream.plan.definitions import Definitions, parse_definitions
+from stream.plan.plan import Plan, plan_source
 from stream.settings import Settings
+
+
+class PlanStore(Protocol):
+    """Where a shard finds what published definitions become; see `stream.app.plans.Plans`."""
+
+    def plan_of(self, version: DefinitionsVersion) -> Plan | None: ...
+    def decoder_of(self, plan: Plan) -> Decoder: ...
+
+
+#: Reads a record of the control topic, see `read_control`.
+ReadControl: TypeAlias = Callable[[bytes], tuple[int, Version | None]]
 
 
 def make_plan(definitions: Definitions, settings: Settings) -> Plan:
@@ -36,8 +49,13 @@ def make_plan(definitions: Definitions, settings: Settings) -> Plan:
     return plan
 
 
-def make_decoder(settings: Settings, plan: Plan, *, replay: bool = False) -> Decoder:
-    """The decoder of all topics; in replay and with the event clock nothing is "in the future"."""
+def make_decoder(
+    settings: Settings, plan: Plan, *, replay: bool = False, control: ReadControl | None = None
+) -> Decoder:
+    """The decoder of all topics; in replay and with the event clock nothing is "in the future".
+
+    ``control`` reads the records of the control topic, `read_control` unless given.
+    """
     unchecked = replay or settings.time.clock == "event"
     return Decoder(
         plan.inputs,
@@ -46,14 +64,23 @@ def make_decoder(settings: Settings, plan: Plan, *, replay: bool = False) -> Dec
         aliases=read_aliases(settings.config_dir),
         future_ms=None if unchecked else settings.time.future_tolerance,
         control_topic=settings.topics.control,
-        control=read_control,
+        control=control or read_control,
     )
 
 
 def make_shard(
-    settings: Settings, plan: Plan, partition: int, sources: list[Source], *, everyone: bool = False
+    settings: Settings,
+    plan: Plan,
+    partition: int,
+    sources: list[Source],
+    *,
+    everyone: bool = False,
+    plans: PlanStore | None = None,
 ) -> Shard:
-    """An empty shard; with ``everyone`` it has all customers, else it sends on what belongs to another partition."""
+    """An empty shard; with ``everyone`` it has all customers, else it sends on what belongs to another partition.
+
+    ``plans`` has the plans of published definitions; without it the shard keeps to its own.
+    """
     count = settings.app.partitions
     home = None if everyone else Home(partition, lambda key: partition_of(key, count), settings.topics.rekeyed)
     return Shard(
@@ -61,23 +88,25 @@ def make_shard(
     )
 
 
-def read_control(value: bytes) -> tuple[int, Any]:
-    """A record of the control topic: (instant, None) for a clock record, (NEVER, model) for a version of clusters.
+def read_control(value: bytes) -> tuple[int, Version | None]:
+    """A record of the control topic: (instant, None) for a clock record, (NEVER, version) for a version of any kind.
 
     A version moves no clock: it takes effect at its own instant.  ValueError says what is wrong with a record.
     """
-    try:
-        record: Mapping[str, Any] = orjson.loads(value)
-        kind = record["type"]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError("a control record must be a JSON object with a 'type'") from error
-    if kind == "clock":
-        if not isinstance(record.get("timestamp"), str):
-            raise ValueError("a clock record needs a 'timestamp' such as 2026-01-31T09:15:02Z")
-        return parse_iso(record["timestamp"]), None
-    if kind == "model":
-        return NEVER, ClusterModel.from_json(value)
-    raise ValueError(f"{str(kind)[:40]!r} is not a type of control record: known are clock and model")
+    version = read_version(value)
+    if version is not None:
+        return NEVER, version
+    timestamp = orjson.loads(value).get("timestamp")
+    if not isinstance(timestamp, str):
+        raise ValueError("a clock record needs a 'timestamp' such as 2026-01-31T09:15:02Z")
+    return parse_iso(timestamp), None
+
+
+def checked(files: Mapping[str, str], settings: Settings) -> Definitions:
+    """The definitions in these texts; `DefinitionError` tells all mistakes, also those that only a plan shows."""
+    definitions = parse_definitions(files)
+    plan_source(definitions)
+    return definitions
 
 
 def trainer_settings(settings: Settings, plan: Plan) -> TrainerSettings | None:

@@ -12,6 +12,11 @@ from stream.plan.definitions import Definitions, parse_definitions
 
 def read_definitions(folder: Path) -> Definitions:
     """All ``*.yaml`` in the folder, one dimension a file; mistakes in any of them are one `UserError`."""
+    return parse_definitions(read_texts(folder))
+
+
+def read_texts(folder: Path) -> dict[str, str]:
+    """Path -> text of all ``*.yaml`` in the folder; there must be one."""
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise UserError(f"no definitions in {folder}: expected one or more *.yaml files")
@@ -21,7 +26,7 @@ def read_definitions(folder: Path) -> Definitions:
             texts[str(file)] = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{file}: cannot be read as UTF-8 text: {error}") from error
-    return parse_definitions(texts)
+    return texts
 
 
 def read_aliases(config_dir: Path) -> dict[str, str]:

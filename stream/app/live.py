@@ -2,57 +2,84 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.app import bootstrap
 from stream.app.app import App, build_app
+from stream.app.keeper import Keeper
+from stream.app.learners import MakeLearner, make_cuts_learner, make_trainer
+from stream.app.live_plans import LivePlans
+from stream.app.metrics import Metrics
+from stream.app.ports import Summary
+from stream.app.shards import ShardHost
 from stream.app.wiring import Rule, Wiring
-from stream.cluster.service import ServiceSettings, TrainerService
-from stream.cluster.trainer import TrainerSettings
+from stream.cluster.learner import Learner
 from stream.cluster.wire import encode_headers, encode_value, layout_of
+from stream.cuts.measuring import Pace, tell
+from stream.cuts.service import key_of
+from stream.engine.versions import DefinitionsVersion
 from stream.kafka.client import client_options, consumer_options, producer_options
 from stream.plan.plan import Plan
 from stream.settings import Settings
 
-log = logging.getLogger(__name__)
-
-#: Pause before a trainer that failed is started again, in seconds.
-TRAINER_PAUSE = 10.0
+Headers = list[tuple[str, bytes]]
 
 
-def create_app(settings: Settings, plan: Plan, *, web_port: int | None = None) -> App:
-    """The worker's app. ``web_port`` wins over the settings; 0: any free one."""
+def create_app(
+    settings: Settings, plan: Plan, *, web_port: int | None = None, published: DefinitionsVersion | None = None
+) -> App:
+    """The worker's app. ``web_port`` wins over the settings; 0: any free one.
+
+    ``published`` are the newest definitions on the control topic: they are compiled here, before the first shard opens.
+    """
     port = settings.web.port if web_port is None else web_port
+    metrics = Metrics()
+    plans = LivePlans(settings, metrics)
     app = build_app(
-        wire(settings, plan),
+        wire(settings, plan, plans),
+        metrics=metrics,
         session_timeout=settings.batch.session_timeout / 1000,
         web_host=settings.web.host,
         web_port=port or _free_port(settings.web.host),
     )
-    training = bootstrap.trainer_settings(settings, plan)
-    if training is not None:
-        keeper = TrainerKeeper(settings, training)
-        app.shards.on_opened.append(keeper.opened)
-        app.shards.on_lost.append(keeper.lost)
+    host = app.shards
+    plans.crashed = host.crash
+    plans.on_ready.append(host.look_again)
+    host.on_stop.append(plans.stop)
+    if published is not None:
+        plans.load(published)
+    for name, make in (("trainer of the clusters", make_trainer), ("learner of the cuts", make_cuts_learner)):
+        keeper = Keeper(name, partial(_learner, make, settings, host))
+        host.on_opened.append(keeper.opened)
+        host.on_adopted.append(keeper.changed)
+        host.on_lost.append(keeper.lost)
     return app
 
 
-def wire(settings: Settings, plan: Plan) -> Wiring:
-    """What the settings say, for shards of this plan."""
+def _learner(
+    make: MakeLearner, settings: Settings, host: ShardHost, on_failure: Callable[[BaseException], None]
+) -> Learner | None:
+    """What learns by the definitions that shard 0 goes by now."""
+    shard = host.runners[0].shard if 0 in host.runners else None
+    return None if shard is None else make(settings, shard.plan, on_failure)
+
+
+def wire(settings: Settings, plan: Plan, plans: LivePlans) -> Wiring:
+    """What the settings say, for shards that begin with this plan and go on with published ones."""
     topics, batch = settings.topics, settings.batch
-    layout = layout_of(plan.vector)
 
     def rule_of(topic: str) -> Rule:
         output = settings.output(topic)
         return Rule(output.max_age, frozenset(output.causes))
 
-    def encode_vector(instant_ms: int, vector: NDArray[np.float64]) -> tuple[bytes, list[tuple[str, bytes]]]:
-        return encode_value(vector), encode_headers(instant_ms, layout)
+    def encode_vector(shard: Any, instant_ms: int, vector: NDArray[np.float64]) -> tuple[bytes, Headers]:
+        return encode_value(vector), encode_headers(instant_ms, layout_of(shard.plan.vector))
 
     return Wiring(
         app_id=settings.app.id,
@@ -66,8 +93,11 @@ def wire(settings: Settings, plan: Plan) -> Wiring:
         vectors=topics.vectors,
         rekeyed=topics.rekeyed,
         output_prefix=settings.app.output_prefix,
-        make_shard=lambda partition, sources: bootstrap.make_shard(settings, plan, partition, sources),
-        decoder=bootstrap.make_decoder(settings, plan),
+        make_shard=lambda partition, sources: bootstrap.make_shard(settings, plan, partition, sources, plans=plans),
+        decoder=plans.decoder_of(plan),
+        decoder_of=lambda shard: plans.decoder_of(shard.plan),
+        summaries=topics.summaries,
+        make_summary=lambda: partial(_summary, Pace(settings.cuts.every), settings.cuts.lead),
         client_options=client_options(settings),
         consumer_options=consumer_options(settings),
         producer_options=producer_options(settings),
@@ -81,49 +111,20 @@ def wire(settings: Settings, plan: Plan) -> Wiring:
     )
 
 
-class TrainerKeeper:
-    """Runs the trainer of the clusters while this worker owns shard 0, so that the group has one."""
+def _summary(pace: Pace, lead: int, shard: Any) -> Summary | None:
+    """What tells of a shard's customers, where it is due."""
+    if not pace.due(shard):
+        return None
 
-    def __init__(self, settings: Settings, training: TrainerSettings) -> None:
-        self._training = training
-        self._service = ServiceSettings(
-            settings.app.id,
-            settings.topics.vectors,
-            settings.topics.control,
-            consumer_options(settings),
-            producer_options(settings),
-            lead_ms=settings.clusters.lead,
-            share=settings.clusters.share,
-            transaction_seconds=settings.batch.transaction_timeout / 1000,
-        )
-        self._task: asyncio.Task[None] | None = None
+    def take() -> tuple[bytes, bytes]:
+        summary = tell(shard, lead)
+        return key_of(summary), summary.encode()
 
-    def opened(self, partition: int) -> None:
-        """A shard of this worker is ready."""
-        if partition == 0 and self._task is None:
-            self._task = asyncio.create_task(self._keep(), name="trainer")
-
-    def lost(self, partition: int) -> None:
-        """A shard has gone to another worker."""
-        if partition == 0 and self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    async def _keep(self) -> None:
-        while True:
-            failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-            service = TrainerService(self._service, self._training, failed.set_result)
-            await service.start()
-            try:
-                error = await failed
-            finally:
-                await service.stop()
-            log.warning("the trainer of the clusters ended (%s) and starts again in %.0f s", error, TRAINER_PAUSE)
-            await asyncio.sleep(TRAINER_PAUSE)
+    return take
 
 
 def _free_port(host: str) -> int:
+    """A port that nobody uses now: Faust must know the port before it listens."""
     with socket.socket() as probe:
         probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])

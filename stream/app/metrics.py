@@ -67,6 +67,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("rows_restored_total", "counter", (), "Changelog records read back into shards."),
     Metric("opening_seconds", "histogram", (), "From the start of a shard's opening to ready.", _SECONDS),
     Metric("shards", "gauge", ("state",), "Shards of this worker, by state."),
+    Metric("definitions_refused_total", "counter", (), "Published definitions that have mistakes: never adopted."),
     Metric("records_lost_total", "counter", ("topic",), "Records that Kafka deleted before they were read."),
 )
 
@@ -101,6 +102,7 @@ class Metrics:
         self.rows_restored = cast(Counter, made["rows_restored_total"])
         self.opening_seconds = cast(Histogram, made["opening_seconds"])
         self.shards = cast(Gauge, made["shards"])
+        self.definitions_refused = cast(Counter, made["definitions_refused_total"])
         self.records_lost = cast(Counter, made["records_lost_total"])
 
     def committed(self, step: Step, kept_back: KeptBack, step_seconds: float, commit_seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from stream.app.ports import DeadLetter, Step
+from stream.app.ports import DeadLetter, Shard, Step
 from stream.app.wiring import Rule, Wiring
 from stream.events.decode import ORIGIN
 from stream.kafka.transaction import Payload, Row
@@ -17,8 +17,8 @@ MAX_DEAD_VALUE = 500_000
 KeptBack = Counter[tuple[str, str]]
 
 
-def payload(step: Step, wiring: Wiring, now_ms: int | None) -> tuple[Payload, KeptBack]:
-    """The records and offsets of one transaction, and what the rules of the outputs kept back.
+def payload(step: Step, wiring: Wiring, now_ms: int | None, shard: Shard | None = None) -> tuple[Payload, KeptBack]:
+    """The records and offsets of one transaction of a shard, and what the rules of the outputs kept back.
 
     Committed are the offsets of the group's topics only: the cursors of the others are in the shard's own row.
     """
@@ -27,7 +27,7 @@ def payload(step: Step, wiring: Wiring, now_ms: int | None) -> tuple[Payload, Ke
     _add(out, wiring.customers, ((key, value, []) for key, value in step.customers))
     _add(out, wiring.changelog, ((key, value, []) for key, value in step.rows))
     _add(out, wiring.dead_letters, (_dead_letter(dead) for dead in step.dead))
-    _add(out, wiring.vectors, _vectors(step, wiring))
+    _add(out, wiring.vectors, _vectors(step, shard, wiring))
     for event in step.rekeyed:
         row = (event.key, event.value, [(ORIGIN, event.origin.encode())])
         out.placed.setdefault((wiring.rekeyed, event.partition), []).append(row)
@@ -73,7 +73,7 @@ def _dead_letter(dead: DeadLetter) -> Row:
     return dead.key, value, headers
 
 
-def _vectors(step: Step, wiring: Wiring) -> Iterator[Row]:
+def _vectors(step: Step, shard: Shard | None, wiring: Wiring) -> Iterator[Row]:
     if step.vectors is not None:
         for key, instant, vector in zip(step.vector_keys, step.vector_instants, step.vectors, strict=True):
-            yield key, *wiring.encode_vector(instant, vector)
+            yield key, *wiring.encode_vector(shard, instant, vector)

@@ -133,10 +133,15 @@ class Step(Protocol):
 
 
 class Shard(Protocol):
-    """All that one partition owns, in memory. See `stream.engine.shard.Shard` for the rules."""
+    """All that one partition owns, in memory. See `stream.engine.shard.Shard` for the rules.
+
+    ``plan`` is another object after the definitions have changed.
+    """
 
     @property
     def clock_ms(self) -> int | None: ...
+    @property
+    def plan(self) -> Any: ...
     def restore(self, keys: list[bytes], values: list[bytes | None]) -> None: ...
     def restored(self) -> None: ...
     def next_offset(self, source: Source) -> int | None: ...
@@ -159,3 +164,7 @@ class Decoder(Protocol):
 
 #: builds an empty shard of one partition over all its sources
 MakeShard = Callable[[int, list[Source]], Shard]
+#: key and value of a record with what a shard tells of its customers; takes as long as looking at all of them does
+Summary = Callable[[], tuple[bytes, bytes]]
+#: makes, for a shard that opens, what says after each step whether a summary is due
+MakeSummary = Callable[[], Callable[[Shard], Summary | None]]

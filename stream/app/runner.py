@@ -6,7 +6,8 @@ import asyncio
 import enum
 import logging
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from stream.app import outputs
-from stream.app.ports import Shard, Source, Step
+from stream.app.ports import Shard, Source, Step, Summary
 from stream.kafka.fetch import End, Fetched
 from stream.kafka.restore import RestoreStalledError
-from stream.kafka.transaction import ShardProducer, TransactionError
+from stream.kafka.transaction import Payload, ShardProducer, TransactionError
 
 if TYPE_CHECKING:
     from stream.app.shards import ShardHost
@@ -58,6 +59,8 @@ class ShardRunner:
         self._wiring = host.wiring
         self._producer: ShardProducer | None = None
         self._kept_position: int | None = None
+        self._plan: Any = None
+        self._summary: Callable[[Shard], Summary | None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._ends: dict[TopicPartition, End] = {}
@@ -174,6 +177,9 @@ class ShardRunner:
     def opened(self, shard: Shard, changelog_position: int, offsets: Mapping[Source, int]) -> None:
         """The rows are those that are committed, and every source has its place."""
         self.shard = shard
+        self._plan = shard.plan
+        make = self._wiring.make_summary
+        self._summary = make() if make is not None else None
         self._kept_position = changelog_position
         self.committed = dict(offsets)
         self._ends.clear()
@@ -195,7 +201,7 @@ class ShardRunner:
             return
         self._gap_since.pop(tp, None)
         if fetched.hi > expected:
-            self.take_batch(tp, self._host.decode(tp, fetched))
+            self.take_batch(tp, self._host.decode(tp, fetched, self.shard))
         if fetched.end is not None:
             self.prove(tp, fetched.end)
 
@@ -227,6 +233,10 @@ class ShardRunner:
     def has_enough(self, tp: TopicPartition) -> bool:
         """Whether so many records of a source wait here that no more should be read."""
         return self.state is State.READY and tp in self._crowded
+
+    def look_again(self) -> None:
+        """What the shard waits for, other than records, may have come."""
+        self._wake.set()
 
     def is_blocked_by(self, topics: frozenset[str]) -> bool:
         """Whether the next record waits for one of these topics."""
@@ -287,13 +297,18 @@ class ShardRunner:
         wall_ms = int(time.time() * 1000) if self._wiring.wall_clock else None
         began = time.monotonic()
         step = shard.step(self._wiring.max_records, wall_ms)
-        if step is None:
-            return False
-        self._host.pacer.took()
         stepped = time.monotonic()
-        await self._commit(step, stepped - began, self._producer)
+        due = None if self._summary is None else self._summary(shard)
+        if step is None and due is None:
+            return False
+        summary = None if due is None else await asyncio.to_thread(due)
+        self._host.pacer.took()
+        await self._commit(shard, step, summary, stepped - began)
         for tp in list(self._crowded):
             self._mind_crowd(tp, shard)
+        if shard.plan is not self._plan:
+            self._plan = shard.plan
+            self._host.adopted(self.partition)
         return True
 
     def _pass_on_ends(self, shard: Shard) -> None:
@@ -305,17 +320,25 @@ class ShardRunner:
             if expected >= end.position:
                 del self._ends[tp]
 
-    async def _commit(self, step: Step, step_seconds: float, producer: ShardProducer | None) -> None:
-        if producer is None:
+    async def _commit(
+        self, shard: Shard, step: Step | None, summary: tuple[bytes, bytes] | None, step_seconds: float
+    ) -> None:
+        """Write a step, what the shard tells of its customers, or both."""
+        if self._producer is None:
             raise TransactionError("the shard has no producer")
-        payload, kept_back = outputs.payload(step, self._wiring, self._clock())
+        payload, kept_back = (
+            outputs.payload(step, self._wiring, self._clock(), shard) if step is not None else (Payload(), Counter())
+        )
+        if summary is not None:
+            payload.add(self._wiring.summaries, [(*summary, [])])
         began = time.monotonic()
-        ends = await producer.transact(payload)
+        ends = await self._producer.transact(payload)
         self._last_commit = time.monotonic()
         self._failures = 0
         self._kept_position = max(ends.get(self._wiring.changelog, 0), self._kept_position or 0)
-        self.committed.update(step.offsets)
-        self._host.metrics.committed(step, kept_back, step_seconds, self._last_commit - began)
+        if step is not None:
+            self.committed.update(step.offsets)
+            self._host.metrics.committed(step, kept_back, step_seconds, self._last_commit - began)
 
     def _clock(self) -> int | None:
         """Now, as far as the age of a change goes: the wall clock, or the shard's own where time is compressed."""

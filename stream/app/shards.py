@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
@@ -73,7 +73,10 @@ class ShardHost:
             self.crash,
         )
         self.on_opened: list[Callable[[int], None]] = []
+        self.on_adopted: list[Callable[[int], None]] = []
         self.on_lost: list[Callable[[int], None]] = []
+        #: what ends with the worker
+        self.on_stop: list[Callable[[], Awaitable[None]]] = []
         #: whether the group has given this worker an assignment, and not yet taken it back
         self.joined = False
         self._app: App | None = None
@@ -92,6 +95,8 @@ class ShardHost:
         for partition in list(self.runners):
             self._forget(partition)
         await self.broadcast.stop()
+        for stop in self.on_stop:
+            await stop()
 
     def crash(self, error: BaseException) -> None:
         """End the worker: going on would lose events, or apply them twice."""
@@ -151,6 +156,16 @@ class ShardHost:
         if len(self.ready()) == len(self.runners):
             log.info("all %d shards ready", len(self.runners))
 
+    def adopted(self, partition: int) -> None:
+        """A shard goes by other definitions now."""
+        for adopted in self.on_adopted:
+            adopted(partition)
+
+    def look_again(self) -> None:
+        """What shards wait for, other than records, may have come."""
+        for runner in self.runners.values():
+            runner.look_again()
+
     def rejoin(self) -> None:
         """Ask the group for a new assignment, which opens every shard again."""
         self.thread.rejoin()
@@ -195,9 +210,11 @@ class ShardHost:
         log.error("%s/%d: records %d..%d were deleted before they were read", *tp, known, beginning - 1)
         self.metrics.records_lost.labels(tp.topic).inc(beginning - known)
 
-    def decode(self, tp: TopicPartition, fetched: Fetched) -> Batch:
-        """What was fetched, as shards take it."""
-        batch = self.wiring.decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
+    def decode(self, tp: TopicPartition, fetched: Fetched, shard: Shard | None = None) -> Batch:
+        """What was fetched, as shards take it; for one shard, as it takes it now."""
+        wiring = self.wiring
+        decoder = wiring.decoder_of(shard) if shard is not None and wiring.decoder_of is not None else wiring.decoder
+        batch = decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
         batch.at_ms = fetched.at_ms
         return batch
 

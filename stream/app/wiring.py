@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.app.ports import Decoder, MakeShard
+from stream.app.ports import Decoder, MakeShard, MakeSummary, Shard
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ def everything(topic: str) -> Rule:
     return Rule(None, frozenset({"event", "deadline", "definition", "model"}))
 
 
-def no_vectors(instant_ms: int, vector: NDArray[np.float64]) -> tuple[bytes, list[tuple[str, bytes]]]:
+def no_vectors(
+    shard: Shard | None, instant_ms: int, vector: NDArray[np.float64]
+) -> tuple[bytes, list[tuple[str, bytes]]]:
     """For shards that sample no vectors."""
     raise NotImplementedError("this app samples no vectors")
 
@@ -56,8 +58,16 @@ class Wiring:
     consumer_options: Mapping[str, Any] = field(default_factory=dict)
     producer_options: Mapping[str, Any] = field(default_factory=dict)
     rule_of: Callable[[str], Rule] = everything
-    #: value and headers of a record with a feature vector, from its instant in ms and the vector
-    encode_vector: Callable[[int, NDArray[np.float64]], tuple[bytes, list[tuple[str, bytes]]]] = no_vectors
+    #: value and headers of a record with a feature vector, from its shard, its instant in ms and the vector
+    encode_vector: Callable[[Shard | None, int, NDArray[np.float64]], tuple[bytes, list[tuple[str, bytes]]]] = (
+        no_vectors
+    )
+    #: what decodes for a shard as it is now, where that is not the same decoder for all
+    decoder_of: Callable[[Shard], Decoder] | None = None
+    #: topic of what shards tell of their customers for cuts by share
+    summaries: str = ""
+    #: makes what says, for one shard, when its summaries are due
+    make_summary: MakeSummary | None = None
     #: whether a topic read to its end counts as the wall clock; otherwise time is what events say
     wall_clock: bool = True
     #: most events in one transaction

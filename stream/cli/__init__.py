@@ -16,6 +16,7 @@ COMMANDS = {
     "deadletters": "deadletters",
     "demo": "demo",
     "load": "load",
+    "publish": "publish",
     "replay": "replay",
     "simulate": "simulate",
     "topics": "topics",

@@ -81,6 +81,11 @@ class Summary:
 @click.option("--sort", is_flag=True, help="Apply in the order of event time; large files are sorted on disk.")
 @click.option("--definitions", type=click.Path(path_type=Path, file_okay=False), help="Folder of definitions.")
 @click.option("--versions", type=click.Path(path_type=Path, dir_okay=False), help="Published versions to use.")
+@click.option(
+    "--cuts",
+    type=click.Choice(["going", "final"]),
+    help="Cuts by share: learned as time goes (cuts.every), or on the whole file, for its end. [default: going]",
+)
 @click.option("--save-versions", metavar="FILE", help="The versions that the replay learned, for --versions.")
 @click.option("--until", type=INSTANT, help="Fire deadlines up to then. [default: the last event's time]")
 @click.option("--out", "out_file", metavar="FILE", help="Segment changes, one CloudEvent a line (- for stdout, .gz).")
@@ -93,6 +98,7 @@ def command(
     sort: bool,
     definitions: Path | None,
     versions: Path | None,
+    cuts: str | None,
     save_versions: str | None,
     until: int | None,
     out_file: str | None,
@@ -103,7 +109,8 @@ def command(
     """Run event files through the engine and show who would have moved, when and why. No broker is needed.
 
     EVENTS are files, plain or .gz: one JSON event a line, as in Kafka, or with --mapping anything else; - is stdin.
-    Clusters are learned as the replay goes, unless --versions names a file of published ones (`segstream versions`).
+    Clusters and cuts by share are learned as the replay goes, unless --versions names a file of published versions
+    (`segstream versions`), which may also hold definitions, in force from their instants on.
     Exit codes: 0, also where some lines were rejected (they are counted and told), 1 where all were, 2 for a mistake in
     what was asked.
     """
@@ -114,11 +121,13 @@ def command(
     _refuse_overlap(
         events, {"--out": out_file, "--snapshot": snapshot, "--summary": summary_file, "--save-versions": save_versions}
     )
+    if cuts is not None and versions is not None:
+        raise UserError("--cuts says how cuts are learned, and with --versions none are: leave one of them out")
     console = Console(stderr=True)
     settings = load_settings(config)
     records = open_records(events, mapping, sort)
     found = read_definitions(definitions or settings.config_dir / "segments")
-    replay = open_replay(settings, found, versions)
+    replay = open_replay(settings, found, versions, cuts_at_end=cuts == "final")
     summary = Summary(Counts())
     began = time.perf_counter()
     with _writing(out_file) as sink:

@@ -9,32 +9,56 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from stream.app.plans import Plans
+    from stream.cluster.control import Version
     from stream.history.record import FileRecord
     from stream.history.replay import Replay
     from stream.plan.definitions import Definitions
     from stream.settings import Settings
 
 
-def open_replay(settings: Settings, found: Definitions, versions: Path | None) -> Replay:
+def open_replay(settings: Settings, found: Definitions, versions: Path | None, *, cuts_at_end: bool = False) -> Replay:
     """A replay of nothing yet, under these definitions; with the published ``versions``, else it learns its own.
+
+    ``cuts_at_end``: cuts by share are learned once, on the whole file, and applied at its end.
 
     Tells on stderr that definitions are compiled: the first time that takes some seconds.
     """
     from stream.app import bootstrap
+    from stream.app.plans import Plans
     from stream.cluster.trainer import Trainer
-    from stream.cluster.versions import read_versions
-    from stream.history.replay import SOURCES, Replay
+    from stream.history.replay import SOURCES, CutsPace, Replay
 
     with Console(stderr=True).status("compiling definitions (the first time takes some seconds)"):
         plan = bootstrap.make_plan(found, settings)
-    shard = bootstrap.make_shard(settings, plan, 0, SOURCES, everyone=True)
-    learning = bootstrap.trainer_settings(settings, plan)
-    trainer = Trainer(learning) if learning is not None and versions is None else None
-    decoder = bootstrap.make_decoder(settings, plan, replay=True)
-    replay = Replay(shard, decoder, trainer=trainer, lead=settings.clusters.lead)
+    plans = Plans(settings, replay=True)
+    shard = bootstrap.make_shard(settings, plan, 0, SOURCES, everyone=True, plans=plans)
     if versions is not None:
-        replay.versions(read_versions(versions))
-    return replay
+        replay = Replay(shard, plans.decoder_of(plan))
+        replay.versions(_checked(plans, versions))
+        return replay
+    learning = bootstrap.trainer_settings(settings, plan)
+    trainer = Trainer(learning) if learning is not None else None
+    cuts = CutsPace() if cuts_at_end else CutsPace(settings.cuts.every, settings.cuts.lead)
+    return Replay(shard, plans.decoder_of(plan), trainer=trainer, lead=settings.clusters.lead, cuts=cuts)
+
+
+def _checked(plans: Plans, file: Path) -> Iterator[Version]:
+    """The versions in a file; definitions with mistakes are left out, as live, and told."""
+    from stream.cluster.versions import read_versions
+    from stream.engine.versions import DefinitionsVersion
+    from stream.plan.problems import DefinitionError
+
+    for version in read_versions(file):
+        if isinstance(version, DefinitionsVersion):
+            try:
+                plans.check(version)
+            except DefinitionError as error:
+                Console(stderr=True).print(
+                    f"version {version.version} of the definitions in {file} has mistakes and is left out:\n{error}"
+                )
+                continue
+        yield version
 
 
 def open_records(events: Sequence[str], mapping: str | None, sort: bool) -> Iterator[FileRecord]:

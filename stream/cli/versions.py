@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import click
 from pydantic import ValidationError
 
-from stream.cluster.control import Published, read_models
+from stream.cluster.control import KINDS, Published, read_published
 from stream.cluster.versions import write_versions
 from stream.errors import UserError
 from stream.kafka.client import consumer_options, quiet_aiokafka
 from stream.kafka.topics import check_topics
 from stream.settings import Kafka, Settings, load_settings
+
+#: The kinds of versions, for people.
+WHAT = {"model": "clusters", "cuts": "cuts", "definitions": "definitions"}
 
 
 @click.command()
@@ -23,16 +27,18 @@ from stream.settings import Kafka, Settings, load_settings
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write, one version a line."
 )
 def command(config: Path | None, broker: str | None, out: Path) -> None:
-    """Write the cluster models published so far to a file.
+    """Write all versions published so far to a file: of definitions, of cuts by share, of clusters.
 
-    `segstream replay --versions FILE` then assigns customers with the same models, at the same instants, as the live
-    system did. The exit code is 1 if a record on the control topic claims to be a model and cannot be read.
+    `segstream replay --versions FILE` then judges customers by the same versions, from the same instants on, as the
+    live system did. The exit code is 1 if a record on the control topic claims to be a version and cannot be read.
     """
     published = asyncio.run(_read(_with_broker(load_settings(config), broker)))
-    write_versions(out, published.models)
-    click.echo(f"{len(published.models)} versions written to {out}", err=True)
+    write_versions(out, published.versions)
+    kinds = Counter(type(version) for version in published.versions)
+    told = ", ".join(f"{kinds[kind]} of {WHAT[name]}" for name, kind in KINDS.items() if kinds[kind])
+    click.echo(f"{len(published.versions)} versions written to {out}{f' ({told})' if told else ''}", err=True)
     if published.broken:
-        raise UserError("left out, as no models: " + "; ".join(published.broken), exit_code=1)
+        raise UserError("left out, as no versions: " + "; ".join(published.broken), exit_code=1)
 
 
 async def _read(settings: Settings) -> Published:
@@ -42,7 +48,7 @@ async def _read(settings: Settings) -> Published:
             f"there is no topic {topic}: create it with `segstream topics`, or mend topics.control", exit_code=1
         )
     with quiet_aiokafka():
-        return await read_models(consumer_options(settings), topic)
+        return await read_published(consumer_options(settings), topic)
 
 
 def _with_broker(settings: Settings, broker: str | None) -> Settings:

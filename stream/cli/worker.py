@@ -6,8 +6,13 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from stream.engine.versions import DefinitionsVersion
+    from stream.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +45,8 @@ def command(
     abort what is being written, and not 0 when the worker cannot start or go on.
     """
     # Imported here: the engine takes a second, and help should not.
-    from stream.app.bootstrap import make_plan
-    from stream.app.definition_files import read_definitions
+    from stream.app.bootstrap import checked, make_plan
+    from stream.app.definition_files import read_texts
     from stream.app.live import create_app
     from stream.app.worker import run_worker, set_up_logging
     from stream.kafka.topics import ensure_topics
@@ -49,13 +54,23 @@ def command(
 
     set_up_logging(log_level.upper())
     settings = load_settings(config, brokers=broker)
-    compiled = read_definitions(definitions or settings.config_dir / "segments")
+    folder = definitions or settings.config_dir / "segments"
+    texts = read_texts(folder)
+    compiled = checked(texts, settings)
     for report in asyncio.run(ensure_topics(settings, compiled.topics())):
         for difference in report.differences:
             log.warning("topic %s: %s", report.spec.name, difference)
+    published = asyncio.run(_published(settings))
+    if published is not None and published.files != {Path(name).name: text for name, text in texts.items()}:
+        log.warning(
+            "the definitions in %s differ from version %d, which was published and is what counts; `segstream publish` "
+            "makes them the next version",
+            folder,
+            published.version,
+        )
     log.info("loading %d dimensions; compiling them takes half a minute where they are new", len(compiled.dimensions))
     plan = make_plan(compiled, settings)
-    app = create_app(settings, plan, web_port=web_port)
+    app = create_app(settings, plan, web_port=web_port, published=published)
     log.info(
         "worker of %s at %s, metrics at http://%s:%d/metrics",
         settings.app.id,
@@ -64,3 +79,21 @@ def command(
         app.conf.web_port,
     )
     sys.exit(run_worker(app))
+
+
+async def _published(settings: Settings) -> DefinitionsVersion | None:
+    """The newest definitions on the control topic that can be read and have no mistakes."""
+    from stream.app.bootstrap import checked
+    from stream.cluster.control import read_published
+    from stream.kafka.client import consumer_options, quiet_aiokafka
+    from stream.plan.problems import DefinitionError
+
+    with quiet_aiokafka():
+        published = await read_published(consumer_options(settings), settings.topics.control)
+    for version in reversed(published.definitions):
+        try:
+            checked(version.files, settings)
+        except DefinitionError:
+            continue  # told, and counted, when the shards come to it
+        return version
+    return None

@@ -1,52 +1,105 @@
-"""Reads the model versions that were published on the control topic."""
+"""Reads what was published on the control topic: versions of definitions, of cuts by share and of clusters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from stream.cluster.model import ClusterModel
+from stream.engine.versions import CutsVersion, DefinitionsVersion
 from stream.kafka.restore import read_changelog
+
+#: Whatever changes how every shard judges from an instant on.
+Version: TypeAlias = ClusterModel | CutsVersion | DefinitionsVersion
+
+#: The `type` of a control record -> what it is read as.
+KINDS: Mapping[str, type[Version]] = {"model": ClusterModel, "cuts": CutsVersion, "definitions": DefinitionsVersion}
+#: The `type` of a control record that tells how late it is.
+CLOCK = "clock"
 
 
 class _Kind(msgspec.Struct):
     type: str
 
 
+def kind_of(data: bytes) -> str:
+    """The type of a control record; ValueError where it has none."""
+    try:
+        return msgspec.json.decode(data, type=_Kind).type
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"a control record must be a JSON object with a 'type': {error}") from error
+
+
+def read_version(data: bytes) -> Version | None:
+    """The version that a control record carries, None for a clock record; ValueError says what is wrong with it."""
+    kind = kind_of(data)
+    if kind == CLOCK:
+        return None
+    if kind not in KINDS:
+        known = ", ".join(sorted((*KINDS, CLOCK)))
+        raise ValueError(f"{kind[:40]!r} is not a type of control record: known are {known}")
+    return KINDS[kind].from_json(data)
+
+
+def chain_of(version: Version) -> str:
+    """What a version is the successor of others in: the definitions, the cuts, or a dimension's clusters."""
+    if isinstance(version, ClusterModel):
+        return version.dimension
+    return "the definitions" if isinstance(version, DefinitionsVersion) else "the cuts"
+
+
 @dataclass
 class Published:
-    """What a control topic holds of models.
+    """What a control topic holds of versions.
 
     Parameters
     ----------
-    models
+    versions
         In the order of the topic.
     broken
-        One sentence for each record that claims to be a model and is none, or is no JSON at all.
+        One sentence for each record that claims to be a version and is none, or is no JSON at all.
     """
 
-    models: list[ClusterModel] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
     def newest(self, dimension: str) -> ClusterModel | None:
-        """The highest version of a dimension, or None."""
-        of_dimension = (model for model in self.models if model.dimension == dimension)
-        return max(of_dimension, key=lambda model: model.version, default=None)
+        """The highest version of a dimension's clusters, or None."""
+        models = (v for v in self.versions if isinstance(v, ClusterModel) and v.dimension == dimension)
+        return max(models, key=lambda model: model.version, default=None)
+
+    @property
+    def cuts(self) -> CutsVersion | None:
+        """The highest version of the cuts, or None."""
+        return max(
+            (v for v in self.versions if isinstance(v, CutsVersion)), key=lambda cuts: cuts.version, default=None
+        )
+
+    @property
+    def definitions(self) -> list[DefinitionsVersion]:
+        """The versions of the definitions, rising as shards take them: a number that does not rise is passed over."""
+        found: list[DefinitionsVersion] = []
+        for version in self.versions:
+            if isinstance(version, DefinitionsVersion) and (not found or version.version > found[-1].version):
+                found.append(version)
+        return found
 
     def add(self, place: str, value: bytes | None) -> None:
-        """Take one record; those of another type (clocks, definitions) are not for us."""
+        """Take one record; clocks are not for us."""
         try:
-            if msgspec.json.decode(value or b"", type=_Kind).type == "model":
-                self.models.append(ClusterModel.from_json(value or b""))
-        except (msgspec.DecodeError, ValueError) as error:
+            version = read_version(value or b"")
+        except ValueError as error:
             self.broken.append(f"{place}: {error}")
+        else:
+            if version is not None:
+                self.versions.append(version)
 
 
-async def read_models(options: Mapping[str, Any], topic: str) -> Published:
-    """All models on the control topic (one partition) that are committed now; ``options`` are aiokafka's."""
+async def read_published(options: Mapping[str, Any], topic: str) -> Published:
+    """All versions on the control topic (one partition) that are committed now; ``options`` are aiokafka's."""
     published = Published()
 
     def take(records: Sequence[Any]) -> None:

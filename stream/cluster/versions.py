@@ -5,42 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from stream.cluster.model import ClusterModel
+from stream.cluster.control import Version, chain_of, read_version
 from stream.errors import UserError
 
 
-def write_versions(path: Path, models: Iterable[ClusterModel]) -> None:
-    """Write models as JSONL."""
+def write_versions(path: Path, versions: Iterable[Version]) -> None:
+    """Write versions of every kind as JSONL."""
     try:
-        path.write_bytes(b"".join(model.to_json() + b"\n" for model in models))
+        path.write_bytes(b"".join(version.to_json() + b"\n" for version in versions))
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def read_versions(path: Path) -> list[ClusterModel]:
-    """The models of such a file, in its order; a `UserError` names the line that is wrong.
+def read_versions(path: Path) -> list[Version]:
+    """The versions of such a file, in its order; a `UserError` names the line that is wrong.
 
-    Within a dimension both version and effective instant must rise from line to line.
+    Both number and effective instant must rise from line to line: among the definitions, among the cuts, and among the
+    clusters of a dimension.
     """
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    models: list[ClusterModel] = []
-    latest: dict[str, ClusterModel] = {}
+    versions: list[Version] = []
+    latest: dict[str, Version] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            model = ClusterModel.from_json(line)
+            version = read_version(line)
         except ValueError as error:
             raise UserError(f"{path}:{number}: {error}") from error
-        before = latest.get(model.dimension)
-        if before is not None and (model.version <= before.version or model.effective <= before.effective):
+        if version is None:
+            raise UserError(f"{path}:{number}: this is a clock record, not a version: remove the line")
+        before = latest.get(chain_of(version))
+        if before is not None and (version.version <= before.version or version.effective <= before.effective):
             raise UserError(
-                f"{path}:{number}: version {model.version} of {model.dimension} does not come after version "
+                f"{path}:{number}: version {version.version} of {chain_of(version)} does not come after version "
                 f"{before.version} before it: keep the order in which `segstream versions` wrote them"
             )
-        latest[model.dimension] = model
-        models.append(model)
-    return models
+        latest[chain_of(version)] = version
+        versions.append(version)
+    return versions

@@ -40,8 +40,7 @@ def merge(summaries: Iterable[Summary]) -> Summary:
     values = np.concatenate([part.values for part in parts]) if parts else np.zeros(0)
     counts = np.concatenate([part.counts for part in parts]) if parts else np.zeros(0, np.int64)
     found, inverse = np.unique(values, return_inverse=True)
-    total = np.zeros(len(found), np.int64)
-    np.add.at(total, inverse, counts)
+    total = np.bincount(inverse, counts, len(found)).astype(np.int64)
     return Summary(found, total, sum(part.slack for part in parts))
 
 

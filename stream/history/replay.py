@@ -8,18 +8,22 @@ the greatest instant so far, so that late lines are late here as they would be t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from stream.cluster.model import ClusterModel
+from stream.cluster.control import Version
 from stream.cluster.trainer import Trainer
+from stream.cuts.measuring import measure
+from stream.cuts.merge import learn
+from stream.cuts.summary import summarize_shard
 from stream.engine.merge import Source
 from stream.engine.output import Output
 from stream.engine.shard import Shard
+from stream.engine.versions import CutsVersion
 from stream.events.batch import CONTROL, Batch
 from stream.events.decode import Decoder
 from stream.features.base import NEVER
@@ -33,35 +37,105 @@ CHUNK = 8192
 SOURCES: list[Source] = [(topic, 0) for topic in (*TOPICS, CONTROL_TOPIC)]
 
 
-class Replay:
-    """Feeds a shard from records; ``trainer`` learns models as it goes, ``lead`` ms ahead of their effect."""
+@dataclass(frozen=True)
+class CutsPace:
+    """When a replay learns cuts by share: at each multiple of ``every`` ms that time passes, in force ``lead`` ms
+    later; ``every`` None: once, on the whole file, in force at its end."""
 
-    def __init__(self, shard: Shard, decoder: Decoder, *, trainer: Trainer | None = None, lead: int = 0) -> None:
-        self.shard, self.decoder, self.trainer, self.lead = shard, decoder, trainer, lead
+    every: int | None = None
+    lead: int = 0
+
+
+class Replay:
+    """Feeds a shard from records.
+
+    Parameters
+    ----------
+    shard, decoder
+        Of all customers, and for its plan.
+    trainer, lead
+        What learns clusters as it goes; its versions take effect ``lead`` ms after what they are learned from.
+    cuts
+        When cuts by share are learned; None: never.
+    """
+
+    def __init__(
+        self,
+        shard: Shard,
+        decoder: Decoder,
+        *,
+        trainer: Trainer | None = None,
+        lead: int = 0,
+        cuts: CutsPace | None = None,
+    ) -> None:
+        self.shard, self.decoder, self.trainer, self.lead, self.cuts = shard, decoder, trainer, lead, cuts
         self.latest = NEVER
-        #: The versions that the trainer published.
-        self.learned: list[ClusterModel] = []
+        #: The versions that were learned, in the order in which they were published.
+        self.learned: list[Version] = []
+        self.newest_cuts: CutsVersion | None = None
         for source in SOURCES:
             shard.start(source, 0)
 
-    def versions(self, models: Iterable[ClusterModel]) -> None:
-        """Models that are known from the beginning."""
-        for model in models:
-            self._control(NEVER, model)
+    def versions(self, versions: Iterable[Version]) -> None:
+        """Versions that are known from the beginning."""
+        for version in versions:
+            self._control(NEVER, version)
 
     def run(self, records: Iterable[FileRecord], until: int | None) -> Iterator[Output]:
         """All steps: the records, then the clock moved to ``until`` (None: the last event's instant)."""
         remaining = iter(records)
         while chunk := list(islice(remaining, CHUNK)):
-            self._offer(chunk if until is None else [_within(record, until) for record in chunk])
-            self.shard.merge.known_until(self.latest)
-            yield from self._steps()
+            for part, boundary in self._parts(chunk if until is None else [_within(record, until) for record in chunk]):
+                if boundary is not None:
+                    yield from self._cut(boundary, boundary + (self.cuts.lead if self.cuts else 0))
+                self._offer(part)
+                self.shard.merge.known_until(self.latest)
+                yield from self._steps()
         end = until if until is not None else self.latest
         if end != NEVER:
+            if self.cuts is not None and self.cuts.every is None:
+                end = max(end, self.latest + 1)  # a version takes effect later than all that was known before it
+                yield from self._cut(end - 1, end)
             self._control(end, None)
         for source in SOURCES:
             self.shard.prove(source, self.shard.expected(source), 0)
         yield from self._steps()
+
+    def _parts(self, chunk: list[FileRecord]) -> Iterator[tuple[list[FileRecord], int | None]]:
+        """The chunk, cut where time passes a multiple of the pace; each part with the last multiple before it."""
+        every = self.cuts.every if self.cuts is not None and self.shard.plan.cuts else None
+        if every is None:
+            yield chunk, None
+            return
+        instants = [NEVER if record.timestamp_ms is None else record.timestamp_ms for record in chunk]
+        progress = np.maximum.accumulate(np.maximum(instants, self.latest))
+        # What lies on a multiple belongs before it: cuts are taken of all that happened until then.
+        passed = (progress - 1) // every
+        before = (self.latest - 1) // every if self.latest != NEVER else passed[0]
+        starts = np.flatnonzero(np.diff(passed, prepend=before) > 0).tolist()
+        for start, stop in pairwise([0, *starts, len(chunk)]):
+            if start < stop:
+                yield chunk[start:stop], int(passed[start]) * every if start in starts else None
+
+    def _cut(self, at: int, effective: int) -> Iterator[Output]:
+        """Learn cuts of what all customers are at ``at``, in force from ``effective`` on."""
+        if not self.shard.plan.cuts:
+            return
+        self.latest = max(self.latest, at)
+        self._control(at, None)
+        self.shard.merge.known_until(at + 1)
+        yield from self._steps()
+        plan = self.shard.plan
+        found = learn([summarize_shard(0, at, plan.measures, plan.cuts, measure(self.shard, effective))])
+        newest = self.newest_cuts
+        if found is None or (newest is not None and newest.cuts == found.cuts):
+            return
+        self.newest_cuts = found.version(1 if newest is None else newest.version + 1, effective)
+        self._publish(self.newest_cuts)
+
+    def _publish(self, version: Version) -> None:
+        self.learned.append(version)
+        self._control(NEVER, version)
 
     def _offer(self, chunk: list[FileRecord]) -> None:
         topics = np.array([TOPICS.index(record.topic) for record in chunk])
@@ -98,14 +172,13 @@ class Replay:
                 effective = max(out.vector_instants[:at]) + self.lead
                 model = self.trainer.snapshot(effective, {0: self.trainer.learned})
                 if model is not None:
-                    self.learned.append(model)
-                    self._control(NEVER, model)
+                    self._publish(model)
 
-    def _control(self, instant: int, model: ClusterModel | None) -> None:
+    def _control(self, instant: int, version: Version | None) -> None:
         source = (CONTROL_TOPIC, 0)
         lo = self.shard.expected(source)
         batch = self.decoder.decode(CONTROL_TOPIC, 0, [], lo, lo + 1)
-        self.shard.offer(_control_batch(batch, lo, instant, model))
+        self.shard.offer(_control_batch(batch, lo, instant, version))
 
 
 def _within(record: FileRecord, until: int) -> FileRecord:
@@ -114,7 +187,7 @@ def _within(record: FileRecord, until: int) -> FileRecord:
     return msgspec.structs.replace(record, problem="after-until", detail="later than --until") if late else record
 
 
-def _control_batch(empty: Batch, lo: int, instant: int, model: ClusterModel | None) -> Batch:
+def _control_batch(empty: Batch, lo: int, instant: int, version: Version | None) -> Batch:
     """A batch of one control record."""
     return replace(
         empty,
@@ -131,5 +204,5 @@ def _control_batch(empty: Batch, lo: int, instant: int, model: ClusterModel | No
         offers=np.full(1, NEVER),
         timestamps=np.zeros(1, np.int64),
         keys=None,
-        controls={0: model},
+        controls={0: version},
     )

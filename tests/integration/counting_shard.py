@@ -84,6 +84,7 @@ class CountingShard:
         self.counts: dict[bytes, int] = {}
         self.proofs: dict[Source, tuple[int, int]] = {}
         self.clock_ms: int | None = None
+        self.plan = None
         self._sources = list(sources)
         self._by = by
         self._own: dict[Source, int] = {}

@@ -12,9 +12,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from numpy.typing import NDArray
 
-from stream.cluster.control import Published, read_models
+from stream.cluster.control import Published, read_published
+from stream.cluster.learner import LearnerSettings
 from stream.cluster.model import ClusterModel
-from stream.cluster.service import ServiceSettings, TrainerService
+from stream.cluster.service import TrainerService
 from stream.cluster.trainer import Trainer, TrainerSettings
 from stream.cluster.wire import encode_headers, encode_value, layout_of
 from stream.kafka.transaction import TransactionError
@@ -47,11 +48,11 @@ def undisturbed(count: int) -> list[ClusterModel]:
 class Bench:
     """One application's topics, and what its trainers reported."""
 
-    settings: ServiceSettings
+    settings: LearnerSettings
     failures: list[BaseException] = field(default_factory=list)
 
     def service(self, training: TrainerSettings = TRAINING) -> TrainerService:
-        return TrainerService(self.settings, training, self.failures.append)
+        return TrainerService(self.settings, training, self.failures.append, share=1.0)
 
     async def send(self, lo: int, hi: int) -> None:
         """The vectors of ``ROWS`` from ``lo`` to before ``hi``, in order."""
@@ -61,7 +62,7 @@ class Bench:
             for number in range(lo, hi):
                 headers = encode_headers(START_MS + number, layout_of(TRAINING.features))
                 await producer.send(
-                    self.settings.vectors, encode_value(ROWS[number]), key=b"c%d" % number, headers=headers, partition=0
+                    self.settings.source, encode_value(ROWS[number]), key=b"c%d" % number, headers=headers, partition=0
                 )
             await producer.flush()
         finally:
@@ -76,17 +77,17 @@ class Bench:
             await producer.stop()
 
     async def published(self) -> Published:
-        return await read_models(self.settings.consumer, self.settings.control)
+        return await read_published(self.settings.consumer, self.settings.control)
 
 
 async def bench(broker: str, name: str) -> Bench:
     """New topics on the broker."""
     client = {"bootstrap_servers": broker}
-    settings = ServiceSettings(name, f"{name}-vectors", f"{name}-control", client, client, lead_ms=LEAD_MS, share=1.0)
+    settings = LearnerSettings(name, f"{name}-vectors", f"{name}-control", client, client, lead_ms=LEAD_MS)
     admin = AIOKafkaAdminClient(**client)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, 1, 1) for topic in (settings.vectors, settings.control)])
+        await admin.create_topics([NewTopic(topic, 1, 1) for topic in (settings.source, settings.control)])
     finally:
         await admin.close()
     return Bench(settings)
@@ -118,7 +119,7 @@ def test_a_second_trainer_takes_over_and_the_first_is_fenced(broker: str, unique
         await older.stop()
         assert [type(failure) for failure in at.failures] == [TransactionError]
         assert (older.counts.published, younger.counts.published) == (2, 4)
-        assert (await at.published()).models == undisturbed(700)
+        assert (await at.published()).versions == undisturbed(700)
 
     asyncio.run(scenario())
 
@@ -134,7 +135,7 @@ def test_stops_and_starts_leave_no_mark_on_the_versions(broker: str, unique: str
             await until(lambda service=service, expected=expected: service.counts.version == expected)  # type: ignore[misc]
             await service.stop()
         assert at.failures == []
-        assert (await at.published()).models == undisturbed(1_000)
+        assert (await at.published()).versions == undisturbed(1_000)
 
     asyncio.run(scenario())
 
@@ -144,7 +145,7 @@ def test_what_is_no_vector_and_what_is_no_model_stop_nothing(broker: str, unique
         at = await bench(broker, unique)
         for value in (b"{", b'{"type":"model"}', b'{"type":"clock","timestamp":"2026-01-31T09:15:02Z"}'):
             await at.send_raw(at.settings.control, value)
-        await at.send_raw(at.settings.vectors, b"no vector")
+        await at.send_raw(at.settings.source, b"no vector")
         await at.send(0, 150)
         service = at.service()
         await service.start()
@@ -152,7 +153,7 @@ def test_what_is_no_vector_and_what_is_no_model_stop_nothing(broker: str, unique
         await service.stop()
         published = await at.published()
         assert service.counts.skipped == 1
-        assert [model.cursor for model in published.models] == [{0: 151}]
+        assert [model.cursor for model in published.versions if isinstance(model, ClusterModel)] == [{0: 151}]
         assert len(published.broken) == 2
         assert at.failures == []
 
@@ -184,7 +185,7 @@ def test_a_broker_that_is_not_there_is_reported_to_the_owner(unique: str) -> Non
     async def scenario() -> None:
         client = {"bootstrap_servers": "127.0.0.1:1"}
         failures: list[BaseException] = []
-        service = TrainerService(ServiceSettings(unique, "v", "c", client, client), TRAINING, failures.append)
+        service = TrainerService(LearnerSettings(unique, "v", "c", client, client), TRAINING, failures.append)
         await service.start()
         await until(lambda: bool(failures))
         await service.stop()

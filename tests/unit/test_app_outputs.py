@@ -94,7 +94,7 @@ def wiring(rule_of: Callable[[str], Rule] = everything) -> Wiring:
         decoder=never,  # type: ignore[arg-type]
         client_options={},
         rule_of=rule_of,
-        encode_vector=lambda instant, vector: (vector.tobytes(), [("instant", b"%d" % instant)]),
+        encode_vector=lambda shard, instant, vector: (vector.tobytes(), [("instant", b"%d" % instant)]),
     )
 
 

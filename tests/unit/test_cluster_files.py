@@ -92,7 +92,7 @@ def test_other_records_of_the_control_topic_are_passed_over_and_broken_ones_told
     published.add("control[0]@1", b'{"type":"clock","timestamp":"2026-01-31T09:15:02Z"}')
     published.add("control[0]@2", b'{"type":"model","version":1}')
     published.add("control[0]@3", None)
-    assert published.models == []
+    assert published.versions == []
     assert [sentence.split(":")[0] for sentence in published.broken] == ["control[0]@2", "control[0]@3"]
 
 
@@ -105,7 +105,7 @@ def test_a_file_brings_back_the_versions_written(tmp_path: Path) -> None:
 
 def test_mistakes_in_a_file_name_the_line(tmp_path: Path) -> None:
     file = tmp_path / "versions.jsonl"
-    file.write_bytes(model(1, 10).to_json() + b"\n\n{}\n")
+    file.write_bytes(model(1, 10).to_json() + b'\n\n{"type":"model"}\n')
     with pytest.raises(UserError, match=r"versions\.jsonl:3: broken cluster model"):
         read_versions(file)
     with pytest.raises(UserError, match="cannot be read"):

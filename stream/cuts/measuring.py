@@ -1,0 +1,49 @@
+"""When a shard tells of its customers, and what.  Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.cuts.summary import ShardSummary, summarize_shard
+from stream.engine.shard import Shard
+from stream.plan.plan import Plan
+
+
+class Pace:
+    """Says when summaries of a shard are due: each time its clock passes a multiple of ``every`` ms, at the first look,
+    and when its definitions have changed."""
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._plan: Plan | None = None
+        self._passed = 0
+
+    def due(self, shard: Shard) -> bool:
+        """Whether they are due now; then they count as taken."""
+        if not shard.plan.cuts or shard.clock_ms is None:
+            return False
+        passed = shard.clock_ms // self._every
+        if self._plan is shard.plan and passed <= self._passed:
+            return False
+        self._plan, self._passed = shard.plan, passed
+        return True
+
+
+def measure(shard: Shard, now: int) -> NDArray[np.float64]:
+    """Every measure of every customer of a shard (n, measures) as it will be at ``now`` (event time in ms) if nothing
+    happens until then; NaN where the customer does not count."""
+    rows = np.arange(len(shard.rows))
+    into = np.full((len(rows), len(shard.plan.measures)), np.nan)
+    kernels: Any = shard.plan.kernels
+    kernels.measure(shard.rows.table, shard.rows.bags, shard.versions.slots, rows, now, into)
+    return into
+
+
+def tell(shard: Shard, lead: int) -> ShardSummary:
+    """The summaries of a shard, measured for the instant ``lead`` ms from its clock, when cuts learned from them take
+    effect: what grows with time alone is then where it was when it was cut."""
+    clock = shard.clock_ms or 0
+    return summarize_shard(shard.partition, clock, shard.plan.measures, shard.plan.cuts, measure(shard, clock + lead))
