@@ -47,7 +47,9 @@ class Live:
     @property
     def environment(self) -> dict[str, str]:
         """Settings by variables: topics and group named after this application, and the event clock."""
-        topics = {f"SEGSTREAM_TOPICS__{role.upper()}": f"{self.name}-{role}" for role in (*ROLES, "rekeyed")}
+        topics = {
+            f"SEGSTREAM_TOPICS__{role.upper()}": f"{self.name}-{role}" for role in (*ROLES, "rekeyed", "summaries")
+        }
         return {
             **os.environ,
             "SEGSTREAM_CONFIG": str(REPOSITORY / "config"),
