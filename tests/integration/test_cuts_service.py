@@ -1,4 +1,4 @@
-"""The learner of cuts on a real Kafka: whoever runs it, there is one sequence of versions, and none is learned twice."""
+"""The learner of cuts on a real Kafka: whoever runs it, there is one sequence of versions, none learned twice."""
 
 from __future__ import annotations
 
@@ -54,25 +54,22 @@ def test_versions_follow_the_summaries_and_a_successor_goes_on(broker: str, uniq
 
     async def run() -> None:
         where = await where_to(broker, unique)
-        failures: list[BaseException] = []
-        older = CutsService(where, 2, failures.append)
+        failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        older = CutsService(where, 2, failed.set_result)
         await older.start()
         await tell(where, 0, 1_000, 1, 2)
         await tell(where, 1, 1_200, 3, 4)
         first = (1, 1_700, 2.0)
         assert await versions(where, 1) == [first]
-        younger = CutsService(where, 2, failures.append)
+        younger = CutsService(where, 2, failed.set_result)
         await younger.start()
         await asyncio.sleep(2.0)
         assert await versions(where, 1) == [first]
-        assert failures == []
+        assert not failed.done()
         await tell(where, 0, 2_000, 7, 7)
         await tell(where, 1, 2_000, 7, 7)
         assert await versions(where, 2) == [first, (2, 2_500, 7.0)]
-        async with asyncio.timeout(15):
-            while not failures:
-                await asyncio.sleep(0.05)
-        assert isinstance(failures[0], TransactionError)
+        assert isinstance(await asyncio.wait_for(failed, 15), TransactionError)
         assert await versions(where, 2) == [first, (2, 2_500, 7.0)]
         await older.stop()
         await younger.stop()
