@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -15,7 +15,6 @@ from stream.compiled import DAMAGED, compile_plan, forget_plan
 from stream.engine.merge import Source
 from stream.engine.rekey import Home
 from stream.engine.shard import Shard
-from stream.engine.versions import DefinitionsVersion
 from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.features.base import NEVER
@@ -23,14 +22,6 @@ from stream.kafka.partitions import partition_of
 from stream.plan.definitions import Definitions, parse_definitions
 from stream.plan.plan import Plan, plan_source
 from stream.settings import Settings
-
-
-class PlanStore(Protocol):
-    """Where a shard finds what published definitions become; see `stream.app.plans.Plans`."""
-
-    def plan_of(self, version: DefinitionsVersion) -> Plan | None: ...
-    def decoder_of(self, plan: Plan) -> Decoder: ...
-
 
 #: Reads a record of the control topic, see `read_control`.
 ReadControl: TypeAlias = Callable[[bytes], tuple[int, Version | None]]
@@ -75,7 +66,7 @@ def make_shard(
     sources: list[Source],
     *,
     everyone: bool = False,
-    plans: PlanStore | None = None,
+    plans: Any = None,
 ) -> Shard:
     """An empty shard; with ``everyone`` it has all customers, else it sends on what belongs to another partition.
 
@@ -104,7 +95,7 @@ def read_control(value: bytes) -> tuple[int, Version | None]:
 
 def checked(files: Mapping[str, str], settings: Settings) -> Definitions:
     """The definitions in these texts; `DefinitionError` tells all mistakes, also those that only a plan shows."""
-    definitions = parse_definitions(files)
+    definitions = parse_definitions(files, settings.time.zone)
     plan_source(definitions)
     return definitions
 

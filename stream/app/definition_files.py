@@ -10,9 +10,12 @@ from stream.errors import UserError
 from stream.plan.definitions import Definitions, parse_definitions
 
 
-def read_definitions(folder: Path) -> Definitions:
-    """All ``*.yaml`` in the folder, one dimension a file; mistakes in any of them are one `UserError`."""
-    return parse_definitions(read_texts(folder))
+def read_definitions(folder: Path, zone: str = "UTC") -> Definitions:
+    """All ``*.yaml`` in the folder, one dimension a file; mistakes in any of them are one `UserError`.
+
+    ``zone`` is the time zone (IANA) of dimensions that name none; the settings say it.
+    """
+    return parse_definitions(read_texts(folder), zone)
 
 
 def read_texts(folder: Path) -> dict[str, str]:

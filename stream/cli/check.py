@@ -31,7 +31,7 @@ def command(definitions: Path | None, config: Path | None, source: bool) -> None
 
     settings = load_settings(config)
     aliases = read_aliases(settings.config_dir)
-    found = read_definitions(definitions or settings.config_dir / "segments")
+    found = read_definitions(definitions or settings.config_dir / "segments", settings.time.zone)
     expected_topics(settings, found.topics())
     layout, inputs, text = plan_source(found)
     if source:

@@ -77,7 +77,7 @@ async def run_demo(settings: Settings, options: DemoOptions, folder: Path) -> No
 class _Demo:
     def __init__(self, settings: Settings, options: DemoOptions, folder: Path) -> None:
         self._settings, self._options, self._folder = settings, options, folder
-        self._definitions = read_definitions(settings.config_dir / "segments")
+        self._definitions = read_definitions(settings.config_dir / "segments", settings.time.zone)
         self._began = time.monotonic()
         known = {d.name: d.segment_names for d in self._definitions.dimensions}
         self.view = View(known, zone=ZoneInfo(settings.time.zone))

@@ -47,7 +47,8 @@ def command(
     """
     settings = load_settings(config, brokers=broker)
     known = {
-        d.name: d.segment_names for d in read_definitions(definitions or settings.config_dir / "segments").dimensions
+        d.name: d.segment_names
+        for d in read_definitions(definitions or settings.config_dir / "segments", settings.time.zone).dimensions
     }
     check_wanted(wanted, known)
     plain = plain or not sys.stdout.isatty()

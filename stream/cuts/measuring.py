@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,8 +35,7 @@ def measure(shard: Shard, now: int) -> NDArray[np.float64]:
     happens until then; NaN where the customer does not count."""
     rows = np.arange(len(shard.rows))
     into = np.full((len(rows), len(shard.plan.measures)), np.nan)
-    kernels: Any = shard.plan.kernels
-    kernels.measure(shard.rows.table, shard.rows.bags, shard.versions.slots, rows, now, into)
+    shard.plan.kernels.measure(shard.rows.table, shard.rows.bags, shard.versions.slots, rows, now, into)
     return into
 
 
