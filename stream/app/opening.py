@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: Longest wait for committed and first offsets, in seconds.
 OFFSETS_SECONDS = 30.0
+#: Pause between two looks for a plan that is being compiled, in seconds.
+COMPILING_PAUSE = 0.1
 
 
 class Opening:
@@ -87,7 +89,10 @@ class Opening:
             self._host.metrics.rows_restored.inc(len(records))
 
         position = await self._read(runner, None, apply)
-        shard.restored()
+        ready = shard.restored()
+        while not ready:  # the definitions that it goes by are being compiled
+            await asyncio.sleep(COMPILING_PAUSE)
+            ready = shard.restored()
         return shard, position
 
     async def _read(self, runner: ShardRunner, start: int | None, apply: Any) -> int:

@@ -34,15 +34,19 @@ class Judge:
 
     def __init__(self, plan: Plan, rows: Rows, versions: Versions, number: int, home: Home | None) -> None:
         self.plan, self.rows, self.versions, self.number, self.home = plan, rows, versions, number, home
-        self.names = [(*d.segment_names, None) for d in plan.definitions.dimensions]
         self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0)
-        ints = np.zeros((ROOM + len(self.names), width), np.int64)
+        ints = np.zeros((ROOM + len(self.topics), width), np.int64)
         self.ints, self.floats = ints, ints.view(np.float64)
 
-    def apply(self, run: Run, out: Output) -> None:
-        """Apply the run's events; changes, vectors and counts go to ``out``."""
-        events = self._events(run, out)
+    def apply(self, run: Run, floor: int, disorder: int, out: Output) -> None:
+        """Apply the run's events; changes, vectors and counts go to ``out``.
+
+        A late event finds in force what time had come to: ``floor``, and the greatest event time before it less the
+        allowed ``disorder``.  So the batches that events come in do not matter to it.
+        """
+        upto = np.maximum(run.column("instants"), np.maximum(run.keys - disorder, floor))
+        events = self._events(run, upto, out)
         out_arrays = self._out(len(run))
         start = 0
         while start < len(run):
@@ -57,10 +61,6 @@ class Judge:
         """Fire these rows' deadlines up to an instant, and their move to the next model."""
         self._over(lambda o, k: self._kernel(self.plan.kernels.fire, rows, upto, o, k), len(rows), out)
 
-    def revise(self, rows: NDArray[np.int64], now: int, out: Output) -> None:
-        """Judge these rows anew because definitions changed."""
-        self._over(lambda o, k: self._kernel(self.plan.kernels.revise, rows, now, o, k), len(rows), out)
-
     def rearm(self) -> None:
         """Work out all expiries, after rows came from rest."""
         self.plan.kernels.rearm(self.rows.table, self.rows.bags, self.versions.slots, 0, len(self.rows))
@@ -70,6 +70,7 @@ class Judge:
         nothing = np.zeros(0, np.int64)
         rows, slots, arrays = self.rows, self.versions.slots, self._out(0)
         blank = Events(
+            nothing,
             nothing,
             nothing,
             nothing,
@@ -84,7 +85,6 @@ class Judge:
         kernels = self.plan.kernels
         kernels.apply(rows.table, rows.bags, slots, blank, arrays, 0, 0)
         kernels.fire(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
-        kernels.revise(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
         kernels.rearm(rows.table, rows.bags, slots, 0, 0)
         if self.plan.layout.bags:
             saved = np.zeros((0, pool.SAVED), np.int64)
@@ -105,7 +105,7 @@ class Judge:
         vectors = events if self.plan.vector else 0
         return header.Out(self.ints, self.floats, np.empty((vectors, d)), np.empty((vectors, 2), np.int64))
 
-    def _events(self, run: Run, out: Output) -> Events:
+    def _events(self, run: Run, upto: NDArray[np.int64], out: Output) -> Events:
         rows = np.full(len(run), -1, np.int64)
         customers = run.values("customers")
         if self.home is not None:
@@ -120,6 +120,7 @@ class Judge:
             rows,
             codes,
             run.column("instants"),
+            upto,
             run.column("messages"),
             run.column("numbers"),
             run.column("texts"),
@@ -145,11 +146,11 @@ class Judge:
             batch, i = run.origin(cause)
             evidence["event"] = {"name": batch.names[i], "messageId": batch.ids[i]}
             caused = int(batch.timestamps[i])
-        to = self.names[j][row[header.TO]]
+        to = self.rows.name(j, row[header.TO])
         return Change(
             self.rows.keys[row[header.ROW]],
             self.plan.definitions.dimensions[j].name,
-            self.names[j][row[header.FROM]],
+            self.rows.name(j, row[header.FROM]),
             to,
             row[header.AT],
             CAUSES.get(cause, "event"),

@@ -9,6 +9,7 @@ of what waits (design: Time).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -126,6 +127,12 @@ class Merge:
         one = self.inputs[source]
         if position == one.expected:
             one.proven_at = max(at_ms, one.proven_at or at_ms)
+
+    def replace(self, again: Callable[[Batch], Batch]) -> None:
+        """Exchange each batch that waits for what ``again`` makes of it; the records and their order stay."""
+        for one in self.inputs.values():
+            for piece in one.queue:
+                piece.batch = again(piece.batch)
 
     def known_until(self, key: int) -> None:
         """No record that is not offered yet has a lower key, in any source (a file says so)."""

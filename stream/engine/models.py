@@ -1,20 +1,32 @@
-"""Learned models by version: the one in force, the one to come, and those behind it."""
+"""The chain of versions of what is published: clusters, cuts by share and definitions, as one shard goes through them.
+
+A version holds from its effective instant on.  The kernel sees two at a time: slot 0, in force for every row, and slot
+1, which is slot 0 with one thing replaced; a row moves to it at its effective instant (``settle``).  When all have
+moved, slot 1 becomes slot 0, and the next may come.  Definitions can only be next to a plan of their own: the shard
+adopts it first (:meth:`stream.engine.shard.Shard.adopt`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
+from stream.engine.versions import CutsVersion, DefinitionsVersion
 from stream.features.base import FOREVER, NEVER
 from stream.plan import header
 from stream.plan.plan import Plan
+from stream.plan.tree import cuts
 
 
 class Model(Protocol):
     """A version of the clusters; :class:`stream.cluster.model.ClusterModel` is one."""
 
+    @property
+    def dimension(self) -> str: ...
     @property
     def version(self) -> int: ...
     @property
@@ -30,76 +42,119 @@ class Model(Protocol):
     def to_json(self) -> bytes: ...
 
 
+Version = Model | CutsVersion | DefinitionsVersion
+
+
+@dataclass(slots=True)
+class Entry:
+    """A version in the chain: since when it holds here, its place (0: not yet in slot 1), and which dimensions new
+    definitions concern."""
+
+    effective: int
+    version: Version
+    ordinal: int = 0
+    concerns: tuple[str, ...] = ()
+
+    @property
+    def defines(self) -> bool:
+        """Whether it brings definitions."""
+        return isinstance(self.version, DefinitionsVersion)
+
+
+class _KeptEntry(msgspec.Struct, array_like=True):
+    effective: int
+    ordinal: int
+    concerns: list[str]
+    version: msgspec.Raw
+
+
+class _Kept(msgspec.Struct):
+    """The chain at rest."""
+
+    ordinal: int
+    effective: int
+    newest: dict[str, tuple[int, int]]
+    cuts: list[tuple[str, float, float]]
+    clusters: list[msgspec.Raw]
+    definitions: DefinitionsVersion | None
+    chain: list[_KeptEntry]
+
+
+class _Type(msgspec.Struct):
+    type: str
+
+
+@dataclass
 class Versions:
-    """The kernel sees two models at a time: slot 0, which rows may still be judged by, and slot 1, which they move to
-    at its effective instant.  Later ones wait until every row has moved."""
+    """What is in force, and what is to come."""
 
-    def __init__(self, plan: Plan) -> None:
-        d = max(1, len(plan.vector))
-        learning = next((x.learning for x in plan.definitions.dimensions if x.learning), None)
-        self.most = learning.clusters if learning else 1
-        self.features = plan.vector
-        self.slots = header.Models(
-            np.zeros(2, np.int64),
-            np.array([NEVER, FOREVER], np.int64),
-            np.full(2, header.MODEL, np.int64),
-            np.full((2, max(1, len(plan.cuts))), np.nan),
-            np.zeros(2, np.int64),
-            np.zeros((2, d)),
-            np.ones((2, d)),
-            np.zeros((2, self.most, d)),
-        )
-        self.known: list[tuple[int, Model]] = []
-        self.skipped = 0
-        self.late = 0
+    plan: Plan
+    chain: list[Entry] = field(default_factory=list)
+    #: Kind -> number and effective instant of the newest version heard of.
+    newest: dict[str, tuple[int, int]] = field(default_factory=dict)
+    cuts: dict[tuple[str, float], float] = field(default_factory=dict)
+    clusters: Model | None = None
+    #: The definitions that the plan was made of, where they were published.
+    definitions: DefinitionsVersion | None = None
+    skipped: int = 0
+    late: int = 0
+    #: Grows with every change to what is at rest.
+    revision: int = 0
 
-    def add(self, model: Model, position: int) -> None:
-        """A version that was published; one that is late for this shard takes effect at once, and is counted."""
-        newest = self.known[-1] if self.known else None
-        if not self.fits(model) or (newest is not None and model.version <= newest[1].version):
+    def __post_init__(self) -> None:
+        self.slots = _slots(self.plan)
+
+    # What is published
+
+    def add(self, version: Version, position: int, clock: int = NEVER) -> None:
+        """Take a version that was published.  One that is late for this shard, at ``position`` in the events, takes
+        effect at once, and is counted; so is one that is none of ours, or not newer than what was heard of before."""
+        kind = kind_of(version)
+        number, since = self.newest.get(kind, (0, NEVER))
+        if version.version <= number or not self._welcome(version):
             self.skipped += 1
             return
-        effective = model.effective
+        effective = version.effective
         if effective <= position:
             self.late += 1
             effective = position + 1
-        if newest is not None:
-            effective = max(effective, newest[0] + 1)
-        self.place(effective, model)
+        entry = Entry(max(effective, since + 1, int(self.slots.effective[0])), version)
+        self._insert(entry, max(position, clock))
+        self.newest[kind] = (version.version, entry.effective)
+
+    def _insert(self, entry: Entry, now: int) -> None:
+        """Put an entry in its place: behind those that hold before it, and behind slot 1 if rows may have moved to it
+        by ``now``."""
+        first = 0
+        if self.coming < FOREVER:
+            if self.chain[0].defines or self.coming <= now:
+                first, entry.effective = 1, max(entry.effective, self.coming)
+            elif entry.effective < self.coming:  # nobody has moved to it yet
+                self.slots.effective[1] = FOREVER
+                self.chain[0].ordinal = 0
+        after = (k for k in range(first, len(self.chain)) if self.chain[k].effective > entry.effective)
+        self.chain.insert(next(after, len(self.chain)), entry)
+        self.revision += 1
+        self._load()
+
+    def _welcome(self, version: Version) -> bool:
+        if isinstance(version, CutsVersion | DefinitionsVersion):
+            return True
+        return self.fits(version) or any(entry.defines for entry in self.chain)
 
     def fits(self, model: Model) -> bool:
-        """Whether it was learned from the features that the plan has, and has no more clusters than the plan."""
-        return tuple(model.features) == self.features and 1 <= len(model.centroids) <= self.most
+        """Whether clusters were learned for the plan's dimension, from its features, and are no more than it has."""
+        if self.plan.learned is None:
+            return False
+        dimension = self.plan.definitions.dimensions[self.plan.learned]
+        most = dimension.learning.clusters if dimension.learning else 0
+        return (
+            model.dimension == dimension.name
+            and tuple(model.features) == self.plan.vector
+            and 1 <= len(model.centroids) <= most
+        )
 
-    def place(self, effective: int, model: Model) -> None:
-        """Append a version with the instant from which it holds here."""
-        self.known.append((effective, model))
-        self._load()
-
-    def _load(self) -> None:
-        """Slot 0 holds the first known version once it is in force everywhere, slot 1 the next."""
-        for effective, model in self.known:
-            if model.version > self.slots.version[0] and self.slots.effective[1] == FOREVER:
-                self._fill(1, effective, model)
-                return
-
-    def _fill(self, slot: int, effective: int, model: Model) -> None:
-        k = len(model.centroids)
-        self.slots.version[slot] = model.version
-        self.slots.effective[slot] = effective
-        self.slots.clusters[slot] = k
-        self.slots.mean[slot] = model.mean
-        self.slots.scale[slot] = model.scale
-        self.slots.centroids[slot, :k] = model.centroids
-
-    def promote(self) -> None:
-        """Every row is judged by slot 1: it becomes slot 0, and the next version may come."""
-        for array in self.slots:
-            array[0] = array[1]
-        self.slots.effective[1] = FOREVER
-        current = int(self.slots.version[0])
-        self.known = [(e, m) for e, m in self.known if m.version >= current]
-        self._load()
+    # The two slots
 
     @property
     def coming(self) -> int:
@@ -108,6 +163,201 @@ class Versions:
 
     @property
     def crowded_at(self) -> int:
-        """The instant of the version behind slot 1: events from there on wait until slot 1 is in force everywhere."""
-        behind = [e for e, m in self.known if m.version > self.slots.version[1] and self.coming < FOREVER]
-        return min(behind, default=FOREVER)
+        """The instant of the version behind slot 1, or of definitions without a plan: what happens from there on waits
+        until slot 1 is in force everywhere, or the plan adopted."""
+        behind = 1 if self.coming < FOREVER else 0
+        return self.chain[behind].effective if len(self.chain) > behind else FOREVER
+
+    @property
+    def awaited(self) -> Entry | None:
+        """Definitions that are next, and whose plan the shard has yet to adopt."""
+        return self.chain[0] if self.chain and self.coming == FOREVER else None
+
+    def _load(self) -> None:
+        """Fill slot 1 from the head of the chain, unless that needs another plan."""
+        while self.chain and self.coming == FOREVER:
+            entry = self.chain[0]
+            version = entry.version
+            if isinstance(version, DefinitionsVersion) and not entry.ordinal:
+                return
+            if not isinstance(version, CutsVersion | DefinitionsVersion) and not self.fits(version):
+                self.skipped += 1  # the definitions in force by now learn from other features
+                self.revision += 1
+                self.chain.pop(0)
+                continue
+            entry.ordinal = entry.ordinal or int(self.slots.version[0]) + 1
+            for array in self.slots:
+                array[1] = array[0]
+            self.slots.version[1] = entry.ordinal
+            self.slots.effective[1] = entry.effective
+            self.slots.cause[1] = header.DEFINITION if entry.defines else header.MODEL
+            self.slots.moves[1] = self._replace(version, entry.concerns)
+
+    def _replace(self, version: Version, concerns: Sequence[str]) -> int:
+        """Put what is new into slot 1; the dimensions that it concerns, as bits."""
+        dimensions = self.plan.definitions.dimensions
+        if isinstance(version, DefinitionsVersion):
+            return sum(1 << j for j, d in enumerate(dimensions) if d.name in concerns)
+        if isinstance(version, CutsVersion):
+            self._fill_cuts(1, self.cuts | {(measure, share): value for measure, share, value in version.cuts})
+            same = np.array_equal(self.slots.cuts[0], self.slots.cuts[1], equal_nan=True)
+            return 0 if same else _with_cuts(self.plan)
+        self._fill_clusters(1, version)
+        return 1 << self.plan.learned if self.plan.learned is not None else 0
+
+    def _fill_cuts(self, slot: int, known: dict[tuple[str, float], float]) -> None:
+        for k, (measure, share) in enumerate(self.plan.cuts):
+            self.slots.cuts[slot, k] = known.get((self.plan.measures[measure], share), np.nan)
+
+    def _fill_clusters(self, slot: int, model: Model) -> None:
+        k = len(model.centroids)
+        self.slots.clusters[slot] = k
+        self.slots.mean[slot] = model.mean
+        self.slots.scale[slot] = model.scale
+        self.slots.centroids[slot, :k] = model.centroids
+
+    def promote(self) -> None:
+        """Every row is judged by slot 1: it becomes slot 0, and the next version may come."""
+        version = self.chain.pop(0).version
+        if isinstance(version, CutsVersion):
+            self.cuts |= {(measure, share): value for measure, share, value in version.cuts}
+        elif not isinstance(version, DefinitionsVersion):
+            self.clusters = version
+        for array in self.slots:
+            array[0] = array[1]
+        self.slots.effective[1] = FOREVER
+        self.revision += 1
+        self._load()
+
+    def refuse(self) -> None:
+        """The definitions that are next have no plan: go on without them, and count them."""
+        self.chain.pop(0)
+        self.skipped += 1
+        self.revision += 1
+        self._load()
+
+    def adopt(self, plan: Plan, concerns: Sequence[str]) -> None:
+        """The head of the chain brings definitions, and this is their plan: rows may move to it."""
+        entry = self.chain[0]
+        if isinstance(entry.version, DefinitionsVersion):
+            self.definitions = entry.version if entry.version.version else None
+        entry.concerns = tuple(concerns)
+        entry.ordinal = int(self.slots.version[0]) + 1
+        self._use(plan)
+        self.revision += 1
+
+    def _use(self, plan: Plan) -> None:
+        """Slots of another plan's shape, with what is in force."""
+        old, self.plan, self.slots = self.slots, plan, _slots(plan)
+        self.slots.version[0], self.slots.effective[0] = old.version[0], old.effective[0]
+        self._fill_cuts(0, self.cuts)
+        if self.clusters is not None and self.fits(self.clusters):
+            self._fill_clusters(0, self.clusters)
+        self._load()
+
+    def redefined(self, plan: Plan, concerns: Sequence[str], now: int) -> None:
+        """The plan was made of definitions that changed while the shard was closed, and were not published: they are in
+        force from ``now`` on.  Who had yet to move to what was to come by then is judged by them anyway."""
+        while self.coming <= now:
+            self.promote()
+            concerns = [d.name for d in plan.definitions.dimensions]
+        if self.coming < FOREVER:
+            self.slots.effective[1] = FOREVER
+            self.chain[0].ordinal = 0
+        now = max(now, int(self.slots.effective[0]))
+        self.chain.insert(0, Entry(now, DefinitionsVersion(0, now, {})))
+        for entry in self.chain:
+            entry.effective = max(entry.effective, now)
+        self.adopt(plan, concerns)
+
+    # At rest
+
+    def to_rest(self) -> bytes:
+        """All of it as JSON."""
+        kept = _Kept(
+            int(self.slots.version[0]),
+            int(self.slots.effective[0]),
+            self.newest,
+            [(measure, share, value) for (measure, share), value in sorted(self.cuts.items())],
+            [msgspec.Raw(self.clusters.to_json())] if self.clusters is not None else [],
+            self.definitions,
+            [
+                _KeptEntry(e.effective, e.ordinal, list(e.concerns), msgspec.Raw(e.version.to_json()))
+                for e in self.chain
+            ],
+        )
+        return msgspec.json.encode(kept)
+
+    def from_rest(self, data: bytes, read_model: Callable[[bytes], Model] | None) -> None:
+        """What :meth:`to_rest` wrote; the plan need not be that of the definitions in force yet (:meth:`planned`)."""
+        if data.startswith(b"["):
+            self._from_models_alone(data, read_model)
+            return
+        kept = msgspec.json.decode(data, type=_Kept)
+        self.slots.version[0], self.slots.effective[0] = kept.ordinal, kept.effective
+        self.newest, self.definitions = kept.newest, kept.definitions
+        self.cuts = {(measure, share): value for measure, share, value in kept.cuts}
+        if kept.clusters and read_model is not None:
+            self.clusters = read_model(bytes(kept.clusters[0]))
+        for one in kept.chain:
+            version = _version(bytes(one.version), read_model)
+            if version is not None:
+                self.chain.append(Entry(one.effective, version, one.ordinal, tuple(one.concerns)))
+
+    def _from_models_alone(self, data: bytes, read_model: Callable[[bytes], Model] | None) -> None:
+        """As written before there were other versions than clusters, whose numbers were their places."""
+        for effective, in_force, raw in msgspec.json.decode(data, type=list[tuple[int, bool, msgspec.Raw]]):
+            model = read_model(bytes(raw)) if read_model is not None else None
+            if model is None:
+                continue
+            self.newest[kind_of(model)] = (model.version, effective)
+            if in_force:
+                self.clusters = model
+                self.slots.version[0], self.slots.effective[0] = model.version, effective
+            else:
+                self.chain.append(Entry(effective, model, 0 if self.chain else model.version))
+
+    def planned(self, plan: Plan) -> None:
+        """The plan of the definitions in force, after :meth:`from_rest`."""
+        self._use(plan)
+
+
+def kind_of(version: Version) -> str:
+    """What a version is one of; numbers and instants rise within a kind."""
+    if isinstance(version, DefinitionsVersion):
+        return "definitions"
+    return "cuts" if isinstance(version, CutsVersion) else f"clusters of {version.dimension}"
+
+
+def _version(data: bytes, read_model: Callable[[bytes], Model] | None) -> Version | None:
+    kind = msgspec.json.decode(data, type=_Type).type
+    if kind == "cuts":
+        return CutsVersion.from_json(data)
+    if kind == "definitions":
+        return msgspec.json.decode(data, type=DefinitionsVersion)
+    return read_model(data) if read_model is not None else None
+
+
+def _with_cuts(plan: Plan) -> int:
+    """The dimensions whose conditions compare with cuts, as bits."""
+    found = 0
+    for j, dimension in enumerate(plan.definitions.dimensions):
+        conditions = [c for s in dimension.segments for c in (s.when, s.leave) if c is not None]
+        found |= any(cuts(condition) for condition in conditions) << j
+    return found
+
+
+def _slots(plan: Plan) -> header.Models:
+    d = max(1, len(plan.vector))
+    learning = next((x.learning for x in plan.definitions.dimensions if x.learning), None)
+    return header.Models(
+        np.zeros(2, np.int64),
+        np.array([NEVER, FOREVER], np.int64),
+        np.full(2, header.MODEL, np.int64),
+        np.zeros(2, np.int64),
+        np.full((2, max(1, len(plan.cuts))), np.nan),
+        np.zeros(2, np.int64),
+        np.zeros((2, d)),
+        np.ones((2, d)),
+        np.zeros((2, learning.clusters if learning else 1, d)),
+    )

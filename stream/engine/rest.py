@@ -9,39 +9,25 @@ kept.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.engine.adopt import adopt_rows
+from stream.engine.layouts import Description, describe_layout, mapping
 from stream.engine.rows import Rows
 from stream.features import pool
 from stream.features.base import FOREVER
+from stream.plan import header
 from stream.plan.layout import Layout
 from stream.plan.plan import Plan
 
 ROW, SHARD, MODELS, LAYOUT = b"c", b"s", b"m", b"l"
 _FINGERPRINT = struct.Struct("<q")
 _BAG = struct.Struct("<qq")
-
-
-class Description(msgspec.Struct, frozen=True):
-    """A layout by name: its columns in order, its bags' columns, and the segments that its codes stand for."""
-
-    columns: list[tuple[str, bool]]
-    bags: list[int]
-    segments: dict[str, list[str]]
-
-
-def describe_layout(plan: Plan) -> Description:
-    """What a reader with other definitions needs to map rows of this plan, column by column."""
-    return Description(
-        [(c.name, c.real) for c in plan.layout.columns],
-        list(plan.layout.bags),
-        {d.name: list(d.segment_names) for d in plan.definitions.dimensions},
-    )
 
 
 def layout_key(plan: Plan) -> bytes:
@@ -91,17 +77,25 @@ def _encode_bags(rows: Rows, picks: NDArray[np.int64], layout: Layout) -> dict[i
 
 @dataclass
 class Restorer:
-    """Takes changelog records in order and fills the rows."""
+    """Takes changelog records in order and fills the rows.
+
+    Rows of other layouts wait until all is read: only then is it known under which definitions the shard goes on.
+    """
 
     rows: Rows
     mark: int
-    layouts: dict[int, Description]
-    tails: dict[int, bytes]
+    layouts: dict[int, Description] = field(default_factory=dict)
+    #: Row -> the bags behind its columns.
+    tails: dict[int, bytes] = field(default_factory=dict)
+    #: Customer -> a row of another layout.
+    foreign: dict[bytes, bytes] = field(default_factory=dict)
+    #: Column -> the version since which it is there again: what older rows have in it is from before it was dropped.
+    anew: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def for_rows(cls, rows: Rows) -> Restorer:
         """An empty restorer."""
-        return cls(rows, fingerprint(rows.plan), {}, {})
+        return cls(rows, fingerprint(rows.plan))
 
     def apply(self, keys: list[bytes], values: list[bytes]) -> None:
         """Records of customers' rows (keys without their letter), the later ones winning."""
@@ -110,57 +104,86 @@ class Restorer:
         latest = dict(zip(keys, values, strict=True))
         mine = [(k, v) for k, v in latest.items() if v[:8] == own]
         if mine:
-            picks = self.rows.find([k for k, _ in mine])
+            picks = self.rows.find([k for k, _ in mine], from_rest=True)
             raw = b"".join([v[8:width] for _, v in mine])
             self._fill(picks, np.frombuffer(raw, np.int64).reshape(len(mine), -1), [v[width:] for _, v in mine])
         for key, value in latest.items():
-            if value[:8] != own:
-                self._apply_foreign(key, value)
+            if value[:8] == own:
+                self.foreign.pop(key, None)
+            else:
+                self.foreign[key] = value
+                self.tails.pop(self.rows.index.get(key, -1), None)
 
     def _fill(self, picks: NDArray[np.int64], ints: NDArray[np.int64], tails: list[bytes]) -> None:
-        self.rows.table.ints[picks] = ints
+        table = self.rows.table.ints
+        table[picks] = ints
+        for p in self.rows.plan.layout.bags:
+            table[picks, p + pool.HEAD], table[picks, p + pool.SIZE] = pool.NONE, 0
         for i, tail in zip(picks.tolist(), tails, strict=True):
             if tail:
                 self.tails[i] = tail
             else:
                 self.tails.pop(i, None)
 
-    def _apply_foreign(self, key: bytes, value: bytes) -> None:
-        """A row of another layout: columns by name, segments by name, what is new stays empty."""
-        (mark,) = _FINGERPRINT.unpack(value[:8])
-        if mark not in self.layouts:
-            raise ValueError(f"a row of an unknown layout {mark:x}")
-        old = self.layouts[mark]
-        width = 8 + len(old.columns) * 8
-        was = dict(zip(old.columns, np.frombuffer(value[8:width], np.int64).tolist(), strict=True))
-        row = self.rows.blank.copy()
-        columns = {(c.name, c.real): n for n, c in enumerate(self.rows.plan.layout.columns)}
-        for column, n in columns.items():
-            if column in was:
-                row[n] = was[column]
-        for n, dimension in zip(self.rows.plan.layout.segment, self.rows.plan.definitions.dimensions, strict=True):
-            names = old.segments.get(dimension.name, [])
-            name = names[row[n]] if 0 <= row[n] < len(names) else None
-            row[n] = dimension.segment_names.index(name) if name in dimension.segment_names else -1
-        tail = b"".join(
-            _BAG.pack(columns[old.columns[p]], len(entries)) + entries.tobytes()
-            for p, entries in read_bags(value[width:])
-            if old.columns[p] in columns
-        )
-        self._fill(self.rows.find([key]), row.reshape(1, -1), [tail])
+    def under(self, plan: Plan) -> Restorer:
+        """What was read so far, under another plan."""
+        rows = adopt_rows(self.rows, plan)
+        bags = mapping(describe_layout(self.rows.plan), rows).bags
+        tails = {i: _moved(tail, bags) for i, tail in self.tails.items()}
+        return Restorer(rows, fingerprint(plan), self.layouts, tails, self.foreign)
 
     def finish(self) -> None:
-        """Bags into the pool; call when the last record was applied."""
+        """Rows of other layouts, and bags into the pool; call when the last record was applied."""
+        groups: dict[int, list[bytes]] = {}
+        for key, value in self.foreign.items():
+            groups.setdefault(_FINGERPRINT.unpack(value[:8])[0], []).append(key)
+        for mark, keys in groups.items():
+            self._apply_foreign(mark, keys)
+        self.foreign.clear()
+        self._empty()
         rows = self.rows
-        for p in rows.plan.layout.bags:
-            rows.table.ints[: len(rows), p + pool.HEAD] = pool.NONE
-            rows.table.ints[: len(rows), p + pool.SIZE] = 0
         rows.make_room(sum(len(tail) // (8 * pool.SAVED) for tail in self.tails.values()))
         for i, tail in self.tails.items():
             for p, entries in read_bags(tail):
                 rows.plan.kernels.spread(rows.table, rows.bags, i, p, entries)
         rows.table.deadline[: len(rows)] = FOREVER
         self.tails.clear()
+
+    def _empty(self) -> None:
+        """Columns that were dropped and came back begin empty, as they did in memory."""
+        rows, layout = self.rows, self.rows.plan.layout
+        table = rows.table.ints[: len(rows)]
+        for k, column in enumerate(layout.columns):
+            if column.name not in self.anew:
+                continue
+            older = np.flatnonzero(table[:, header.VERSION] < self.anew[column.name])
+            table[older, k] = rows.blank[k]
+            if k in layout.bags:
+                keep = {p: p for p in layout.bags if p != k}
+                for i in older.tolist():
+                    if i in self.tails:
+                        self.tails[i] = _moved(self.tails[i], keep)
+
+    def _apply_foreign(self, mark: int, keys: list[bytes]) -> None:
+        """Rows of one other layout: columns by name, segments by name, what is new stays empty."""
+        if mark not in self.layouts:
+            raise ValueError(f"a row of an unknown layout {mark:x}")
+        old, rows = self.layouts[mark], self.rows
+        width = 8 + len(old.columns) * 8
+        values = [self.foreign[key] for key in keys]
+        ints = np.frombuffer(b"".join([v[8:width] for v in values]), np.int64).reshape(len(values), -1)
+        how = mapping(old, rows)
+        into = np.empty((len(values), rows.plan.layout.width), np.int64)
+        how.apply(ints, rows.blank, into)
+        picks = rows.find(keys, from_rest=True)
+        self._fill(picks, into, [_moved(value[width:], how.bags) for value in values])
+        if how.source[header.CUSTOMER] < 0:
+            rows.identify(picks)
+
+
+def _moved(tail: bytes, bags: dict[int, int]) -> bytes:
+    """A row's bags under their new columns, those that are no more left out."""
+    return b"".join(_BAG.pack(bags[p], len(entries)) + entries.tobytes() for p, entries in read_bags(tail) if p in bags)
 
 
 def read_bags(tail: bytes) -> list[tuple[int, NDArray[np.int64]]]:

@@ -25,6 +25,8 @@ class Rows:
         self.keys: list[bytes] = []
         self.table = self._table(capacity)
         self.bags = pool.new_pool()
+        #: Of each dimension, the segments by their codes: the plan's, and former ones that someone is still in.
+        self.names = [list(d.segment_names) for d in plan.definitions.dimensions]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -42,8 +44,8 @@ class Rows:
             np.array([0, 0, pool.NONE, 0, 0], np.int64),
         )
 
-    def find(self, customers: Sequence[bytes]) -> NDArray[np.int64]:
-        """The row of each customer; who is new gets one."""
+    def find(self, customers: Sequence[bytes], *, from_rest: bool = False) -> NDArray[np.int64]:
+        """The row of each customer; who is new gets one, which is to be filled ``from_rest`` or begins empty."""
         index, keys = self.index, self.keys
         known = len(keys)
         found = np.empty(len(customers), np.int64)
@@ -55,9 +57,25 @@ class Rows:
             found[k] = i
         if len(keys) > self.table.ints.shape[0]:
             self._grow(len(keys))
-        if len(keys) > known:
-            self.table.ints[known : len(keys), header.CUSTOMER] = [id_hash(key) for key in keys[known:]]
+        if len(keys) > known and not from_rest:
+            self.identify(np.arange(known, len(keys)))
         return found
+
+    def identify(self, rows: NDArray[np.int64]) -> None:
+        """Write down in these rows whose they are."""
+        self.table.ints[rows, header.CUSTOMER] = [id_hash(self.keys[i]) for i in rows.tolist()]
+
+    def code(self, dimension: int, segment: str) -> int:
+        """The code of a segment in its dimension's column; a name that the definitions no longer have gets one here."""
+        names = self.names[dimension]
+        if segment not in names:
+            names.append(segment)
+        return names.index(segment)
+
+    def name(self, dimension: int, code: int) -> str | None:
+        """The segment that a code stands for; None: in none."""
+        names = self.names[dimension]
+        return names[code] if 0 <= code < len(names) else None
 
     def _grow(self, need: int) -> None:
         old = self.table

@@ -18,6 +18,7 @@ class Run:
         self.pieces = pieces
         keys = np.concatenate([p.keys[p.start : p.stop] for p in pieces])
         self.order = np.argsort(keys, kind="stable")
+        self.keys: NDArray[np.int64] = keys[self.order]
         lengths = [p.stop - p.start for p in pieces]
         self.piece = np.repeat(np.arange(len(pieces)), lengths)[self.order]
         self.at = np.concatenate([np.arange(p.start, p.stop) for p in pieces])[self.order]

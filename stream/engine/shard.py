@@ -9,41 +9,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
 import numpy as np
-import orjson
 
-from stream.engine import rest
-from stream.engine.change import shown, shown_text
+from stream.engine.adopt import adopt_rows
 from stream.engine.judge import Judge
+from stream.engine.layouts import describe_layout
+from stream.engine.memory import Memory
 from stream.engine.merge import GapError, Merge, Source
 from stream.engine.models import Model, Versions
 from stream.engine.output import Output
+from stream.engine.plans import Plans, decoded_again, definitions_of, differing
+from stream.engine.questions import features_of, segments_of, sizes_of, warming_of
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
+from stream.engine.versions import DefinitionsVersion
+from stream.errors import UserError
 from stream.events.batch import CONTROL, Batch
-from stream.features.base import FOREVER, NEVER, Kind, arguments
+from stream.events.instant import iso
+from stream.features.base import FOREVER, NEVER
 from stream.plan import header
 from stream.plan.plan import Plan
 
 __all__ = ["GapError", "Shard", "Source"]
 
-
-class OwnRow(msgspec.Struct):
-    """What a shard remembers of itself: where each source goes on, how far time has come, and by which definitions."""
-
-    sources: list[tuple[str, int, int, int]] = []
-    clock: int = NEVER
-    transaction: int = 0
-    definitions: dict[str, str] = {}
+#: Rows that are looked through at once for those that have yet to move to a version.
+SCAN = 1 << 16
 
 
 class Shard:
     """The customers of one partition, their clock and their deadlines.
 
     ``disorder`` is how far (ms) the clock stays behind; ``read_model`` turns a stored model's JSON into a model;
-    ``home`` says which customers belong here (None: all do).
+    ``home`` says which customers belong here (None: all do); ``plans`` knows the plans of published definitions (None:
+    published definitions are skipped).
     """
 
     def __init__(
@@ -55,69 +54,62 @@ class Shard:
         disorder: int = 0,
         read_model: Callable[[bytes], Model] | None = None,
         home: Home | None = None,
+        plans: Plans | None = None,
     ) -> None:
-        self.plan, self.partition, self.disorder = plan, partition, disorder
+        self.partition, self.disorder, self.home, self.plans = partition, disorder, home, plans
         self.merge = Merge(list(sources))
-        self.rows = Rows(plan)
         self.versions = Versions(plan)
-        self.judge = Judge(plan, self.rows, self.versions, partition, home)
-        self.read_model = read_model
-        self.own = OwnRow()
+        self.memory = Memory(partition, Rows(plan), read_model)
         self.saved: dict[Source, tuple[int, int]] = {}
-        self.restorer = rest.Restorer.for_rows(self.rows)
-        self.described = False
-        self.models_written: bytes | None = None
-        self.to_revise = np.zeros(0, np.int64)
         self.clock_ms: int | None = None
+        #: Published definitions that are in force by now, but not compiled yet: the shard waits for them.
+        self.compiling: DefinitionsVersion | None = None
+        self._scanned = (0, 0)
+        self._use(plan, self.memory.rows)
+
+    def _use(self, plan: Plan, rows: Rows) -> None:
+        self.plan, self.rows = plan, rows
+        self.judge = Judge(plan, rows, self.versions, self.partition, self.home)
 
     # From rest
 
     def restore(self, keys: list[bytes], values: list[bytes | None]) -> None:
         """Changelog records, in their order; a None value deletes (customers are not deleted yet: it is an error)."""
-        rows_k: list[bytes] = []
-        rows_v: list[bytes] = []
-        for key, value in zip(keys, values, strict=True):
-            letter = key[:1]
-            if value is None:
-                raise ValueError(f"an unexpected tombstone in the changelog of partition {self.partition}")
-            if letter == rest.ROW:
-                rows_k.append(key[1:])
-                rows_v.append(value)
-            elif letter == rest.SHARD:
-                self.own = msgspec.json.decode(value, type=OwnRow)
-            elif letter == rest.MODELS:
-                self.models_written = value
-            elif letter == rest.LAYOUT:
-                mark = int.from_bytes(key[1:], "little", signed=True)
-                self.restorer.layouts[mark] = msgspec.json.decode(value, type=rest.Description)
-        if rows_k:
-            self.restorer.apply(rows_k, rows_v)
+        self.memory.read(keys, values)
 
-    def restored(self) -> None:
-        """After the last record: bags, models and expiries are worked out; the shard can start."""
-        self.restorer.finish()
-        self.described = self.restorer.mark in self.restorer.layouts
-        self._restore_models()
+    def restored(self) -> bool:
+        """After the last record: bags, versions and expiries are worked out; the shard can start.
+
+        False where the published definitions it goes by are not compiled yet: call again.
+        """
+        memory = self.memory
+        plan = self._plan_at_rest()
+        if plan is None:
+            return False
+        if plan is not self.plan:
+            memory.go_under(plan)
+            self._use(plan, memory.rows)
+        memory.finish(self.versions)
+        own = memory.own
+        self.saved = {(topic, partition): (offset, reached) for topic, partition, offset, reached in own.sources}
+        self.clock_ms = None if own.clock == NEVER else own.clock
+        if own.definitions and own.definitions != definitions_of(plan):
+            self._redefined(differing(plan, own.definitions), max([own.clock, *(r for _, r in self.saved.values())]))
         self.judge.rearm()
-        self.saved = {(topic, partition): (offset, reached) for topic, partition, offset, reached in self.own.sources}
-        self.clock_ms = None if self.own.clock == NEVER else self.own.clock
-        if self.own.definitions and self.own.definitions != self._definitions():
-            self.to_revise = np.arange(len(self.rows))
+        return True
 
-    def _definitions(self) -> dict[str, str]:
-        return {d.name: d.version for d in self.plan.definitions.dimensions}
+    def _plan_at_rest(self) -> Plan | None:
+        """The plan of the definitions that the shard went by last; None while it is being compiled."""
+        self.memory.read_versions(self.versions)
+        published = self.versions.definitions
+        if published is None or self.plans is None:
+            return self.plan
+        return self.plans.plan_of(published)
 
-    def _restore_models(self) -> None:
-        if self.models_written is None or self.read_model is None:
-            return
-        for effective, in_force, model in orjson.loads(self.models_written):
-            known = self.read_model(orjson.dumps(model))
-            if not self.versions.fits(known):  # the definitions now learn from other features
-                self.versions.skipped += 1
-                continue
-            self.versions.place(effective, known)
-            if in_force:
-                self.versions.promote()
+    def _redefined(self, concerns: list[str], now: int) -> None:
+        """Definitions that were not published, but changed while the shard was closed."""
+        self.versions.redefined(self.plan, concerns, now)
+        self.memory.redefined(self.versions.chain[0], self.plan.layout)
 
     # Input
 
@@ -137,7 +129,13 @@ class Shard:
 
     def offer(self, batch: Batch) -> None:
         """A decoded batch; raises :class:`GapError` where records between are missing."""
-        self.merge.inputs[batch.topic, batch.partition].offer(batch)
+        self.merge.inputs[batch.topic, batch.partition].offer(self._fitting(batch))
+
+    def _fitting(self, batch: Batch) -> Batch:
+        """The batch as the plan in force reads it."""
+        if self.plans is None or batch.schema is None or batch.schema == self.plan.inputs:
+            return batch
+        return decoded_again(batch, self.plans.decoder_of(self.plan))
 
     def prove(self, source: Source, position: int, at_ms: int) -> None:
         """The broker answered at wall instant ``at_ms`` that ``position`` is the end of the source."""
@@ -155,50 +153,106 @@ class Shard:
         ``wall_ms`` None: the clock goes by event time alone (replay, compressed time).
         """
         out = Output()
-        if len(self.to_revise):  # before all else: whom new definitions move is not moved by an event or a deadline
-            self.judge.revise(self.to_revise[:limit], NEVER if self.clock_ms is None else self.clock_ms, out)
-            self.to_revise = self.to_revise[limit:]
-            return self._written(out)
         taken = 0
-        while taken < limit:
+        while taken < limit and self._caught_up(limit, out):
             pieces = self.merge.take(limit - taken, self.versions.crowded_at)
             if not pieces:
-                if not self._make_way(limit, out):
-                    break
-                continue
+                if self.versions.crowded_at < FOREVER and self.merge.ready() and self._make_way(limit, out):
+                    continue
+                break
             run = Run(pieces)
             taken += len(run)
             self._control(run)
-            self.judge.apply(run, out)
+            self.judge.apply(run, self._floor(), self.disorder, out)
         moved = self._advance(wall_ms is None)
         self._fire(limit, out)
         idle = not taken and not out.changes and not self.rows.table.counters[header.TOUCHED]
-        if idle and not moved and not self.more_due():
+        if idle and not moved and not self.more_due() and not self.memory.differs(self.versions):
             return None
         return self._written(out)
 
     def _control(self, run: Run) -> None:
         """Versions take their place before the events that they may concern."""
         for batch, i in map(run.origin, run.of_code(CONTROL)):
-            model = batch.controls[i]
-            if model is not None:
-                self.versions.add(model, self._events_position(batch.topic))
+            version = batch.controls[i]
+            if version is not None:
+                clock = NEVER if self.clock_ms is None else self.clock_ms
+                self.versions.add(version, self._events_position(batch.topic), clock)
+
+    def _floor(self) -> int:
+        """What time has come to for everyone: the clock, or the definitions whose plan was adopted."""
+        clock = NEVER if self.clock_ms is None else self.clock_ms
+        slots = self.versions.slots
+        if slots.cause[1] == header.DEFINITION and self.versions.coming < FOREVER:
+            return max(clock, self.versions.coming)
+        return clock
+
+    def _caught_up(self, limit: int, out: Output) -> bool:
+        """Whether no version is behind the clock that others must make way for."""
+        while self.clock_ms is not None and self.versions.crowded_at <= self.clock_ms:
+            if not self._make_way(limit, out):
+                return False
+        return True
 
     def _make_way(self, limit: int, out: Output) -> bool:
-        """Where only a further model holds the next record back: bring everyone to the one before it.
-
-        Whether the next record may follow now; else the rest moves in the next step.
-        """
-        if self.versions.crowded_at == FOREVER or not self.merge.ready():
+        """Bring everyone to what holds before the next version: the version before it, and, for definitions, up to
+        their instant, then adopt their plan.  Whether that is done; else the rest follows in the next step."""
+        versions = self.versions
+        if versions.coming < FOREVER:
+            return self._switch(versions.coming, limit, out)
+        entry = versions.awaited
+        if entry is None or not isinstance(entry.version, DefinitionsVersion):
+            return True
+        due = self.rows.due(entry.effective - 1)
+        if len(due):
+            self.judge.fire(due[:limit], entry.effective - 1, out)
+            if len(due) > limit:
+                return False
+        try:
+            plan = self.plans.plan_of(entry.version) if self.plans is not None else None
+        except UserError:
+            plan, refused = None, True
+        else:
+            refused = self.plans is None
+        if refused:
+            versions.refuse()
+            return True
+        self.compiling = entry.version if plan is None else None
+        if plan is None:
             return False
-        return self._switch(self.versions.coming, limit, out)
+        self.adopt(plan)
+        return True
+
+    def adopt(self, plan: Plan) -> None:
+        """Go over to the plan of the definitions that are next in the chain of versions, or, where none are, to that of
+        definitions that hold from now on.  Rows are mapped at once; customers move by later steps, in slices."""
+        concerns = differing(plan, definitions_of(self.plan))
+        before = describe_layout(self.plan)
+        if self.versions.awaited is None:
+            clock = NEVER if self.clock_ms is None else self.clock_ms
+            self.versions.redefined(plan, concerns, max(clock, self.position))
+        else:
+            self.versions.adopt(plan, concerns)
+        rows = adopt_rows(self.rows, plan)
+        self.memory.adopted(self.versions.chain[0], rows, before)
+        self._use(plan, rows)
+        self.merge.replace(self._fitting)
 
     def _switch(self, upto: int, limit: int, out: Output) -> bool:
-        """Who is still judged by the former model moves to the next, ``limit`` rows at a time; whether all have."""
-        version = self.versions.slots.version[1]
-        rows = np.flatnonzero(self.rows.table.ints[: len(self.rows), header.VERSION] != version)
-        self.judge.fire(rows[:limit], upto, out)
-        if len(rows) > limit:
+        """Who is still judged by the former version moves to the next, ``limit`` rows at a time; whether all have."""
+        slots = self.versions.slots
+        version, column = int(slots.version[1]), self.rows.table.ints[: len(self.rows), header.VERSION]
+        start = self._scanned[1] if self._scanned[0] == version else 0
+        if slots.moves[1] == 0:  # it concerns no dimension
+            column[start:] = version
+            start = len(column)
+        while limit > 0 and start < len(column):
+            found = start + np.flatnonzero(column[start : start + SCAN] != version)
+            self.judge.fire(found[:limit], upto, out)
+            start = int(found[limit - 1]) + 1 if len(found) >= limit else start + SCAN
+            limit -= len(found)
+        self._scanned = (version, start)
+        if start < len(column):
             return False
         self.versions.promote()
         return True
@@ -231,110 +285,71 @@ class Shard:
         clock = self.clock_ms
         if clock is None:
             return
-        if self.versions.coming <= clock:
-            self._switch(clock, limit, out)
-        due = self.rows.due(clock)
+        self._caught_up(limit, out)
+        upto = min(clock, self.versions.crowded_at - 1)
+        if self.versions.coming <= upto:
+            self._switch(upto, limit, out)
+        due = self.rows.due(upto)
         if len(due):
-            self.judge.fire(due[:limit], clock, out)
+            self.judge.fire(due[:limit], upto, out)
 
     def more_due(self) -> bool:
-        """Whether deadlines, or moves to a model, up to the clock are left for the next step."""
-        return self.clock_ms is not None and min(self.rows.next_deadline(), self.versions.coming) <= self.clock_ms
+        """Whether deadlines, or moves to a version, up to the clock are left for the next step."""
+        if self.clock_ms is None:
+            return False
+        crowded = self.versions.crowded_at
+        if min(self.rows.next_deadline(), self.versions.coming) <= min(self.clock_ms, crowded - 1):
+            return True
+        return crowded <= self.clock_ms and self.compiling is None
 
     # To rest
 
     def _written(self, out: Output) -> Output:
-        picks = self.rows.touched()
-        if not self.described:  # before the rows that cannot be read without it
-            out.rows.append((rest.layout_key(self.plan), msgspec.json.encode(rest.describe_layout(self.plan))))
-            self.described = True
-        out.rows += rest.encode_rows(self.rows, picks, self.restorer.mark)
-        models = self._models()
-        if models != self.models_written:
-            out.rows.append((rest.MODELS, models))
-            self.models_written = models
         for source, one in self.merge.inputs.items():
             out.offsets[source] = one.applied
-        self.own.sources = [(t, p, one.applied, one.reached) for (t, p), one in self.merge.inputs.items()]
-        self.own.clock = NEVER if self.clock_ms is None else self.clock_ms
-        self.own.transaction += 1
-        if not len(self.to_revise):  # until then a restart begins the revision again
-            self.own.definitions = self._definitions()
-        out.rows.append((rest.SHARD, msgspec.json.encode(self.own)))
-        out.customers = self._latest(out)
+        own = self.memory.own
+        own.sources = [(t, p, one.applied, one.reached) for (t, p), one in self.merge.inputs.items()]
+        own.clock = NEVER if self.clock_ms is None else self.clock_ms
+        self.memory.write(self.versions, out)
         return out
-
-    def _models(self) -> bytes | None:
-        if not self.versions.known:
-            return None if self.models_written is None else b"[]"
-        current = self.versions.slots.version[0]
-        listed = [(e, bool(m.version == current), orjson.Fragment(m.to_json())) for e, m in self.versions.known]
-        return orjson.dumps(listed)
-
-    def _latest(self, out: Output) -> list[tuple[bytes, bytes | None]]:
-        """The latest segments of everyone who changed."""
-        last = {change.customer: change for change in out.changes}
-        found: list[tuple[bytes, bytes | None]] = []
-        for customer, change in last.items():
-            value = {
-                "customer": change.subject,
-                "segments": self.segments(self.rows.index[customer]),
-                "at": change.at_ms,
-                "sequence": change.sequence,
-            }
-            found.append((customer, orjson.dumps(value)))
-        return found
 
     # Questions
 
     def segments(self, i: int) -> dict[str, str | None]:
         """The segment of a row in each dimension."""
-        row = self.rows.table.ints[i]
-        return {
-            d.name: names[row[column]]
-            for d, names, column in zip(
-                self.plan.definitions.dimensions, self.judge.names, self.plan.layout.segment, strict=True
-            )
-        }
+        return segments_of(self.rows, i)
 
     def features(self, i: int, now: int) -> dict[str, Any]:
         """Every feature of a row at an instant; a name that means two things is told apart by its dimension."""
-        found: dict[str, Any] = {}
-        meaning: dict[str, Any] = {}
-        table, bags = self.rows.table, self.rows.bags
-        for dimension in self.plan.definitions.dimensions:
-            for name, accumulator in dimension.features.items():
-                shown_name = (
-                    name if meaning.setdefault(name, accumulator) == accumulator else f"{dimension.name}.{name}"
-                )
-                rest_of = (bags,) if accumulator.word == "bag" else arguments(accumulator.constants())
-                p = self.plan.layout.base[accumulator]
-                for view, how in accumulator.views().items():
-                    if view == "size":
-                        continue
-                    x = how.value(table.ints[i], table.floats[i], p, now, *rest_of)
-                    value = shown_text(x) if how.kind is Kind.TEXT else shown(x, how.kind)
-                    found[f"{shown_name}.{view}" if view else shown_name] = value
-        return found
+        return features_of(self.rows, i, now)
+
+    def warming(self, now: int) -> dict[str, int]:
+        """The features that know nothing from before new definitions, and since when they count (event time, ms)."""
+        return warming_of(self.plan, self.memory.own.started, now)
 
     def describe(self, customer: str) -> dict[str, Any] | None:
-        """Segments and features of one customer as of the clock; None where there is no such customer."""
+        """Segments and features of one customer as of the clock; None where there is no such customer.
+
+        ``warming`` names the features that began with later definitions, and since when.
+        """
         i = self.rows.index.get(customer.encode("utf-8", "surrogatepass"))
         if i is None:
             return None
         latest = int(self.rows.table.ints[i, header.LATEST])
         now = max(latest, self.clock_ms if self.clock_ms is not None else latest)
-        return {"customer": customer, "segments": self.segments(i), "features": self.features(i, now)}
+        return {
+            "customer": customer,
+            "segments": self.segments(i),
+            "features": self.features(i, now),
+            "warming": {name: iso(since) for name, since in self.warming(now).items()},
+        }
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """How many customers are in each segment of each dimension (those in none are not counted)."""
-        found: dict[str, dict[str, int]] = {}
-        for j, dimension in enumerate(self.plan.definitions.dimensions):
-            codes = self.rows.table.ints[: len(self.rows), self.plan.layout.segment[j]]
-            counts = np.bincount(codes[codes >= 0], minlength=len(dimension.segment_names))
-            found[dimension.name] = dict(zip(dimension.segment_names, counts.tolist(), strict=True))
-        return found
+        return sizes_of(self.rows)
 
     def blocked_by(self) -> Source | None:
-        """The source that holds back what waits, or None."""
+        """The source that holds back what waits, or None; ``("compiling", version)`` where definitions do."""
+        if self.compiling is not None:
+            return ("compiling", self.compiling.version)
         return self.merge.blocked_by()

@@ -37,7 +37,8 @@ class Batch:
     int64 (n + 1) into ``items`` int64 (m, 3), ``offers`` int64 (n): see :class:`stream.plan.header.Events`.
     ``timestamps`` int64 (n): the records' own.  ``records`` are what was decoded, for whoever sends one on.
     ``at_ms`` is the wall instant of the answer that brought them; ``keys`` the merge keys where the caller sets
-    them (else the running maximum of the topic partition's instants).
+    them (else the running maximum of the topic partition's instants).  ``schema`` is what the decoder was to read: a
+    plan that reads something else decodes ``records`` again.
     """
 
     topic: str
@@ -62,6 +63,7 @@ class Batch:
     records: Sequence[Any] = ()
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     controls: dict[int, Any] = field(default_factory=dict)
+    schema: Any = None
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -93,6 +93,7 @@ class Decoder:
             np.full(n, NO_INSTANT, np.int64),
             np.fromiter((r.timestamp or 0 for r in records), np.int64, n),
             records=records,
+            schema=self.schema,
         )
         read = self._control if topic == self.control_topic else self._event
         items: list[ItemRow] = []

@@ -12,14 +12,14 @@ from stream.features.base import NEVER, Column
 #: How many of a customer's latest message ids are remembered, to drop retries.
 REMEMBERED = 8
 
-#: The customer's latest instant: of an event, a change, or a new definition or model.  A deadline that changes nothing
-#: leaves no trace, so that what a late event finds does not depend on when conditions were looked at.
+#: The customer's latest instant: of an event or a change.  A deadline that changes nothing leaves no trace, nor does a
+#: version of what is published, so that what a late event finds does not depend on when conditions were looked at.
 LATEST = 0
 #: Changes made so far; the sequence of the last one.
 SEQUENCE = 1
 #: Instant of the latest event.
 SEEN = 2
-#: Version of the model this customer was last judged by.
+#: The place, in the shard's chain of versions, of the one this customer was last judged by.
 VERSION = 3
 #: Hash of the customer's id: their place in the random orders that shares of customers are taken from.
 CUSTOMER = 4
@@ -74,15 +74,17 @@ class Events(NamedTuple):
     """A merged run of n events, in the order in which they apply.
 
     ``row`` int64: the customer's row, -1 for what happened to a product; ``code`` int64: the plan's number for the
-    event name, negative for what is skipped; ``instant`` int64; ``message`` int64: hash of the message id; ``numbers``
-    float64 (n, number inputs), NaN where missing; ``texts`` int64 (n, text inputs); ``first`` int64 (n + 1): where its
-    products begin in ``items`` int64 (m, 3): product, price in micros or -1, quantity; ``offers`` int64 (n): when the
-    offer of a product update ends; ``status`` int8 (n), written.
+    event name, negative for what is skipped; ``instant`` int64; ``upto`` int64: up to when the deadlines of whom it
+    concerns fire before it: its own instant, or what time had come to if it is late; ``message`` int64: hash of the
+    message id; ``numbers`` float64 (n, number inputs), NaN where missing; ``texts`` int64 (n, text inputs); ``first``
+    int64 (n + 1): where its products begin in ``items`` int64 (m, 3): product, price in micros or -1, quantity;
+    ``offers`` int64 (n): when the offer of a product update ends; ``status`` int8 (n), written.
     """
 
     row: NDArray[np.int64]
     code: NDArray[np.int64]
     instant: NDArray[np.int64]
+    upto: NDArray[np.int64]
     message: NDArray[np.int64]
     numbers: NDArray[np.float64]
     texts: NDArray[np.int64]
@@ -95,14 +97,16 @@ class Events(NamedTuple):
 class Models(NamedTuple):
     """The versions in force (0) and to come (1) of what is published: clusters, cuts by share, definitions.
 
-    ``version`` int64 (2), ``effective`` int64 (2); ``cause`` int64 (2): of the changes that the move to it makes, MODEL
-    or DEFINITION; ``cuts`` float64 (2, cuts), in the plan's order, NaN while unknown; ``clusters`` int64 (2), ``mean``
-    and ``scale`` float64 (2, d), ``centroids`` float64 (2, k, d) in scaled space.
+    ``version`` int64 (2): places in the shard's one chain of versions; ``effective`` int64 (2); ``cause`` int64 (2): of
+    the changes that the move to it makes, MODEL or DEFINITION; ``moves`` int64 (2): the dimensions that it concerns,
+    bit j for dimension j; ``cuts`` float64 (2, cuts), in the plan's order, NaN while unknown; ``clusters`` int64 (2),
+    ``mean`` and ``scale`` float64 (2, d), ``centroids`` float64 (2, k, d) in scaled space.
     """
 
     version: NDArray[np.int64]
     effective: NDArray[np.int64]
     cause: NDArray[np.int64]
+    moves: NDArray[np.int64]
     cuts: NDArray[np.float64]
     clusters: NDArray[np.int64]
     mean: NDArray[np.float64]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,12 +69,15 @@ def make_layout(definitions: Definitions) -> Layout:
                 columns.append(Column(f"left {one.name} of {dimension.name}", NEVER))
     base: dict[Accumulator, int] = {}
     features = {a for d in definitions.dimensions for a in d.features.values()}
-    taken: Counter[str] = Counter()
+    taken: set[str] = set()
     for accumulator in sorted(features, key=repr):
         base[accumulator] = len(columns)
-        name = accumulator.identity()
-        taken[name] += 1
-        columns += [replace(c, name=f"{name}#{taken[name]} {c.name}") for c in accumulator.columns()]
+        own = accumulator.columns()
+        # Not by counting them: a feature must be called the same when another of its kind comes or goes.
+        width = next(w for w in range(len(own), 1 << 20, 1000) if f"{accumulator.identity()}#{w}" not in taken)
+        name = f"{accumulator.identity()}#{width}"
+        taken.add(name)
+        columns += [replace(c, name=f"{name} {c.name}") for c in own]
     names = "\n".join(f"{c.name} {c.real}" for c in columns)
     return Layout(
         tuple(columns),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from stream.features import pool
-from stream.features.base import NEVER
+from stream.features.base import FOREVER, NEVER
 from stream.plan.header import (
     APPLIED,
     AT,
@@ -23,7 +23,6 @@ from stream.plan.header import (
     IDS,
     ITEM,
     LATEST,
-    MODEL,
     NUMBER,
     PHASE,
     REMEMBERED,
@@ -37,9 +36,8 @@ from stream.plan.header import (
 )
 
 DAY = 86_400_000
+MOVES: Any = ()
 NO_MOVES = 0
-MODEL_MOVES = 0
-ALL_MOVES = 0
 ROOM = 0
 
 
@@ -88,8 +86,15 @@ def known(r: Any, message: int) -> bool:
     return found
 
 
+def slot_of(models: Any, r: Any) -> int:
+    """Which of the two versions the row is judged by."""
+    return 0 if r[VERSION] == models.version[0] else 1
+
+
 def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: int) -> int:
-    """Fire the row's own deadlines up to and including an instant, in order; between them, the switch to a new model.
+    """Fire the row's own deadlines up to and including an instant, in order; between them, the move to the next version
+    of what is published.  A move that changes nothing leaves no trace at rest: there a row with an older version than
+    the one in force everywhere counts as moved.
 
     Returns the new count of changes, or its complement (negative) where the room for changes has run out.
     """
@@ -101,17 +106,18 @@ def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: i
             if n + ROOM > out.ints.shape[0]:
                 return ~n
             r[VERSION] = models.version[1]
-            touch(table, i)
-            n = evaluate(table, bags, models, i, max(switch, r[LATEST]), MODEL, MODEL_MOVES, out, n)
+            before = n
+            now = max(switch, r[LATEST])
+            n = evaluate(table, bags, models, i, now, models.cause[1], models.moves[1], out, n)
         elif due <= upto:
             if n + ROOM > out.ints.shape[0]:
                 return ~n
             before = n
             n = evaluate(table, bags, models, i, due, DEADLINE, NO_MOVES, out, n)
-            if n > before:
-                touch(table, i)
         else:
             return n
+        if n > before:
+            touch(table, i)
 
 
 def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: int) -> int:
@@ -122,10 +128,10 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
         ev.status[k] = DUPLICATE
         return n
     t = ev.instant[k]
-    if r[LATEST] == NEVER:  # a new customer: by the model in force, without a change of model
-        r[VERSION] = models.version[1] if models.effective[1] <= t else models.version[0]
+    if r[LATEST] == NEVER:  # a new customer: by the version in force, without a move to it
+        r[VERSION] = models.version[1] if models.effective[1] <= ev.upto[k] else models.version[0]
     else:
-        n = settle(table, bags, models, i, t, out, n)
+        n = settle(table, bags, models, i, ev.upto[k], out, n)
         if n < 0:
             return n
     if n + ROOM > out.ints.shape[0]:
@@ -136,8 +142,8 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
     r[RING] = (r[RING] + 1) % REMEMBERED
     newday = r[SEEN] == NEVER or t // DAY > r[SEEN] // DAY
     r[SEEN] = max(r[SEEN], t)
-    now = max(t, r[LATEST])
-    n = evaluate(table, bags, models, i, now, k, ev.code[k], out, n)
+    now = max(t, r[LATEST], models.effective[slot_of(models, r)])
+    n = evaluate(table, bags, models, i, now, k, MOVES[ev.code[k]], out, n)
     if newday:
         sample(table, bags, i, now, out)
     ev.status[k] = APPLIED
@@ -159,7 +165,7 @@ def tell_holders(table: Any, bags: Any, models: Any, ev: Any, k: int, j: int, ou
         while e >= 0:
             i = bags.entries[e, pool.ROW]
             if table.counters[PHASE] == 0:
-                n = settle(table, bags, models, i, t, out, n)
+                n = settle(table, bags, models, i, ev.upto[k], out, n)
             elif n + ROOM > out.ints.shape[0]:
                 n = ~n
             if n < 0:
@@ -170,8 +176,9 @@ def tell_holders(table: Any, bags: Any, models: Any, ev: Any, k: int, j: int, ou
                 pool.see_price(bags.entries, e, t, ev.items[j, 1])
                 pool.see_offer(bags.entries, e, t, ev.offers[k])
             else:
-                now = max(t, table.ints[i, LATEST])
-                n = evaluate(table, bags, models, i, now, k, ev.code[k], out, n)
+                r = table.ints[i]
+                now = max(t, r[LATEST], models.effective[slot_of(models, r)])
+                n = evaluate(table, bags, models, i, now, k, MOVES[ev.code[k]], out, n)
             e = bags.entries[e, pool.LATER]
         table.counters[PHASE] += 1
     table.counters[PHASE] = 0
@@ -214,21 +221,17 @@ def fire(table: Any, bags: Any, models: Any, rows: Any, upto: int, out: Any, n: 
 
 
 def rearm(table: Any, bags: Any, models: Any, start: int, stop: int) -> None:
-    """Work out the expiries of rows that came from rest, as of each one's latest instant."""
+    """Work out the expiries of rows that came from rest, as of each one's latest instant, or since when its version is
+    in force.  Who has yet to move to new definitions had fired all deadlines before them under the old ones."""
     for i in range(start, stop):
-        if table.ints[i, LATEST] != NEVER:
-            judge(table, bags, models, i, table.ints[i, LATEST])
-
-
-def revise(table: Any, bags: Any, models: Any, rows: Any, now: int, out: Any, n: int, start: int) -> tuple[int, int]:
-    """Judge these rows anew, as the definitions have changed: at ``now``, or at their own latest instant if later."""
-    for k in range(start, rows.shape[0]):
-        if n + ROOM > out.ints.shape[0]:
-            return n, k
-        i = rows[k]
-        touch(table, i)
-        n = evaluate(table, bags, models, i, max(now, table.ints[i, LATEST]), DEFINITION, ALL_MOVES, out, n)
-    return n, rows.shape[0]
+        r = table.ints[i]
+        if r[LATEST] == NEVER:
+            continue
+        slot = slot_of(models, r)
+        since = models.effective[slot]
+        if slot == 0 and models.cause[1] == DEFINITION and models.effective[1] < FOREVER:
+            since = models.effective[1] - 1
+        judge(table, bags, models, i, max(since, r[LATEST]))
 
 
 def collect(table: Any, bags: Any, rows: Any, p: int, into: Any) -> int:

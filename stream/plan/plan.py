@@ -29,7 +29,6 @@ class Kernels:
     apply: Callable[..., tuple[int, int]]
     fire: Callable[..., tuple[int, int]]
     rearm: Callable[..., None]
-    revise: Callable[..., tuple[int, int]]
     measure: Callable[..., None]
     collect: Callable[..., int]
     spread: Callable[..., None]

@@ -27,6 +27,7 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.change,
     loops.touch,
     loops.known,
+    loops.slot_of,
     loops.settle,
     loops.apply_own,
     loops.tell_holders,
@@ -34,12 +35,11 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.apply,
     loops.fire,
     loops.rearm,
-    loops.revise,
     loops.collect,
     loops.spread,
 )
 #: What the engine calls; these are cached once compiled.
-KERNELS = ("apply", "fire", "rearm", "revise", "measure", "collect", "spread")
+KERNELS = ("apply", "fire", "rearm", "measure", "collect", "spread")
 
 COMPILED = "from stream.plan.jit import constant, jit, kernel"
 TWIN = "from stream.plan.jit import plain as jit, plain as kernel, whole as constant"
@@ -63,10 +63,10 @@ NAN = math.nan
 DAY = {day}
 #: The most changes that one event or deadline of one customer can cause.
 ROOM = {dimensions}
-#: Bit j: the event of this code can move dimension j; then none, the learned ones, all.
+#: Bit j: the event of this code can move dimension j.
 MOVES = np.array({moves}, dtype=np.int64)
-NO_MOVES, MODEL_MOVES, ALL_MOVES = constant({no_moves}), constant({model_moves}), constant({all_moves})
-DEADLINE, DEFINITION, MODEL = constant(DEADLINE), constant(DEFINITION), constant(MODEL)
+NO_MOVES = constant(0)
+DEADLINE = constant(DEADLINE)
 {runtime}'''
 
 
@@ -122,16 +122,12 @@ class Generator:
 
     def preamble(self) -> str:
         """Imports, constants and the jitted functions of the accumulators and of the pool."""
-        codes = len(self.inputs.codes)
         text = PREAMBLE.format(
             names=", ".join(d.name for d in self.definitions.dimensions),
             decorators=TWIN if self.twin else COMPILED,
             day=loops.DAY,
             dimensions=len(self.definitions.dimensions),
-            moves=[*self.moves(), 0, self.learned(), -1],
-            no_moves=codes,
-            model_moves=codes + 1,
-            all_moves=codes + 2,
+            moves=[*self.moves(), 0],
             runtime="".join(f"{name} = jit(runtime.{name})\n" for name in RUNTIME),
         )
         tables = [table for _, table in sorted(self.tables.items())]
@@ -195,7 +191,7 @@ class Generator:
             "    r = table.ints[i]",
             "    f = table.floats[i]",
             "    un = table.expiry[i]",
-            "    mask = MOVES[moves] if r[LATEST] != NEVER else -1",
+            "    mask = moves if r[LATEST] != NEVER else -1",
             "    changed = 0",
             "    soonest = FOREVER",
         ]
@@ -216,7 +212,7 @@ class Generator:
                 lines += [f"            again, u = dim_{j}(r, f, bags, models, now)"]
                 lines += ["            if again != s:", "                u = now + 1"]
             lines += [f"        un[{j}] = u", f"    soonest = min(soonest, un[{j}])"]
-        lines += ["    if cause != DEADLINE or changed:", "        r[LATEST] = max(r[LATEST], now)"]
+        lines += ["    if cause >= 0 or changed:", "        r[LATEST] = max(r[LATEST], now)"]
         lines += ["    table.deadline[i] = soonest", "    return n"]
         return "\n".join(lines) + "\n"
 

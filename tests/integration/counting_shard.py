@@ -101,8 +101,8 @@ class CountingShard:
             else:
                 self.counts[key] = int(value or b"0")
 
-    def restored(self) -> None:
-        pass
+    def restored(self) -> bool:
+        return True
 
     def next_offset(self, source: Source) -> int | None:
         return self._own.get(source)

@@ -1,0 +1,125 @@
+"""Layouts by name, and how rows of one become rows of another: column by column, whole columns at once.
+
+A row keeps the features that both layouts have; what is new starts empty.  Segments are told by their names: one that
+the new definitions no longer have keeps its name until the customer leaves it, so that the next change can say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.engine.rows import Rows
+from stream.plan.layout import Layout
+from stream.plan.plan import Plan
+
+#: Rows that are mapped at once: what they hold stays in the processor's cache.
+BLOCK = 2048
+#: Columns that hold the code of a segment of the dimension named behind the word.
+CODED = ("segment of ", "previous of ")
+
+
+class Description(msgspec.Struct, frozen=True):
+    """A layout by name: its columns in order, its bags' columns, and the segments that its codes stand for."""
+
+    columns: list[tuple[str, bool]]
+    bags: list[int]
+    segments: dict[str, list[str]]
+
+
+def describe_layout(plan: Plan) -> Description:
+    """What a reader with other definitions needs to map rows of this plan, column by column."""
+    return Description(
+        [(c.name, c.real) for c in plan.layout.columns],
+        list(plan.layout.bags),
+        {d.name: list(d.segment_names) for d in plan.definitions.dimensions},
+    )
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Where each column of a new layout comes from.
+
+    ``source`` int64 (width): a column of the old layout, -1 for what starts empty; ``codes``: for each column that
+    holds a segment's code, the new code of every old one, from -1 (none) on; ``bags``: old column of a bag -> new one.
+    """
+
+    source: NDArray[np.int64]
+    codes: dict[int, NDArray[np.int64]]
+    bags: dict[int, int]
+
+    def apply(self, old: NDArray[np.int64], blank: NDArray[np.int64], into: NDArray[np.int64]) -> None:
+        """Fill ``into`` (n, new width) from ``old`` (n, old width)."""
+        empty = self.source < 0
+        source = np.where(empty, 0, self.source)
+        for start in range(0, len(old), BLOCK):
+            rows = slice(start, start + BLOCK)
+            block = old[rows].take(source, axis=1)
+            block[:, empty] = blank[empty]
+            for column, codes in self.codes.items():
+                was = block[:, column] + 1
+                block[:, column] = codes[np.where((was > 0) & (was < len(codes)), was, 0)]
+            into[rows] = block
+
+
+def mapping(old: Description, rows: Rows) -> Mapping:
+    """How rows of a described layout become rows of this table; segments that its plan lacks get a code in it."""
+    layout = rows.plan.layout
+    sources = _Sources(old)
+    source = np.array([sources.of(column.name, column.real) for column in layout.columns], np.int64)
+    numbers = {d.name: j for j, d in enumerate(rows.plan.definitions.dimensions)}
+    codes = {}
+    for k, column in enumerate(layout.columns):
+        word = next((w for w in CODED if column.name.startswith(w)), None)
+        if word is None or source[k] < 0:
+            continue
+        name = column.name[len(word) :]
+        found = [rows.code(numbers[name], segment) for segment in old.segments.get(name, [])]
+        codes[k] = np.array([-1, *found], np.int64)
+    bags = {int(source[p]): p for p in layout.bags if source[p] in old.bags}
+    return Mapping(source, codes, bags)
+
+
+class _Sources:
+    """Old columns by name.  A feature of which more or less is kept now (``name#columns``) takes over what there is."""
+
+    def __init__(self, old: Description) -> None:
+        self.exact = {(name, real): k for k, (name, real) in enumerate(old.columns)}
+        self.widest: dict[tuple[str, str, bool], int] = {}
+        for k in sorted(range(len(old.columns)), key=lambda k: _parts(old.columns[k][0])[1]):
+            name, real = old.columns[k]
+            identity, _, column = _parts(name)
+            self.widest[identity, column, real] = k
+
+    def of(self, name: str, real: bool) -> int:
+        """The old column for a new one, -1 where there is none."""
+        identity, width, column = _parts(name)
+        if (name, real) in self.exact or not width:
+            return self.exact.get((name, real), -1)
+        return self.widest.get((identity, column, real), -1)
+
+
+def _parts(name: str) -> tuple[str, int, str]:
+    """(identity, width, column) of ``identity#width column``; width 0 for a column that belongs to no feature."""
+    identity, mark, rest = name.rpartition("#")
+    width, _, column = rest.partition(" ")
+    return (identity, int(width), column) if mark and width.isdigit() else (name, 0, "")
+
+
+def new_columns(layout: Layout, old: Description) -> set[str]:
+    """The columns that begin empty where rows come from the old layout."""
+    sources = _Sources(old)
+    return {column.name for column in layout.columns if sources.of(column.name, column.real) < 0}
+
+
+def warming(layout: Layout, new: set[str]) -> list[str]:
+    """The identities of the features that have one of these columns: they do not know their whole past."""
+    found = []
+    for accumulator, p in layout.base.items():
+        columns = layout.columns[p : p + len(accumulator.columns())]
+        if any(column.name in new for column in columns):
+            found.append(accumulator.identity())
+    return found

@@ -1,0 +1,78 @@
+"""What can be asked about the rows of a shard: segments, features, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stream.engine.change import shown, shown_text
+from stream.engine.rows import Rows
+from stream.features.base import Accumulator, Kind, arguments
+from stream.plan.plan import Plan
+
+
+def segments_of(rows: Rows, i: int) -> dict[str, str | None]:
+    """The segment of a row in each dimension."""
+    row, columns = rows.table.ints[i], rows.plan.layout.segment
+    names = [d.name for d in rows.plan.definitions.dimensions]
+    return {name: rows.name(j, int(row[columns[j]])) for j, name in enumerate(names)}
+
+
+def feature_names(plan: Plan) -> list[tuple[str, Accumulator]]:
+    """Every feature by the name it is shown under: one that means two things is told apart by its dimension."""
+    found: list[tuple[str, Accumulator]] = []
+    meaning: dict[str, Accumulator] = {}
+    for dimension in plan.definitions.dimensions:
+        for name, accumulator in dimension.features.items():
+            plain = meaning.setdefault(name, accumulator) == accumulator
+            found.append((name if plain else f"{dimension.name}.{name}", accumulator))
+    return found
+
+
+def features_of(rows: Rows, i: int, now: int) -> dict[str, Any]:
+    """Every feature of a row at an instant."""
+    found: dict[str, Any] = {}
+    ints, floats = rows.table.ints[i], rows.table.floats[i]
+    for name, accumulator in feature_names(rows.plan):
+        rest_of = (rows.bags,) if accumulator.word == "bag" else arguments(accumulator.constants())
+        p = rows.plan.layout.base[accumulator]
+        for view, how in accumulator.views().items():
+            if view == "size":
+                continue
+            x = how.value(ints, floats, p, now, *rest_of)
+            value = shown_text(x) if how.kind is Kind.TEXT else shown(x, how.kind)
+            found[f"{name}.{view}" if view else name] = value
+    return found
+
+
+def warming_of(plan: Plan, started: Mapping[str, int], now: int) -> dict[str, int]:
+    """The features that began with later definitions than the customers, and since when (event time, ms): they know
+    nothing from before.  One that looks back over a window is warm once that has passed."""
+    found = {}
+    for name, accumulator in feature_names(plan):
+        since = started.get(accumulator.identity())
+        window = window_of(accumulator)
+        if since is not None and (window is None or now < since + window):
+            found[name] = since
+    return found
+
+
+def window_of(accumulator: Accumulator) -> int | None:
+    """How far a feature looks back, ms; None for over all time."""
+    inner = getattr(accumulator, "of", None)
+    window = window_of(inner) if isinstance(inner, Accumulator) else getattr(accumulator, "window", None)
+    return window if isinstance(window, int) else None
+
+
+def sizes_of(rows: Rows) -> dict[str, dict[str, int]]:
+    """How many customers are in each segment of each dimension (those in none are not counted)."""
+    found: dict[str, dict[str, int]] = {}
+    for j, dimension in enumerate(rows.plan.definitions.dimensions):
+        codes = rows.table.ints[: len(rows), rows.plan.layout.segment[j]]
+        counts = np.bincount(codes[codes >= 0], minlength=len(rows.names[j])).tolist()
+        plain = len(dimension.segment_names)
+        found[dimension.name] = dict(zip(rows.names[j][:plain], counts[:plain], strict=True))
+        found[dimension.name] |= {n: k for n, k in zip(rows.names[j][plain:], counts[plain:], strict=False) if k}
+    return found
