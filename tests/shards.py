@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import yaml
 
+from stream.cluster.control import read_version
 from stream.cluster.model import ClusterModel
 from stream.engine.change import Change
 from stream.engine.output import Counts, Output
@@ -86,10 +87,10 @@ def logs(events: Iterable[Mapping[str, Any]], until: int | None = None, partitio
 
 def read_control(value: bytes) -> tuple[int, Any]:
     """A record of the control topic, as the app reads it."""
-    record = orjson.loads(value)
-    if record["type"] == "model":
-        return NEVER, ClusterModel.from_json(value)
-    return parse_iso(record["timestamp"]), None
+    version = read_version(value)
+    if version is not None:
+        return NEVER, version
+    return parse_iso(orjson.loads(value)["timestamp"]), None
 
 
 @dataclass
