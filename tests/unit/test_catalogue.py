@@ -13,6 +13,7 @@ import yaml
 
 from stream.engine.change import Change
 from stream.engine.versions import CutsVersion
+from stream.features.base import Accumulator
 from stream.plan.definitions import Definitions, parse_definitions
 from stream.plan.plan import Plan, twin_plan
 from tests.conftest import REPOSITORY
@@ -113,7 +114,7 @@ def test_a_history_leads_where_it_should(k: int) -> None:
 
 def test_every_segment_of_the_catalogue_is_reached_by_a_history() -> None:
     """No segment ships that nobody can be in."""
-    reached = defaultdict(set)
+    reached: dict[str, set[str]] = defaultdict(set)
     for history in HISTORIES:
         reached[history.dimension] |= set(history.expected.values())
     shipped = {d.name: set(d.segment_names) for d in catalogue().dimensions if d.name not in OTHERWISE}
@@ -160,7 +161,7 @@ def test_no_name_of_a_segment_means_two_things() -> None:
 
 def test_features_that_dimensions_share_are_kept_once() -> None:
     """What has one name in two files is one feature, and costs its columns once; the exceptions are said here."""
-    meant = defaultdict(set)
+    meant: dict[str, set[Accumulator]] = defaultdict(set)
     for dimension in catalogue().dimensions:
         for name, accumulator in dimension.features.items():
             meant[name].add(accumulator)
