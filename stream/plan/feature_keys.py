@@ -13,7 +13,7 @@ from stream.features.filter import Filter
 from stream.plan.document import Mapping, Value
 from stream.plan.expressions import ExpressionError
 from stream.plan.filters import GIVEN_OF_PRODUCTS, parse_filter
-from stream.plan.inputs import EVENT, OF_PRODUCTS, OF_TIME
+from stream.plan.inputs import EVENT, GIVEN, OF_PRODUCTS, OF_TIME
 from stream.plan.problems import Place, suggest
 
 #: Most events or values that one feature keeps.
@@ -23,6 +23,8 @@ MOST_COUNTED = 1000
 #: What of an event holds something else than a number, and something else than a text.
 NO_NUMBER = ("products", "offer_ends", "product_id", "currency")
 NO_TEXT = ("products", "offer_ends")
+#: Stands for the label under which an event's name is listed.
+LABEL = "label"
 #: The keys that bound a feature in time.
 SPANS = ("within", "this", "after")
 PERIODS = ("day", "week", "month", "quarter", "year")
@@ -149,6 +151,22 @@ class Keys:
             self.wrong(key, f"{path!r} is not a property that can be read as a {reading}: use letters, digits and _")
             return "unknown"
         return path
+
+    def paths(self, key: str, refused: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+        """Event name -> what is read of it: the property under the key, or (``label``) the label it stands under."""
+        value, of = self.mapping.entries[key], self.mapping.require("of")
+        if of is None:
+            return ()
+        if value.text() == LABEL:
+            return tuple(
+                (name, f"{GIVEN}{label}")
+                for label, names in of.mapping().entries.items()
+                for name in event_names(names)
+            )
+        path = self.text(key, computed=True)
+        if path in refused:
+            self.wrong(key, f"{path!r} does not go with this feature")
+        return tuple((name, path) for name in event_names(of))
 
     def kind(self, path: str) -> Kind:
         """What a number of that property is."""

@@ -8,23 +8,32 @@ from stream.events.names import MONEY_PROPERTIES
 from stream.features.after import After, CountAfter
 from stream.features.bag import Bag
 from stream.features.base import FOREVER, Accumulator, Kind
+from stream.features.calendar import Zone
 from stream.features.count import Count
 from stream.features.count_within import CountWithin
 from stream.features.decay import Decay
+from stream.features.distinct import Distinct
 from stream.features.extreme import Extreme
+from stream.features.favourite import Favourite
 from stream.features.gap import Gap
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
+from stream.features.sequence import Sequence
 from stream.features.since import Since
+from stream.features.spread import Spread
 from stream.features.total import Total
+from stream.features.trend import Trend
 from stream.features.where import Where
 from stream.features.within import Within
 from stream.plan.document import Value
-from stream.plan.feature_keys import Keys, read_filter
+from stream.plan.feature_keys import MOST_COUNTED, Keys, event_names, read_filter
 from stream.plan.problems import suggest
 
 #: Most entries of a bag; 64 KB at rest.
 LARGEST_BAG = 1000
+#: Most different values that one feature counts, and steps of a sequence.
+MOST_DISTINCT = 366
+MOST_STEPS = 4
 MICROS = 1e6
 
 
@@ -144,6 +153,38 @@ def _latest(keys: Keys) -> Accumulator:
     return Latest(keys.text("latest"), of)
 
 
+def _distinct(keys: Keys) -> Accumulator:
+    keys.mapping.only("distinct", "of", "within", "up_to")
+    paths = keys.paths("distinct")
+    return Distinct(paths, Zone(keys.zone), keys.longer("within", FOREVER), keys.up_to(MOST_DISTINCT))
+
+
+def _favourite(keys: Keys) -> Accumulator:
+    keys.mapping.only("favourite", "of", "last", "within")
+    paths = keys.paths("favourite", refused=("time.day",))
+    return Favourite(paths, Zone(keys.zone), keys.last(10), keys.longer("within", FOREVER))
+
+
+def _spread(keys: Keys) -> Accumulator:
+    keys.mapping.only("spread", "last")
+    return Spread(keys.names("spread"), keys.last(6, 2))
+
+
+def _trend(keys: Keys) -> Accumulator:
+    keys.mapping.only("trend", "within", "up_to")
+    keys.mapping.require("within")
+    return Trend(keys.names("trend"), keys.longer("within", 1), keys.up_to(MOST_COUNTED // 2) or 20)
+
+
+def _sequence(keys: Keys) -> Accumulator:
+    keys.mapping.only("sequence", "within", "last")
+    keys.mapping.require("within")
+    steps = tuple(event_names(step) for step in keys.mapping.entries["sequence"].items())
+    if not 2 <= len(steps) <= MOST_STEPS:
+        keys.wrong("sequence", f"a sequence has 2 to {MOST_STEPS} steps, in square brackets")
+    return Sequence(steps, keys.longer("within", 1), keys.last(4))
+
+
 def _bag(keys: Keys) -> Accumulator:
     keys.mapping.only("bag", "add", "remove", "clear", "visit", "limit")
     keys.mapping.require("add")
@@ -164,13 +205,18 @@ def _bag(keys: Keys) -> Accumulator:
 READERS: dict[str, Callable[[Keys], Accumulator]] = {
     "bag": _bag,
     "count": _count,
+    "distinct": _distinct,
+    "favourite": _favourite,
     "gap": _gap,
     "latest": _latest,
     "max": _total("max"),
     "mean": _total("mean"),
     "min": _total("min"),
     "rate": _rate,
+    "sequence": _sequence,
     "since": _since,
     "since first": _since_first,
+    "spread": _spread,
     "sum": _total("sum"),
+    "trend": _trend,
 }

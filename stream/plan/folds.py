@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from stream.events.properties import LONGEST_LIST
 from stream.events.text import text_hash
-from stream.features.base import Accumulator, Constant, Reaction
+from stream.features import calendar
+from stream.features.base import Accumulator, Constant, Reaction, Table
 from stream.plan.filters import FilterWriter, reads_products
-from stream.plan.inputs import EVENT, GIVEN, OF_PRODUCTS, Inputs
+from stream.plan.inputs import EVENT, GIVEN, OF_PRODUCTS, OF_TIME, Inputs
 
 #: The products of event k.
 PRODUCTS = "range(ev.first[k], ev.first[k + 1])"
@@ -73,6 +74,8 @@ class FoldWriter:
                 return f", {self.inputs.number_source(path, item, self.function)}"
             case "text" if path == EVENT or path.startswith(GIVEN):
                 return f", {self.constant(text_hash(name if path == EVENT else path[1:]))}"
+            case "text" if path.startswith(OF_TIME) and not each:
+                return f", {time_source(path.removeprefix(OF_TIME), reaction.zone, self.function, self.constant)}"
             case "text":
                 return f", {self.inputs.text_source(path, item)}"
             case "texts":
@@ -83,6 +86,17 @@ class FoldWriter:
             case "date":
                 return f", ev.numbers[k, {self.inputs.dates[path]}]"
         raise ValueError(f"no fold reads {reaction.reads!r}")
+
+
+def time_source(
+    part: str, zone: Table | None, function: Callable[[Callable[..., object]], str], constant: Callable[[Constant], str]
+) -> str:
+    """Source of a part of an event's local time, as the hash of its word."""
+    where = constant(zone or calendar.Zone("UTC"))
+    if part == "day":
+        return f"{function(calendar.day_text)}({where}, t)"
+    which, names = constant(calendar.PARTS[part]), constant(calendar.Words(part))
+    return f"{function(calendar.part_text)}({where}, t, {which}, {names})"
 
 
 def indented(lines: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,16 +18,22 @@ from stream.events.properties import EMPTY_LIST, LONGEST_LIST
 from stream.features import pool
 from stream.features.after import After, CountAfter
 from stream.features.bag import Bag
-from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Kind, Shape, arguments
+from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Shape, arguments
+from stream.features.calendar import Zone
 from stream.features.count import Count
 from stream.features.count_within import CountWithin
 from stream.features.decay import Decay
+from stream.features.distinct import Distinct
 from stream.features.extreme import Extreme
+from stream.features.favourite import Favourite
 from stream.features.gap import Gap
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
+from stream.features.sequence import Sequence as Sequence_
 from stream.features.since import Since
+from stream.features.spread import Spread
 from stream.features.total import Total
+from stream.features.trend import Trend
 from stream.features.within import Within
 from stream.plan.features import READERS
 
@@ -126,6 +133,97 @@ def read_how_many(events: Sequence[Seen], now: int) -> float:
     return math.nan if found is None else len(found)
 
 
+def last_choices(events: Sequence[Seen], now: int, last: int, window: int) -> list[int]:
+    """The latest so many texts, of those in the window, in order."""
+    known = sorted((e.t, e.text) for e in events if e.name == PLUS and e.text != NO_TEXT)
+    return [x for t, x in known[-last:] if t > now - window]
+
+
+def favourite(events: Sequence[Seen], now: int, last: int, window: int) -> int:
+    """The most frequent; of several, the one chosen last."""
+    chosen = last_choices(events, now, last, window)
+    return max(chosen, key=lambda x: (chosen.count(x), max(k for k, y in enumerate(chosen) if y == x)), default=NO_TEXT)
+
+
+def share(events: Sequence[Seen], now: int, last: int, window: int) -> float:
+    """Its share."""
+    chosen = last_choices(events, now, last, window)
+    return max(chosen.count(x) for x in chosen) / len(chosen) if chosen else math.nan
+
+
+def variety(events: Sequence[Seen], now: int, last: int, window: int) -> float:
+    """Entropy by its greatest value."""
+    chosen = last_choices(events, now, last, window)
+    shares = [chosen.count(x) / len(chosen) for x in set(chosen)]
+    entropy = -sum(p * math.log(p) for p in shares)
+    return entropy / math.log(len(chosen)) if len(chosen) > 1 else 0.0 if chosen else math.nan
+
+
+def switching(events: Sequence[Seen], now: int, last: int, window: int) -> float:
+    """Neighbours that differ."""
+    chosen = last_choices(events, now, last, window)
+    differ = [a != b for a, b in itertools.pairwise(chosen)]
+    return sum(differ) / len(differ) if differ else math.nan
+
+
+CHOICES: dict[str, Callable[[Sequence[Seen], int, int, int], float]] = {
+    "": favourite,
+    "share": share,
+    "variety": variety,
+    "switching": switching,
+    "choices": lambda es, now, last, window: len(last_choices(es, now, last, window)),
+}
+
+
+def chosen_within(view: str, last: int, window: int) -> Reading:
+    """What a view of the favourite says."""
+    return lambda es, now: CHOICES[view](es, now, last, window)
+
+
+def read_distinct(up_to: int, window: int) -> Reading:
+    """How many texts, of those in the window, up to one more than asked for."""
+    return lambda es, now: min(
+        up_to + 1, len({e.text for e in es if e.name == PLUS and e.text != NO_TEXT and e.t > now - window})
+    )
+
+
+def gaps(events: Sequence[Seen], last: int) -> list[int]:
+    """The latest gaps."""
+    return [b - a for a, b in itertools.pairwise(sorted(plus(events))[-last - 1 :])]
+
+
+def spread(events: Sequence[Seen], last: int) -> float:
+    """Their standard deviation."""
+    found = gaps(events, last)
+    return float(np.std(found)) if len(found) > 1 else math.nan
+
+
+def trend(events: Sequence[Seen], now: int, n: int) -> tuple[int, int]:
+    """How many of the latest n in the last 20 ms and in the 20 ms before."""
+    kept = sorted(plus(events))[-n:]
+    return sum(t > now - 20 for t in kept), sum(now - 40 < t <= now - 20 for t in kept)
+
+
+def completed(events: Sequence[Seen], steps: Sequence[tuple[str, ...]], window: int, now: int) -> float:
+    """Since the end of the latest run of later and later events that play the steps."""
+    times = [[e.t for e in events if e.name in names] for names in steps]
+    runs = [
+        run
+        for run in itertools.product(*times)
+        if all(a < b for a, b in itertools.pairwise(run)) and run[-1] - run[0] <= window
+    ]
+    return now - max(run[-1] for run in runs) if runs else math.nan
+
+
+PATHS, UTC = ((PLUS, "x"),), Zone("UTC")
+STEPS: list[tuple[tuple[str, ...], ...]] = [((PLUS,), (MINUS,)), ((PLUS,), (MINUS, PLUS), (PLUS,)), ((PLUS,),) * 4]
+
+
+def sequence(steps: Sequence[tuple[str, ...]]) -> Reading:
+    """The steps within 25 ms."""
+    return lambda es, now: completed(es, steps, 25, now)
+
+
 CASES: list[tuple[Accumulator, str, Reading]] = [
     (Count((PLUS,), (MINUS,)), "", lambda es, now: len(plus(es)) - (len(es) - len(plus(es)))),
     (CountWithin((PLUS,), 20, 4), "", lambda es, now: min(5, sum(now - 20 < t <= now for t in plus(es)))),
@@ -146,6 +244,27 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
     (LatestNumber("x", (PLUS,), unit=10.0), "", lambda es, now: 10 * numbers(es)[-1][1] if numbers(es) else math.nan),
     (LatestInstant("x", (PLUS,)), "", lambda es, now: now - numbers(es)[-1][1] // 1 if numbers(es) else math.nan),
     (LatestTexts("x", (PLUS,)), "", read_how_many),
+    (Distinct(PATHS, UTC, up_to=1), "", read_distinct(1, FOREVER)),
+    (Distinct(PATHS, UTC, 20, 1), "", read_distinct(1, 20)),
+    (Distinct(PATHS, UTC, 20, 5), "", read_distinct(5, 20)),
+    *((Favourite(PATHS, UTC, last), view, chosen_within(view, last, FOREVER)) for view in CHOICES for last in (1, 4)),
+    *((Favourite(PATHS, UTC, last, 20), view, chosen_within(view, last, 20)) for view in CHOICES for last in (4, 9)),
+    (Spread((PLUS,), 3), "", lambda es, now: spread(es, 3)),
+    (Spread((PLUS,), 3), "mean", lambda es, now: float(np.mean(gaps(es, 3))) if gaps(es, 3) else math.nan),
+    (
+        Spread((PLUS,), 9),
+        "ratio",
+        lambda es, now: spread(es, 9) / float(np.mean(gaps(es, 9))) if any(gaps(es, 9)[1:]) else math.nan,
+    ),
+    (Trend((PLUS,), 20, 2), "", lambda es, now: trend(es, now, 4)[0] - trend(es, now, 4)[1]),
+    (Trend((PLUS,), 20, 2), "now", lambda es, now: trend(es, now, 4)[0]),
+    (Trend((PLUS,), 20, 5), "before", lambda es, now: trend(es, now, 10)[1]),
+    (
+        Trend((PLUS,), 20, 5),
+        "ratio",
+        lambda es, now: trend(es, now, 10)[0] / trend(es, now, 10)[1] if trend(es, now, 10)[1] else math.nan,
+    ),
+    *((Sequence_(steps, 25, 9), "", sequence(steps)) for steps in STEPS),
 ]
 IDS = [f"{type(a).__name__}{'.' if view else ''}{view}{k}" for k, (a, view, _) in enumerate(CASES)]
 events = st.lists(
@@ -319,14 +438,13 @@ def test_views_say_what_they_are(accumulator: Accumulator) -> None:
     assert "" in views
     for view in views.values():
         assert (view.until is not None) == (view.shape in (Shape.STEPS, Shape.SMOOTH))
-        assert view.shape is Shape.CONSTANT or view.kind is not Kind.TEXT
     assert accumulator.word in READERS
 
 
 def test_every_accumulator_is_here() -> None:
     """A new file in stream/features needs its line in the cases above."""
     folder = Path(pool.__file__).parent
-    others = {"__init__", "base", "combine", "filter", "kept", "pool", "reading", "where"}
+    others = {"__init__", "base", "calendar", "combine", "filter", "kept", "pool", "reading", "where"}
     covered = {type(case[0]).__module__.rsplit(".", 1)[1] for case in CASES} | {"bag"}
     assert {file.stem for file in folder.glob("*.py")} - others == covered
 
