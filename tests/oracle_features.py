@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests import oracle_words as words
 from tests.oracle_filters import passing
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -48,12 +49,23 @@ def names_in(spec: Any) -> list[str]:
 
 
 #: The keys of a feature that hold names of events.
-ROLES = ("count", "less", "of", "since", "since first", "gap", "rate", "add", "remove", "clear", "visit", "after")
+ROLES = (
+    *("count", "less", "of", "since", "since first", "gap", "rate", "add", "remove", "clear", "visit", "after"),
+    *("spread", "trend", "sequence"),
+)
+#: The words that look at several events together.
+WORDS = ("count", "distinct", "favourite", "spread", "trend", "sequence")
 
 
 def read_by(spec: Mapping[str, Any]) -> list[str]:
     """The event names that a feature reads."""
-    return [name for key in ROLES if key != "after" or "gap" not in spec for name in names_in(spec.get(key))]
+    found: list[str] = []
+    for key in ROLES:
+        value = spec.get(key) if key != "after" or "gap" not in spec else None
+        for one in list(value.values()) if isinstance(value, Mapping) else [value]:
+            nested = one if isinstance(one, list) else [one]
+            found += [name for names in nested for name in names_in(names)]
+    return found
 
 
 # Features: each from all that the customer did, in the order in which it came to be known.
@@ -82,6 +94,19 @@ def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: s
         return math.fsum(0.5 ** ((now - t) / half_life) for t in times_of(past, spec["rate"]))
     if "latest" in spec:
         return latest(spec, past, now)
+    window = milliseconds(spec["within"]) if "within" in spec else math.inf
+    zone = spec.get("zone", "UTC")
+    match next(word for word in spec if word in WORDS):
+        case "distinct":
+            return words.distinct(spec, past, now, window, zone)
+        case "favourite":
+            return words.favourite(spec, past, now, view, window, zone)
+        case "spread":
+            return words.spread(spec, times_of(past, spec["spread"]), view)
+        case "trend":
+            return words.trend(times_of(past, spec["trend"]), now, view, int(window))
+        case "sequence":
+            return words.sequence(spec, past, now, int(window))
     times = times_of(in_span(spec, past, now), spec["count"])
     return len(times) - len(times_of(past, spec.get("less")))
 
