@@ -198,6 +198,12 @@ def spread(events: Sequence[Seen], last: int) -> float:
     return float(np.std(found)) if len(found) > 1 else math.nan
 
 
+def read_irregularity(events: Sequence[Seen], now: int) -> float:
+    """The same by the mean gap."""
+    found = gaps(events, 9)
+    return spread(events, 9) / float(np.mean(found)) if len(found) > 1 and any(found) else math.nan
+
+
 def trend(events: Sequence[Seen], now: int, n: int) -> tuple[int, int]:
     """How many of the latest n in the last 20 ms and in the 20 ms before."""
     kept = sorted(plus(events))[-n:]
@@ -251,11 +257,7 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
     *((Favourite(PATHS, UTC, last, 20), view, chosen_within(view, last, 20)) for view in CHOICES for last in (4, 9)),
     (Spread((PLUS,), 3), "", lambda es, now: spread(es, 3)),
     (Spread((PLUS,), 3), "mean", lambda es, now: float(np.mean(gaps(es, 3))) if gaps(es, 3) else math.nan),
-    (
-        Spread((PLUS,), 9),
-        "ratio",
-        lambda es, now: spread(es, 9) / float(np.mean(gaps(es, 9))) if any(gaps(es, 9)[1:]) else math.nan,
-    ),
+    (Spread((PLUS,), 9), "ratio", read_irregularity),
     (Trend((PLUS,), 20, 2), "", lambda es, now: trend(es, now, 4)[0] - trend(es, now, 4)[1]),
     (Trend((PLUS,), 20, 2), "now", lambda es, now: trend(es, now, 4)[0]),
     (Trend((PLUS,), 20, 5), "before", lambda es, now: trend(es, now, 10)[1]),
