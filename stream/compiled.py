@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import os
 import pickle
 import sys
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding
 import numba
 
 import stream.features
 import stream.plan
+from stream.plan import packing, unpacking
 from stream.plan.definitions import Definitions
-from stream.plan.plan import Plan, make_plan, plan_source
+from stream.plan.plan import Packing, Plan, make_plan, plan_source
 
 #: What reading a damaged cache raises.
 DAMAGED = (EOFError, pickle.UnpicklingError, ValueError, IndexError, KeyError, RuntimeError, SyntaxError)
@@ -27,7 +30,28 @@ DAMAGED = (EOFError, pickle.UnpicklingError, ValueError, IndexError, KeyError, R
 def compile_plan(definitions: Definitions, cache: Path) -> Plan:
     """The plan whose kernels are machine code, from the cache where they were compiled before."""
     layout, inputs, source = plan_source(definitions)
-    name = f"plan_{_content(source)}"
+    module = _load(f"plan_{_content(source)}", source, cache)
+    return make_plan(definitions, layout, inputs, source, module, compile_packing(cache))
+
+
+def compile_packing(cache: Path) -> Packing:
+    """What packs rows, as machine code: it does not depend on definitions, but is kept beside them."""
+    writing, reading = (_load(name, text, cache) for name, text in _packing())
+    return Packing(writing.pack, reading.unpack, reading.place)
+
+
+def _packing() -> list[tuple[str, str]]:
+    """Names and texts of the modules with the kernels that pack."""
+    found = []
+    for module, kernels in ((packing, ("pack",)), (unpacking, ("unpack", "place"))):
+        own = "".join(f"{name} = kernel({name})\n" for name in kernels)
+        text = f"{inspect.getsource(module)}\n\nfrom stream.plan.jit import kernel\n\n{own}"
+        found.append((f"{module.__name__.rsplit('.', 1)[1]}_{_content(text)}", text))
+    return found
+
+
+def _load(name: str, source: str, cache: Path) -> Any:
+    """The module of this text, from a file in the cache, beside which numba keeps the machine code."""
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{name}.py"
     if not path.exists() or path.read_text(errors="replace") != source:
@@ -41,16 +65,16 @@ def compile_plan(definitions: Definitions, cache: Path) -> Plan:
     if name not in sys.modules:
         sys.modules[name] = module
         spec.loader.exec_module(module)
-    return make_plan(definitions, layout, inputs, source, module)
+    return module
 
 
 def forget_plan(definitions: Definitions, cache: Path) -> None:
-    """Remove what is kept of these definitions, so that they are compiled anew."""
+    """Remove what is kept of these definitions, and of the packing, so that both are compiled anew."""
     _, _, source = plan_source(definitions)
-    name = f"plan_{_content(source)}"
-    sys.modules.pop(name, None)
-    for file in (*cache.glob(f"{name}.*"), *cache.glob(f"__pycache__/{name}.*")):
-        file.unlink(missing_ok=True)
+    for name in (f"plan_{_content(source)}", *(name for name, _ in _packing())):
+        sys.modules.pop(name, None)
+        for file in (*cache.glob(f"{name}.*"), *cache.glob(f"__pycache__/{name}.*")):
+            file.unlink(missing_ok=True)
 
 
 def _content(source: str) -> str:

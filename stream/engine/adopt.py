@@ -19,6 +19,7 @@ def adopt_rows(rows: Rows, plan: Plan) -> Rows:
     until they are judged."""
     new = Rows(plan, capacity=max(1, rows.table.ints.shape[0]))
     new.index, new.keys = rows.index, rows.keys
+    new.texts = rows.texts.under(plan)
     n = len(rows)
     how = mapping(_described(rows), new)
     how.apply(rows.table.ints[:n], new.blank, new.table.ints[:n])

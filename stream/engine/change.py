@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from stream.durations import format_duration
+from stream.engine.names import Names
 from stream.events.instant import iso
 from stream.features.base import NO_TEXT, Kind
 
@@ -114,6 +115,8 @@ def shown(value: float, kind: Kind) -> Any:
     return int(value) if float(value).is_integer() and abs(value) < 1 << 53 else float(value)
 
 
-def shown_text(code: int) -> str | None:
-    """A text that is only known by its hash; None where there is none."""
-    return f"#{code & (1 << 64) - 1:x}" if code != NO_TEXT else None
+def shown_text(code: int, names: Names) -> str | None:
+    """A text by its hash: as it was written where that is known, else the hash; None where there is none."""
+    if code == NO_TEXT:
+        return None
+    return names.text(int(code)) or f"#{code & (1 << 64) - 1:x}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.engine import rest
 from stream.engine.change import Change, shown, shown_text
 from stream.engine.models import Versions
 from stream.engine.output import Output
@@ -15,7 +16,6 @@ from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED
-from stream.features import pool
 from stream.features.base import Kind
 from stream.plan import header
 from stream.plan.header import Events
@@ -86,10 +86,7 @@ class Judge:
         kernels.apply(rows.table, rows.bags, slots, blank, arrays, 0, 0)
         kernels.fire(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
         kernels.rearm(rows.table, rows.bags, slots, 0, 0)
-        if self.plan.layout.bags:
-            saved = np.zeros((0, pool.SAVED), np.int64)
-            kernels.collect(rows.table, rows.bags, nothing, 0, saved)
-            kernels.spread(rows.table, rows.bags, 0, 0, saved)
+        rest.warm(rows)
 
     def _kernel(self, kernel: Callable[..., tuple[int, int]], rows: Any, t: int, o: Any, k: int) -> tuple[int, int]:
         return kernel(self.rows.table, self.rows.bags, self.versions.slots, rows, t, o, 0, k)
@@ -140,7 +137,9 @@ class Judge:
         evidence: dict[str, Any] = {}
         for k, ref in enumerate(self.plan.evidence[j], start=header.EVIDENCE):
             name = f"{ref.feature}.{ref.view}" if ref.view else ref.feature
-            evidence[name] = shown_text(row[k]) if ref.kind is Kind.TEXT else shown(values[k], ref.kind)
+            evidence[name] = (
+                shown_text(row[k], self.rows.texts) if ref.kind is Kind.TEXT else shown(values[k], ref.kind)
+            )
         caused = None
         if cause >= 0 and run is not None:
             batch, i = run.origin(cause)

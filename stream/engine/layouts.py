@@ -13,7 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.rows import Rows
+from stream.features import pool
+from stream.features.base import NEVER
+from stream.plan import header
 from stream.plan.layout import Layout
+from stream.plan.packed import BITS, INSTANT, REAL, SKIPPED, WHOLE, Shape
 from stream.plan.plan import Plan
 
 #: Rows that are mapped at once: what they hold stays in the processor's cache.
@@ -23,20 +27,42 @@ CODED = ("segment of ", "previous of ")
 
 
 class Description(msgspec.Struct, frozen=True):
-    """A layout by name: its columns in order, its bags' columns, and the segments that its codes stand for."""
+    """A layout by name: its columns in order, its bags' columns, and the segments that its codes stand for.
+
+    ``kinds`` and ``blank`` are what packed rows are read with (:class:`stream.plan.packed.Shape`); both are empty where
+    rows were written as they are.
+    """
 
     columns: list[tuple[str, bool]]
     bags: list[int]
     segments: dict[str, list[str]]
+    kinds: list[int] = []
+    blank: list[int] = []
 
 
 def describe_layout(plan: Plan) -> Description:
-    """What a reader with other definitions needs to map rows of this plan, column by column."""
+    """What a reader with other definitions needs to read rows of this plan, and to map them column by column."""
+    shape = shape_of(plan.layout)
     return Description(
         [(c.name, c.real) for c in plan.layout.columns],
         list(plan.layout.bags),
         {d.name: list(d.segment_names) for d in plan.definitions.dimensions},
+        shape.kinds.tolist(),
+        shape.blank.tolist(),
     )
+
+
+def shape_of(layout: Layout) -> Shape:
+    """How rows of this layout are packed."""
+    blank = layout.blank()
+    kinds = np.array(
+        [REAL if c.real else INSTANT if b == NEVER else WHOLE for c, b in zip(layout.columns, blank, strict=True)],
+        np.int8,
+    )
+    kinds[header.IDS : header.IDS + header.REMEMBERED] = BITS
+    kinds[[p + pool.HEAD for p in layout.bags]] = SKIPPED
+    kinds[header.CUSTOMER] = SKIPPED  # it follows from the key
+    return Shape(kinds, blank, np.array(layout.bags, np.int64))
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Memory:
     def __init__(self, partition: int, rows: Rows, read_model: Callable[[bytes], Model] | None) -> None:
         self.partition, self.read_model = partition, read_model
         self.own = OwnRow()
-        self.restorer = rest.Restorer.for_rows(rows)
+        self.restorer = rest.Restorer(rows)
         self.versions_at_rest: bytes | None = None
         self._described = False
         self._revision = 0
@@ -74,6 +74,8 @@ class Memory:
                 self.own = msgspec.json.decode(value, type=OwnRow)
             elif letter == rest.MODELS:
                 self.versions_at_rest = value
+            elif letter == rest.NAME:
+                self.rows.texts.restore([rest.decode_name(key, value)])
             elif letter == rest.LAYOUT:
                 mark = int.from_bytes(key[1:], "little", signed=True)
                 self.restorer.layouts[mark] = msgspec.json.decode(value, type=Description)
@@ -106,7 +108,7 @@ class Memory:
         """The rows were mapped to the plan of the definitions in ``entry``, from a layout as described."""
         layouts = self.restorer.layouts
         self._begin(entry, rows.plan.layout, before)
-        self.restorer = rest.Restorer(rows, rest.fingerprint(rows.plan), layouts)
+        self.restorer = rest.Restorer(rows, layouts)
         self._described = self.restorer.mark in layouts
 
     def redefined(self, entry: Entry, layout: Layout) -> None:
@@ -140,6 +142,7 @@ class Memory:
             self.restorer.layouts[self.restorer.mark] = described
             out.rows.append((rest.layout_key(self.rows.plan), msgspec.json.encode(described)))
             self._described = True
+        out.rows += rest.encode_names(self.rows.texts)
         out.rows += rest.encode_rows(self.rows, picks, self.restorer.mark)
         if self.differs(versions):
             out.rows.append((rest.MODELS, versions.to_rest()))

@@ -42,7 +42,7 @@ def features_of(rows: Rows, i: int, now: int) -> dict[str, Any]:
             if view == "size":
                 continue
             x = how.value(ints, floats, p, now, *rest_of)
-            value = shown_text(x) if how.kind is Kind.TEXT else shown(x, how.kind)
+            value = shown_text(x, rows.texts) if how.kind is Kind.TEXT else shown(x, how.kind)
             found[f"{name}.{view}" if view else name] = value
     return found
 

@@ -1,15 +1,17 @@
 """Rows at rest: what the changelog holds, and how it becomes rows again.
 
 Keys begin with a letter: ``c`` and the customer's id for a row, ``s`` for the shard's own row, ``m`` for its models,
-``l`` and a layout's fingerprint for what that layout's columns are called.  A row's value is the fingerprint (8 bytes),
-the row's columns, and for each bag that is not empty its column (8), its size (8) and its entries.  Expiries are not
-kept.
+``l`` and a layout's fingerprint for what that layout's columns are called, ``n`` and a number for the name of a text.
+A row's value is the fingerprint (8 bytes) and the packed row (:mod:`stream.plan.packing`).  Layouts and names come
+before the rows that need them, and are never written again.  Expiries are not kept.
+
+Rows of the first release are read too: under a layout that is not described as packed, the fingerprint is followed by
+the row's columns, and for each bag that is not empty by its column (8), its size (8) and its entries.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import msgspec
@@ -17,17 +19,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.adopt import adopt_rows
-from stream.engine.layouts import Description, describe_layout, mapping
+from stream.engine.layouts import Description, describe_layout, mapping, shape_of
+from stream.engine.names import Names
 from stream.engine.rows import Rows
 from stream.features import pool
 from stream.features.base import FOREVER
 from stream.plan import header
-from stream.plan.layout import Layout
-from stream.plan.plan import Plan
+from stream.plan.packed import Shape
+from stream.plan.plan import Packing, Plan
 
-ROW, SHARD, MODELS, LAYOUT = b"c", b"s", b"m", b"l"
+Ints = NDArray[np.int64]
+
+ROW, SHARD, MODELS, LAYOUT, NAME = b"c", b"s", b"m", b"l", b"n"
 _FINGERPRINT = struct.Struct("<q")
 _BAG = struct.Struct("<qq")
+_NUMBER = struct.Struct(">I")
+#: How many rows are read at once.
+CHUNK = 4096
+#: Room for packed rows that is asked for first, in bytes a row; it is doubled where it does not do.
+GUESS = 512
 
 
 def layout_key(plan: Plan) -> bytes:
@@ -36,118 +46,119 @@ def layout_key(plan: Plan) -> bytes:
 
 
 def fingerprint(plan: Plan) -> int:
-    """Of the columns and of the segments that the codes in them stand for."""
-    names = msgspec.json.encode({d.name: d.segment_names for d in plan.definitions.dimensions}, order="sorted")
-    digest = blake2b(names + _FINGERPRINT.pack(plan.layout.fingerprint), digest_size=8).digest()
+    """Of all that a description says."""
+    digest = blake2b(msgspec.json.encode(describe_layout(plan), order="sorted"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
-def encode_rows(rows: Rows, picks: NDArray[np.int64], mark: int) -> list[tuple[bytes, bytes]]:
-    """Key and value of each of these rows."""
-    layout = rows.plan.layout
-    packed = rows.table.ints[picks]
-    width = packed.shape[1] * 8
-    raw = packed.tobytes()
-    tails = _encode_bags(rows, picks, layout)
-    head = _FINGERPRINT.pack(mark)
-    keys = rows.keys
-    return [
-        (ROW + keys[i], b"".join((head, raw[k * width : (k + 1) * width], tails.get(i, b""))))
-        for k, i in enumerate(picks.tolist())
-    ]
+def encode_names(names: Names) -> list[tuple[bytes, bytes]]:
+    """Key and value of each name that is not at rest yet; they count as at rest from now on."""
+    return [(NAME + _NUMBER.pack(number), text.encode("utf-8", "surrogatepass")) for number, text in names.new()]
 
 
-def _encode_bags(rows: Rows, picks: NDArray[np.int64], layout: Layout) -> dict[int, bytes]:
-    tails: dict[int, bytes] = {}
-    for p in layout.bags:
-        sizes = rows.table.ints[picks, p + pool.SIZE]
-        holders = picks[sizes > 0]
-        if not len(holders):
-            continue
-        sizes = sizes[sizes > 0]
-        into = np.empty((int(sizes.sum()), pool.SAVED), np.int64)
-        rows.plan.kernels.collect(rows.table, rows.bags, holders, p, into)
-        raw, at = into.tobytes(), 0
-        for i, size in zip(holders.tolist(), sizes.tolist(), strict=True):
-            length = size * pool.SAVED * 8
-            tails[i] = tails.get(i, b"") + _BAG.pack(p, size) + raw[at : at + length]
-            at += length
-    return tails
+def decode_name(key: bytes, value: bytes) -> tuple[int, str]:
+    """Number and text (the key with its letter)."""
+    (number,) = _NUMBER.unpack(key[1:])
+    return number, value.decode("utf-8", "surrogatepass")
 
 
-@dataclass
+def encode_rows(rows: Rows, picks: Ints, mark: int) -> list[tuple[bytes, bytes]]:
+    """Key and value of each of these rows; the names they refer to must go before them."""
+    if not len(picks):
+        return []
+    out, ends = pack(rows, picks)
+    data, keys, head = out.tobytes(), rows.keys, _FINGERPRINT.pack(mark)
+    found, start = [], 0
+    for i, stop in zip(picks.tolist(), ends.tolist(), strict=True):
+        found.append((ROW + keys[i], head + data[start:stop]))
+        start = stop
+    return found
+
+
+def pack(rows: Rows, picks: Ints) -> tuple[NDArray[np.uint8], Ints]:
+    """These rows packed, one behind the other, and where each ends."""
+    table = rows.table
+    ends = np.zeros(len(picks), np.int64)
+    out = np.empty((1 << 16) + GUESS * len(picks), np.uint8)
+    done, shape = 0, shape_of(rows.plan.layout)
+    while True:
+        done = rows.plan.kernels.packing.pack(
+            table.ints, table.floats, rows.bags.entries, picks, shape, rows.texts.table, out, ends, done
+        )
+        if done == len(picks):
+            return out[: ends[-1] if len(ends) else 0], ends
+        out = np.concatenate((out, np.empty_like(out)))
+
+
 class Restorer:
     """Takes changelog records in order and fills the rows.
 
     Rows of other layouts wait until all is read: only then is it known under which definitions the shard goes on.
     """
 
-    rows: Rows
-    mark: int
-    layouts: dict[int, Description] = field(default_factory=dict)
-    #: Row -> the bags behind its columns.
-    tails: dict[int, bytes] = field(default_factory=dict)
-    #: Customer -> a row of another layout.
-    foreign: dict[bytes, bytes] = field(default_factory=dict)
-    #: Column -> the version since which it is there again: what older rows have in it is from before it was dropped.
-    anew: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def for_rows(cls, rows: Rows) -> Restorer:
-        """An empty restorer."""
-        return cls(rows, fingerprint(rows.plan))
+    def __init__(self, rows: Rows, layouts: dict[int, Description] | None = None) -> None:
+        self.rows = rows
+        self.mark = fingerprint(rows.plan)
+        self.shape = shape_of(rows.plan.layout)
+        self.layouts = {} if layouts is None else layouts
+        #: Customer -> a row of another layout.
+        self.foreign: dict[bytes, bytes] = {}
+        #: Column -> the version since which it is there again: what older rows have in it was dropped before.
+        self.anew: dict[str, int] = {}
 
     def apply(self, keys: list[bytes], values: list[bytes]) -> None:
         """Records of customers' rows (keys without their letter), the later ones winning."""
-        width = 8 + self.rows.plan.layout.width * 8
         own = _FINGERPRINT.pack(self.mark)
         latest = dict(zip(keys, values, strict=True))
-        mine = [(k, v) for k, v in latest.items() if v[:8] == own]
-        if mine:
-            picks = self.rows.find([k for k, _ in mine], from_rest=True)
-            raw = b"".join([v[8:width] for _, v in mine])
-            self._fill(picks, np.frombuffer(raw, np.int64).reshape(len(mine), -1), [v[width:] for _, v in mine])
+        mine = [(key, value) for key, value in latest.items() if value[: len(own)] == own]
+        for start in range(0, len(mine), CHUNK):
+            some = mine[start : start + CHUNK]
+            ints, entries = unpack(self._packing, [value for _, value in some], self.shape, self.rows.texts)
+            self._place([key for key, _ in some], ints, entries)
         for key, value in latest.items():
-            if value[:8] == own:
-                self.foreign.pop(key, None)
-            else:
+            if value[: len(own)] != own:
                 self.foreign[key] = value
-                self.tails.pop(self.rows.index.get(key, -1), None)
-
-    def _fill(self, picks: NDArray[np.int64], ints: NDArray[np.int64], tails: list[bytes]) -> None:
-        table = self.rows.table.ints
-        table[picks] = ints
-        for p in self.rows.plan.layout.bags:
-            table[picks, p + pool.HEAD], table[picks, p + pool.SIZE] = pool.NONE, 0
-        for i, tail in zip(picks.tolist(), tails, strict=True):
-            if tail:
-                self.tails[i] = tail
             else:
-                self.tails.pop(i, None)
+                self.foreign.pop(key, None)
+
+    @property
+    def _packing(self) -> Packing:
+        return self.rows.plan.kernels.packing
+
+    def _place(self, keys: list[bytes], ints: Ints, entries: Ints) -> None:
+        rows = self.rows
+        picks = rows.find(keys)
+        rows.make_room(len(entries))
+        self._packing.place(rows.table.ints, rows.bags, picks, self.shape, ints, entries)
 
     def under(self, plan: Plan) -> Restorer:
         """What was read so far, under another plan."""
-        rows = adopt_rows(self.rows, plan)
-        bags = mapping(describe_layout(self.rows.plan), rows).bags
-        tails = {i: _moved(tail, bags) for i, tail in self.tails.items()}
-        return Restorer(rows, fingerprint(plan), self.layouts, tails, self.foreign)
+        found = Restorer(adopt_rows(self.rows, plan), self.layouts)
+        found.foreign = self.foreign
+        return found
 
     def finish(self) -> None:
-        """Rows of other layouts, and bags into the pool; call when the last record was applied."""
+        """Rows of other layouts; call when the last record was applied.  Expiries are to be worked out then."""
         groups: dict[int, list[bytes]] = {}
         for key, value in self.foreign.items():
-            groups.setdefault(_FINGERPRINT.unpack(value[:8])[0], []).append(key)
+            groups.setdefault(_FINGERPRINT.unpack(value[: _FINGERPRINT.size])[0], []).append(key)
         for mark, keys in groups.items():
-            self._apply_foreign(mark, keys)
+            for start in range(0, len(keys), CHUNK):
+                self._apply_foreign(mark, keys[start : start + CHUNK])
         self.foreign.clear()
         self._empty()
-        rows = self.rows
-        rows.make_room(sum(len(tail) // (8 * pool.SAVED) for tail in self.tails.values()))
-        for i, tail in self.tails.items():
-            for p, entries in read_bags(tail):
-                rows.plan.kernels.spread(rows.table, rows.bags, i, p, entries)
-        rows.table.deadline[: len(rows)] = FOREVER
-        self.tails.clear()
+        self.rows.table.deadline[: len(self.rows)] = FOREVER
+
+    def _apply_foreign(self, mark: int, keys: list[bytes]) -> None:
+        """Rows of one other layout: columns by name, segments by name, what is new stays empty."""
+        if mark not in self.layouts:
+            raise ValueError(f"a row of an unknown layout {mark:x}")
+        old, rows = self.layouts[mark], self.rows
+        ints, entries = read_rows([self.foreign[key] for key in keys], old, rows.texts, self._packing)
+        how = mapping(old, rows)
+        into = np.empty((len(keys), rows.plan.layout.width), np.int64)
+        how.apply(ints, rows.blank, into)
+        self._place(keys, into, _moved(ints, entries, old, {new: was for was, new in how.bags.items()}, self.shape))
 
     def _empty(self) -> None:
         """Columns that were dropped and came back begin empty, as they did in memory."""
@@ -157,42 +168,76 @@ class Restorer:
             if column.name not in self.anew:
                 continue
             older = np.flatnonzero(table[:, header.VERSION] < self.anew[column.name])
-            table[older, k] = rows.blank[k]
             if k in layout.bags:
-                keep = {p: p for p in layout.bags if p != k}
                 for i in older.tolist():
-                    if i in self.tails:
-                        self.tails[i] = _moved(self.tails[i], keep)
-
-    def _apply_foreign(self, mark: int, keys: list[bytes]) -> None:
-        """Rows of one other layout: columns by name, segments by name, what is new stays empty."""
-        if mark not in self.layouts:
-            raise ValueError(f"a row of an unknown layout {mark:x}")
-        old, rows = self.layouts[mark], self.rows
-        width = 8 + len(old.columns) * 8
-        values = [self.foreign[key] for key in keys]
-        ints = np.frombuffer(b"".join([v[8:width] for v in values]), np.int64).reshape(len(values), -1)
-        how = mapping(old, rows)
-        into = np.empty((len(values), rows.plan.layout.width), np.int64)
-        how.apply(ints, rows.blank, into)
-        picks = rows.find(keys, from_rest=True)
-        self._fill(picks, into, [_moved(value[width:], how.bags) for value in values])
-        if how.source[header.CUSTOMER] < 0:
-            rows.identify(picks)
+                    while table[i, k + pool.HEAD] != pool.NONE:
+                        pool.unlink(rows.bags, table[i], k, int(table[i, k + pool.HEAD]))
+            table[older, k] = rows.blank[k]
 
 
-def _moved(tail: bytes, bags: dict[int, int]) -> bytes:
-    """A row's bags under their new columns, those that are no more left out."""
-    return b"".join(_BAG.pack(bags[p], len(entries)) + entries.tobytes() for p, entries in read_bags(tail) if p in bags)
+def _moved(ints: Ints, entries: Ints, old: Description, bags: dict[int, int], shape: Shape) -> Ints:
+    """What lay in the bags of rows of an old layout, in the order of the new one; ``bags``: new column -> old one."""
+    if not len(entries) or not bags:
+        return entries[:0]
+    sizes = ints[:, np.array(old.bags) + pool.SIZE]
+    first = (np.cumsum(sizes.ravel()) - sizes.ravel()).reshape(sizes.shape)
+    picks = np.array([old.bags.index(bags[p]) for p in shape.bags.tolist() if p in bags])
+    kept = sizes[:, picks].ravel()
+    shift = first[:, picks].ravel() - (np.cumsum(kept) - kept)
+    found: Ints = entries[np.repeat(shift, kept) + np.arange(kept.sum())]
+    return found
 
 
-def read_bags(tail: bytes) -> list[tuple[int, NDArray[np.int64]]]:
-    """The bags behind a row's columns: (column, entries (n, SAVED))."""
-    found, at = [], 0
+def read_rows(values: list[bytes], layout: Description, names: Names, packing: Packing) -> tuple[Ints, Ints]:
+    """Rows of a described layout, packed or not, and what lies in their bags."""
+    if not layout.kinds:
+        return read_plain(values, layout)
+    shape = Shape(np.array(layout.kinds, np.int8), np.array(layout.blank), np.array(layout.bags, np.int64))
+    return unpack(packing, values, shape, names)
+
+
+def unpack(packing: Packing, values: list[bytes], shape: Shape, names: Names) -> tuple[Ints, Ints]:
+    """Packed rows, and what lies in their bags: row by row, the bags in the order of the layout."""
+    data = np.frombuffer(b"".join(values), np.uint8)
+    stops = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
+    starts = np.concatenate((np.zeros(1, np.int64), stops[:-1])) + _FINGERPRINT.size
+    ints = np.empty((len(values), len(shape.kinds)), np.int64)
+    entries = np.empty((len(values), pool.SAVED), np.int64)
+    while True:
+        held = packing.unpack(data, starts[: len(values)], stops, shape, names.hashes, ints, entries)
+        if held <= len(entries):
+            return ints, entries[:held]
+        entries = np.empty((held, pool.SAVED), np.int64)
+
+
+def read_plain(values: list[bytes], layout: Description) -> tuple[Ints, Ints]:
+    """The same of rows that are not packed."""
+    width = _FINGERPRINT.size + len(layout.columns) * 8
+    raw = b"".join([v[_FINGERPRINT.size : width] for v in values])
+    ints = np.frombuffer(raw, np.int64).reshape(len(values), -1).copy()
+    parts: list[bytes] = []
+    for value in values:
+        if len(value) > width:
+            bags = _read_bags(value[width:])
+            parts += [bags[p] for p in layout.bags if p in bags]
+    return ints, np.frombuffer(b"".join(parts), np.int64).reshape(-1, pool.SAVED)
+
+
+def _read_bags(tail: bytes) -> dict[int, bytes]:
+    found, at = {}, 0
     while at < len(tail):
         p, size = _BAG.unpack_from(tail, at)
         at += _BAG.size
         length = size * pool.SAVED * 8
-        found.append((p, np.frombuffer(tail[at : at + length], np.int64).reshape(size, pool.SAVED)))
+        found[p] = tail[at : at + length]
         at += length
     return found
+
+
+def warm(rows: Rows) -> None:
+    """Have the packing compiled, or loaded from the cache, before it is needed."""
+    nothing = np.zeros(0, np.int64)
+    pack(rows, nothing)
+    packing, shape = rows.plan.kernels.packing, shape_of(rows.plan.layout)
+    ints, entries = unpack(packing, [], shape, rows.texts)
+    packing.place(rows.table.ints, rows.bags, nothing, shape, ints, entries)

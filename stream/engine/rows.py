@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.engine.names import Names
 from stream.events.text import id_hash
 from stream.features import pool
 from stream.features.base import FOREVER
@@ -25,6 +26,7 @@ class Rows:
         self.keys: list[bytes] = []
         self.table = self._table(capacity)
         self.bags = pool.new_pool()
+        self.texts = Names(plan)
         #: Of each dimension, the segments by their codes: the plan's, and former ones that someone is still in.
         self.names = [list(d.segment_names) for d in plan.definitions.dimensions]
 
@@ -44,8 +46,8 @@ class Rows:
             np.array([0, 0, pool.NONE, 0, 0], np.int64),
         )
 
-    def find(self, customers: Sequence[bytes], *, from_rest: bool = False) -> NDArray[np.int64]:
-        """The row of each customer; who is new gets one, which is to be filled ``from_rest`` or begins empty."""
+    def find(self, customers: Sequence[bytes]) -> NDArray[np.int64]:
+        """The row of each customer; who is new gets one."""
         index, keys = self.index, self.keys
         known = len(keys)
         found = np.empty(len(customers), np.int64)
@@ -57,13 +59,9 @@ class Rows:
             found[k] = i
         if len(keys) > self.table.ints.shape[0]:
             self._grow(len(keys))
-        if len(keys) > known and not from_rest:
-            self.identify(np.arange(known, len(keys)))
+        if len(keys) > known:
+            self.table.ints[known : len(keys), header.CUSTOMER] = [id_hash(key) for key in keys[known:]]
         return found
-
-    def identify(self, rows: NDArray[np.int64]) -> None:
-        """Write down in these rows whose they are."""
-        self.table.ints[rows, header.CUSTOMER] = [id_hash(self.keys[i]) for i in rows.tolist()]
 
     def code(self, dimension: int, segment: str) -> int:
         """The code of a segment in its dimension's column; a name that the definitions no longer have gets one here."""

@@ -129,7 +129,9 @@ class Shard:
 
     def offer(self, batch: Batch) -> None:
         """A decoded batch; raises :class:`GapError` where records between are missing."""
-        self.merge.inputs[batch.topic, batch.partition].offer(self._fitting(batch))
+        fitting = self._fitting(batch)
+        self.rows.texts.learn(fitting.named)
+        self.merge.inputs[batch.topic, batch.partition].offer(fitting)
 
     def _fitting(self, batch: Batch) -> Batch:
         """The batch as the plan in force reads it."""

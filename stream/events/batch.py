@@ -38,7 +38,7 @@ class Batch:
     ``timestamps`` int64 (n): the records' own.  ``records`` are what was decoded, for whoever sends one on.
     ``at_ms`` is the wall instant of the answer that brought them; ``keys`` the merge keys where the caller sets
     them (else the running maximum of the topic partition's instants).  ``schema`` is what the decoder was to read: a
-    plan that reads something else decodes ``records`` again.
+    plan that reads something else decodes ``records`` again.  ``named``: the texts behind the hashes.
     """
 
     topic: str
@@ -64,6 +64,7 @@ class Batch:
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     controls: dict[int, Any] = field(default_factory=dict)
     schema: Any = None
+    named: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -107,7 +107,7 @@ class PropertyReader:
         for name, slot in self.texts:
             text = getattr(properties, name)
             if text is not None and text != "":
-                batch.texts[i, slot] = text_hash(text if isinstance(text, str) else text_of(text, name))
+                batch.texts[i, slot] = named_hash(text if isinstance(text, str) else text_of(text, name), batch.named)
         for name, slot, read in self.times:
             x = getattr(properties, name)
             if x is not None and x != "":
@@ -115,17 +115,17 @@ class PropertyReader:
         for name, slot in self.lists:
             x = getattr(properties, name)
             if x is not None and x != "":
-                hashes = hashes_of(x, name)
+                hashes = hashes_of(x, name, batch.named)
                 batch.texts[i, slot : slot + len(hashes)] = hashes
         if properties.offer_ends is not None:
             batch.offers[i] = within_reach(properties.offer_ends)
         if properties.products is not None:
-            items += [self.item(product, rate) for product in properties.products]
+            items += [self.item(product, rate, batch.named) for product in properties.products]
         elif properties.product_id is not None:
-            items.append(self.item(properties, rate))
+            items.append(self.item(properties, rate, batch.named))
 
-    def item(self, product: Any, rate: float) -> ItemRow:
-        """One product."""
+    def item(self, product: Any, rate: float, named: dict[int, str]) -> ItemRow:
+        """One product; its texts are entered in ``named``."""
         given, price, quantity = product.product_id, product.price, product.quantity
         known = price is not None and price >= 0
         row = (
@@ -144,7 +144,7 @@ class PropertyReader:
                 for x, (name, money) in zip(numbers, self.of_product, strict=True)
             ),
             *(
-                text_hash(text_of(x, name)) if x is not None and x != "" else 0
+                named_hash(text_of(x, name), named) if x is not None and x != "" else 0
                 for x, name in zip(texts, self.texts_of_product, strict=True)
             ),
         )
@@ -189,11 +189,18 @@ def text_of(x: Any, name: str) -> str:
     raise RejectionError("mistyped", f"{name!r} is not a text")
 
 
-def hashes_of(x: Any, name: str) -> list[int]:
+def named_hash(text: str, named: dict[int, str]) -> int:
+    """The hash of a text, which is entered in ``named``."""
+    code = text_hash(text)
+    named[code] = text
+    return code
+
+
+def hashes_of(x: Any, name: str, named: dict[int, str]) -> list[int]:
     """The hashes of a list of texts, ascending: the first LONGEST_LIST that differ; of a single text, just that one."""
     members = x if isinstance(x, list) else [x]
     texts = dict.fromkeys(text_of(member, name) for member in members if member is not None and member != "")
-    return sorted(text_hash(text) for text in list(texts)[:LONGEST_LIST]) or [EMPTY_LIST]
+    return sorted(named_hash(text, named) for text in list(texts)[:LONGEST_LIST]) or [EMPTY_LIST]
 
 
 def time(x: Any, name: str, read: Callable[[Any], float]) -> float:

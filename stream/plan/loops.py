@@ -232,25 +232,3 @@ def rearm(table: Any, bags: Any, models: Any, start: int, stop: int) -> None:
         if slot == 0 and models.cause[1] == DEFINITION and models.effective[1] < FOREVER:
             since = models.effective[1] - 1
         judge(table, bags, models, i, max(since, r[LATEST]))
-
-
-def collect(table: Any, bags: Any, rows: Any, p: int, into: Any) -> int:
-    """Copy the saved columns of these rows' bags at column p, one bag after the other; how many entries."""
-    n = 0
-    for i in rows:
-        e = table.ints[i, p]
-        while e >= 0:
-            for c in range(pool.SAVED):
-                into[n, c] = bags.entries[e, c]
-            n += 1
-            e = bags.entries[e, pool.NEXT]
-    return n
-
-
-def spread(table: Any, bags: Any, i: int, p: int, saved: Any) -> None:
-    """Give a row that came from rest its bag at column p back."""
-    for k in range(saved.shape[0]):
-        e = pool.take(bags)
-        for c in range(pool.SAVED):
-            bags.entries[e, c] = saved[k, c]
-        pool.link(bags, table.ints[i], p, i, e)

@@ -7,8 +7,9 @@ import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+from stream.plan import packing, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.inputs import Inputs, make_inputs
 from stream.plan.judging import evidence
@@ -22,6 +23,18 @@ from stream.plan.tree import FeatureRef
 MAX_DIMENSIONS = 62
 
 
+class Packing(NamedTuple):
+    """What writes rows as they are at rest and reads them again: the same for all plans."""
+
+    pack: Callable[..., int]
+    unpack: Callable[..., int]
+    place: Callable[..., None]
+
+
+#: Uncompiled, for twins.
+PLAIN = Packing(packing.pack, unpacking.unpack, unpacking.place)
+
+
 @dataclass(frozen=True)
 class Kernels:
     """The entry points of a generated module; see :mod:`stream.plan.loops` for what they take and return."""
@@ -30,8 +43,7 @@ class Kernels:
     fire: Callable[..., tuple[int, int]]
     rearm: Callable[..., None]
     measure: Callable[..., None]
-    collect: Callable[..., int]
-    spread: Callable[..., None]
+    packing: Packing = PLAIN
 
 
 @dataclass(frozen=True)
@@ -91,9 +103,11 @@ def twin_plan(definitions: Definitions) -> Plan:
     return make_plan(definitions, layout, inputs, source, module)
 
 
-def make_plan(definitions: Definitions, layout: Layout, inputs: Inputs, source: str, module: Any) -> Plan:
+def make_plan(
+    definitions: Definitions, layout: Layout, inputs: Inputs, source: str, module: Any, packing: Packing = PLAIN
+) -> Plan:
     """A plan around a loaded module."""
-    kernels = Kernels(*(getattr(module, name) for name in KERNELS))
+    kernels = Kernels(**{name: getattr(module, name) for name in KERNELS}, packing=packing)
     found = tuple(tuple(evidence(dimension)) for dimension in definitions.dimensions)
     shares = find_shares(definitions)
     measures = tuple(measure.text for measure in shares.measures)

@@ -35,11 +35,9 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.apply,
     loops.fire,
     loops.rearm,
-    loops.collect,
-    loops.spread,
 )
 #: What the engine calls; these are cached once compiled.
-KERNELS = ("apply", "fire", "rearm", "measure", "collect", "spread")
+KERNELS = ("apply", "fire", "rearm", "measure")
 
 COMPILED = "from stream.plan.jit import constant, jit, kernel"
 TWIN = "from stream.plan.jit import plain as jit, plain as kernel, whole as constant"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stream.compiled import compile_plan
+from stream.engine import rest
 from stream.engine.change import Change
+from stream.engine.layouts import shape_of
 from stream.plan.definitions import Definitions, parse_definitions
-from stream.plan.plan import Plan, twin_plan
+from stream.plan.plan import PLAIN, Plan, twin_plan
 from stream.simulate.simulation import SimulationOptions, simulate
 from tests.shards import CONTROL, TOPICS, Driver, Log, Record
 
@@ -74,3 +78,20 @@ def test_a_compiled_plan_comes_from_the_cache(catalogue: Definitions, compiled: 
     again = compile_plan(catalogue, Path(str(compiled.kernels.apply.__code__.co_filename)).parent)
     assert again.source == compiled.source
     assert again.kernels.apply is compiled.kernels.apply
+
+
+def test_rows_are_packed_alike(compiled: Plan, traffic: Log) -> None:
+    """Packed by machine code and by plain Python: the same bytes, and either reads them."""
+    shard = Driver(compiled, traffic).finish().shard
+    picks = np.arange(len(shard.rows))
+    code, ends = rest.pack(shard.rows, picks)
+    shard.rows.plan = replace(compiled, kernels=replace(compiled.kernels, packing=PLAIN))
+    plain, _ = rest.pack(shard.rows, picks)
+    np.testing.assert_array_equal(code, plain)
+    values = [b"8 bytes." + code[a:b].tobytes() for a, b in zip([0, *ends.tolist()], ends.tolist(), strict=False)]
+    shape = shape_of(compiled.layout)
+    ours = rest.unpack(compiled.kernels.packing, values, shape, shard.rows.texts)
+    theirs = rest.unpack(PLAIN, values, shape, shard.rows.texts)
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    np.testing.assert_array_equal(ours[1], theirs[1])
+    assert len(ours[1]) > 0

@@ -1,0 +1,110 @@
+"""The names of texts: in a row a category or a country is a hash; here is what people call it.
+
+A shard gives numbers to the texts it meets, up to a limit, and keeps number and text in its changelog for good.  The
+names are shown in evidence and features, and packed rows write the number where they would need eight bytes for the
+hash.  A text beyond the limit is shown as ``#`` and its hash, and is otherwise treated the same.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.events.text import text_hash
+from stream.features import pool
+from stream.plan.inputs import EVENT, GIVEN, OF_TIME, read_by
+from stream.plan.plan import Plan
+
+#: The most texts that a shard keeps names of.
+MOST_NAMES = 1 << 16
+#: The longest text that is kept, in characters.
+LONGEST_NAME = 200
+
+#: What parts of the local time are called.
+OF_CALENDAR = {
+    "hour": [f"{hour:02d}" for hour in range(24)],
+    "weekday": [day.lower() for day in calendar.day_name],
+    "month": [month.lower() for month in calendar.month_name if month],
+}
+
+
+class Names:
+    """Texts by hash and by number; ``table`` and ``hashes`` are what the packing of rows reads."""
+
+    def __init__(self, plan: Plan | None = None) -> None:
+        #: texts that come from the definitions alone
+        self.given = given_texts(plan) if plan is not None else {}
+        #: hash -> text
+        self.texts: dict[int, str] = {}
+        #: as :func:`stream.features.pool.slot` reads it: hash, number + 1
+        self.table: NDArray[np.int64] = np.zeros((64, 2), np.int64)
+        #: by number
+        self.hashes: NDArray[np.int64] = np.zeros(32, np.int64)
+        self._written = 0
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def text(self, code: int) -> str | None:
+        """The text with this hash, where it is known."""
+        return self.texts.get(code) or self.given.get(code)
+
+    def under(self, plan: Plan) -> Names:
+        """The same texts, and those of another plan."""
+        self.given = given_texts(plan)
+        return self
+
+    def learn(self, texts: Mapping[int, str]) -> None:
+        """Take up texts by hash, where they are new and there is room."""
+        for code, text in texts.items():
+            if code not in self.texts and len(self.texts) < MOST_NAMES and len(text) <= LONGEST_NAME:
+                self._add(code, text)
+
+    def _add(self, code: int, text: str) -> None:
+        number = len(self.texts)
+        self.texts[code] = text
+        if number == len(self.hashes):
+            self.hashes = np.concatenate((self.hashes, np.zeros(number, np.int64)))
+        self.hashes[number] = code
+        if 4 * (number + 1) > len(self.table):
+            self.table = np.zeros((2 * len(self.table), 2), np.int64)
+            for k in range(number):
+                self._enter(int(self.hashes[k]), k)
+        self._enter(code, number)
+
+    def _enter(self, code: int, number: int) -> None:
+        self.table[pool.slot(self.table, code)] = code, number + 1
+
+    def new(self) -> list[tuple[int, str]]:
+        """Number and text of those that were learned since this was asked last, and at first of what was given."""
+        self.learn(self.given)
+        texts = [self.texts[int(self.hashes[k])] for k in range(self._written, len(self.texts))]
+        found = list(enumerate(texts, start=self._written))
+        self._written = len(self.texts)
+        return found
+
+    def restore(self, numbered: Iterable[tuple[int, str]]) -> None:
+        """Take texts back under the numbers that they were given; ValueError where one is missing before."""
+        for number, text in numbered:
+            code = text_hash(text)
+            if number == len(self.texts) and code not in self.texts:
+                self._add(code, text)
+            elif number >= len(self.texts) or int(self.hashes[number]) != code:
+                raise ValueError(f"the name of text {number} came out of order")
+        self._written = len(self.texts)
+
+
+def given_texts(plan: Plan) -> dict[int, str]:
+    """By hash, the texts that no event brings: labels in the definitions, names of events, of days and of months."""
+    found: set[str] = set()
+    for kind, path in read_by(r for a in plan.layout.base for r in a.reactions().values()):
+        if kind == "text" and path.startswith(GIVEN):
+            found.add(path.removeprefix(GIVEN))
+        elif kind == "text" and path == EVENT:
+            found |= plan.inputs.codes.keys()
+        elif kind == "text" and path.startswith(OF_TIME):
+            found |= set(OF_CALENDAR.get(path.removeprefix(OF_TIME), ()))
+    return {text_hash(text): text for text in sorted(found)}
