@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import orjson
 
@@ -13,6 +13,7 @@ from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
 from stream.compiled import DAMAGED, compile_plan, forget_plan
 from stream.engine.merge import Source
+from stream.engine.plans import Plans
 from stream.engine.rekey import Home
 from stream.engine.shard import Shard
 from stream.events.decode import Decoder
@@ -66,7 +67,7 @@ def make_shard(
     sources: list[Source],
     *,
     everyone: bool = False,
-    plans: Any = None,
+    plans: Plans | None = None,
 ) -> Shard:
     """An empty shard; with ``everyone`` it has all customers, else it sends on what belongs to another partition.
 
@@ -75,7 +76,13 @@ def make_shard(
     count = settings.app.partitions
     home = None if everyone else Home(partition, lambda key: partition_of(key, count), settings.topics.rekeyed)
     return Shard(
-        plan, partition, sources, disorder=settings.time.disorder, read_model=ClusterModel.from_json, home=home
+        plan,
+        partition,
+        sources,
+        disorder=settings.time.disorder,
+        read_model=ClusterModel.from_json,
+        home=home,
+        plans=plans,
     )
 
 

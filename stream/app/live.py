@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stream.app import bootstrap
 from stream.app.app import App, build_app
 from stream.app.keeper import Keeper
-from stream.app.learners import MakeLearner, make_trainer
+from stream.app.learners import MakeLearner, make_cuts_learner, make_trainer
 from stream.app.live_plans import LivePlans
 from stream.app.metrics import Metrics
 from stream.app.ports import Summary
@@ -54,7 +54,7 @@ def create_app(
     host.on_stop.append(plans.stop)
     if published is not None:
         plans.load(published)
-    for name, make in (("trainer of the clusters", make_trainer),):
+    for name, make in (("trainer of the clusters", make_trainer), ("learner of the cuts", make_cuts_learner)):
         keeper = Keeper(name, partial(_learner, make, settings, host))
         host.on_opened.append(keeper.opened)
         host.on_adopted.append(keeper.changed)

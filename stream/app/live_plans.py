@@ -53,9 +53,10 @@ class LivePlans(Plans):
         self._task: asyncio.Task[None] | None = None
 
     def plan_of(self, version: DefinitionsVersion) -> Plan | None:
-        """The compiled plan of a version; None: it is being compiled."""
+        """The compiled plan of a version; None: it is being compiled.  `DefinitionError` where it has mistakes."""
         plan = self._plans.get(texts_of(version))
         if plan is None:
+            self.check(version)
             self._asked[texts_of(version)] = version
             self._begin()
         return plan

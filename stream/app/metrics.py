@@ -59,7 +59,12 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("lag_records", "gauge", ("topic", "partition"), "Records of a source partition that are not yet committed."),
     Metric("clock_age_seconds", "gauge", ("partition",), "How far the clock of a shard is behind the wall clock."),
-    Metric("blocked", "gauge", ("partition", "topic"), "1 where the shard waits to know more about that topic."),
+    Metric(
+        "blocked",
+        "gauge",
+        ("partition", "topic"),
+        "1 where the shard waits to know more about that topic (definitions: to have them compiled).",
+    ),
     Metric("batch_records", "histogram", (), "Events applied in one transaction.", _RECORDS),
     Metric("step_seconds", "histogram", (), "Time in the engine for one transaction.", _SECONDS),
     Metric("commit_seconds", "histogram", (), "From begin to committed, of one transaction.", _SECONDS),
@@ -67,6 +72,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("rows_restored_total", "counter", (), "Changelog records read back into shards."),
     Metric("opening_seconds", "histogram", (), "From the start of a shard's opening to ready.", _SECONDS),
     Metric("shards", "gauge", ("state",), "Shards of this worker, by state."),
+    Metric(
+        "definitions_version",
+        "gauge",
+        ("partition",),
+        "Version of the published definitions that a shard goes by; 0: those in the worker's files.",
+    ),
     Metric("definitions_refused_total", "counter", (), "Published definitions that have mistakes: never adopted."),
     Metric("records_lost_total", "counter", ("topic",), "Records that Kafka deleted before they were read."),
 )
@@ -102,6 +113,7 @@ class Metrics:
         self.rows_restored = cast(Counter, made["rows_restored_total"])
         self.opening_seconds = cast(Histogram, made["opening_seconds"])
         self.shards = cast(Gauge, made["shards"])
+        self.definitions_version = cast(Gauge, made["definitions_version"])
         self.definitions_refused = cast(Counter, made["definitions_refused_total"])
         self.records_lost = cast(Counter, made["records_lost_total"])
 
@@ -132,7 +144,7 @@ class Metrics:
 
     def exposition(self, host: ShardHost) -> bytes:
         """All metrics as Prometheus reads them; what is a state rather than a count is looked up now."""
-        for gauge in (self.customers, self.lag, self.clock_age, self.blocked, self.shards):
+        for gauge in (self.customers, self.lag, self.clock_age, self.blocked, self.shards, self.definitions_version):
             gauge.clear()
         sizes: dict[tuple[str, str], int] = {}
         now = time.time() * 1000
@@ -140,11 +152,14 @@ class Metrics:
             self.shards.labels(runner.state.value).inc()
         for runner, shard in host.ready_shards():
             _add(sizes, shard.sizes())
+            self.definitions_version.labels(runner.partition).set(shard.definitions_version)
             if shard.clock_ms is not None:
                 self.clock_age.labels(runner.partition).set((now - shard.clock_ms) / 1000)
             blocked = shard.blocked_by()
             if blocked is not None:
                 self.blocked.labels(runner.partition, blocked[0]).set(1)
+            if shard.compiling is not None:
+                self.blocked.labels(runner.partition, "definitions").set(1)
             for source, lag in host.lag(runner).items():
                 self.lag.labels(*source).set(lag)
         for (dimension, segment), number in sizes.items():

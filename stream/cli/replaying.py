@@ -39,7 +39,7 @@ def open_replay(settings: Settings, found: Definitions, versions: Path | None, *
         return replay
     learning = bootstrap.trainer_settings(settings, plan)
     trainer = Trainer(learning) if learning is not None else None
-    cuts = CutsPace() if cuts_at_end else None
+    cuts = CutsPace() if cuts_at_end else CutsPace(settings.cuts.every, settings.cuts.lead)
     return Replay(shard, plans.decoder_of(plan), trainer=trainer, lead=settings.clusters.lead, cuts=cuts)
 
 

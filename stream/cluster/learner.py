@@ -107,7 +107,7 @@ class Learner(ABC):
             await producer.start()
             published = await read_published(where.consumer, where.control)
             for sentence in published.broken:
-                log.warning("not a version, so the %s does not go on from it: %s", self._name, sentence)
+                log.warning("%s: a record is passed over, for it is no version: %s", self._name, sentence)
             start = self.resume(published)
             consumer = self._consumer()
             stack.push_async_callback(consumer.stop)

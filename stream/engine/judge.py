@@ -86,6 +86,8 @@ class Judge:
         kernels.apply(rows.table, rows.bags, slots, blank, arrays, 0, 0)
         kernels.fire(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
         kernels.rearm(rows.table, rows.bags, slots, 0, 0)
+        if self.plan.measures:
+            kernels.measure(rows.table, rows.bags, slots, nothing, 0, np.zeros((0, len(self.plan.measures))))
         rest.warm(rows)
 
     def _kernel(self, kernel: Callable[..., tuple[int, int]], rows: Any, t: int, o: Any, k: int) -> tuple[int, int]:

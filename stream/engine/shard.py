@@ -317,6 +317,11 @@ class Shard:
 
     # Questions
 
+    @property
+    def definitions_version(self) -> int:
+        """The number of the published definitions that it goes by; 0: it goes by its own."""
+        return 0 if self.versions.definitions is None else self.versions.definitions.version
+
     def segments(self, i: int) -> dict[str, str | None]:
         """The segment of a row in each dimension."""
         return segments_of(self.rows, i)

@@ -22,6 +22,7 @@ from stream.cuts.merge import learn
 from stream.cuts.summary import summarize_shard
 from stream.engine.merge import Source
 from stream.engine.output import Output
+from stream.engine.plans import Decoder as AnyDecoder
 from stream.engine.shard import Shard
 from stream.engine.versions import CutsVersion
 from stream.events.batch import CONTROL, Batch
@@ -145,7 +146,7 @@ class Replay:
             picks = np.flatnonzero(topics == t)
             if len(picks):
                 lo = self.shard.expected((topic, 0))
-                batch = self.decoder.decode(topic, 0, [chunk[i] for i in picks], lo, lo + len(picks))
+                batch = self._decoding().decode(topic, 0, [chunk[i] for i in picks], lo, lo + len(picks))
                 batch.offsets = np.arange(lo, lo + len(picks))
                 instants[picks] = batch.instants
                 batches.append((batch, picks))
@@ -154,6 +155,11 @@ class Replay:
         for batch, picks in batches:
             batch.keys = progress[picks]
             self.shard.offer(batch)
+
+    def _decoding(self) -> AnyDecoder:
+        """What decodes for the definitions in force now."""
+        shard = self.shard
+        return self.decoder if shard.plans is None else shard.plans.decoder_of(shard.plan)
 
     def _steps(self) -> Iterator[Output]:
         while (out := self.shard.step(CHUNK, None)) is not None:

@@ -63,8 +63,8 @@ class Live:
             **self.settings,
         }
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command to its end; a failure shows what it said."""
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end, with that exit code; another shows what it said."""
         done = subprocess.run(
             [sys.executable, "-m", "stream", *arguments],
             env=self.environment,
@@ -74,7 +74,7 @@ class Live:
             timeout=240,
             check=False,
         )
-        assert done.returncode == 0, f"{arguments}: exit {done.returncode}\n{done.stderr[-4000:]}"
+        assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stderr[-4000:]}"
         return done
 
     def start_worker(self, worker: str) -> None:

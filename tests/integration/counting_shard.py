@@ -85,6 +85,8 @@ class CountingShard:
         self.proofs: dict[Source, tuple[int, int]] = {}
         self.clock_ms: int | None = None
         self.plan = None
+        self.definitions_version = 0
+        self.compiling = None
         self._sources = list(sources)
         self._by = by
         self._own: dict[Source, int] = {}

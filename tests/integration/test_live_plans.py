@@ -1,0 +1,130 @@
+"""Published definitions in a worker's process: compiled beside it, refused where they have mistakes, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from stream.app import live_plans
+from stream.app.live_plans import LivePlans
+from stream.app.metrics import Metrics
+from stream.engine.versions import DefinitionsVersion
+from stream.errors import UserError
+from stream.features.base import NEVER
+from stream.plan.plan import Plan
+from stream.settings import Settings, load_settings
+
+TEXT = """
+dimension: buying
+features:
+  orders: {count: Order Completed}
+segments:
+  - {segment: buys, when: orders >= NUMBER}
+"""
+#: Longest wait for a plan, in seconds.
+PATIENCE = 120.0
+
+
+def version(number: int, orders: int) -> DefinitionsVersion:
+    return DefinitionsVersion(number, 1_000 * number, {"buying.yaml": TEXT.replace("NUMBER", str(orders))})
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings whose cache is empty; the child process finds them by the environment."""
+    monkeypatch.setenv("SEGSTREAM_APP__DATA_DIR", str(tmp_path))
+    return load_settings()
+
+
+def running(settings: Settings, what: Callable[[LivePlans], Awaitable[None]]) -> None:
+    """Run something with plans, and end them."""
+
+    async def run() -> None:
+        plans = LivePlans(settings, Metrics())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await what(plans)
+        finally:
+            await plans.stop()
+
+    asyncio.run(run())
+
+
+async def ready(plans: LivePlans, of: DefinitionsVersion) -> Plan:
+    """The plan, once it is there."""
+    came = asyncio.Event()
+    plans.on_ready.append(came.set)
+    while (plan := plans.plan_of(of)) is None:
+        await came.wait()
+        came.clear()
+    return plan
+
+
+def test_a_plan_is_compiled_in_a_child_while_the_loop_goes_on(settings: Settings, tmp_path: Path) -> None:
+    """The event loop is never held up for long: shards commit, and the group hears from the worker."""
+
+    async def what(plans: LivePlans) -> None:
+        held_up = 0.0
+        assert plans.plan_of(version(1, 2)) is None
+        waiting = asyncio.create_task(ready(plans, version(1, 2)))
+        while not waiting.done():
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            held_up = max(held_up, time.monotonic() - before)
+        plan = await waiting
+        assert plan.definitions.dimensions[0].segment_names == ("buys",)
+        assert list((tmp_path / "plans").glob("plan_*.py"))
+        assert held_up < 2.0
+        assert plans.plan_of(version(7, 2)) is plan, "the same texts are the same plan"
+        assert plans.decoder_of(plan) is plans.decoder_of(plan)
+
+    running(settings, what)
+
+
+def test_what_is_published_is_compiled_before_a_shard_asks(settings: Settings) -> None:
+    """The newest only: of older ones a new shard may need none."""
+
+    async def what(plans: LivePlans) -> None:
+        came = asyncio.Event()
+        plans.on_ready.append(came.set)
+        for number in (1, 2):
+            instant, read = plans.read_control(version(number, number).to_json())
+            assert (instant, read) == (NEVER, version(number, number))
+        await came.wait()
+        assert plans.plan_of(version(2, 2)) is not None
+        assert plans.plan_of(version(1, 1)) is None
+
+    running(settings, what)
+
+
+def test_definitions_with_mistakes_are_refused_and_counted_once(settings: Settings) -> None:
+    """They are read as often as a shard opens, and told of once."""
+
+    async def what(plans: LivePlans) -> None:
+        broken = DefinitionsVersion(3, 1_000, {"buying.yaml": TEXT.replace("orders >= NUMBER", "ordrs >= 1")})
+        for _ in range(2):
+            with pytest.raises(ValueError, match=r"version 3 .*mistakes.*buying.yaml:6:.*did you mean 'orders'"):
+                plans.read_control(broken.to_json())
+        assert plans._metrics.definitions_refused._value.get() == 1.0
+        with pytest.raises(UserError):
+            plans.plan_of(broken)
+
+    running(settings, what)
+
+
+def test_a_machine_that_cannot_compile_ends_the_worker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shards would wait for ever, and nobody would know why."""
+    monkeypatch.setattr(live_plans, "PAUSE", 0.0)
+    monkeypatch.setenv("SEGSTREAM_APP__DATA_DIR", "/proc/nowhere")
+
+    async def what(plans: LivePlans) -> None:
+        failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        plans.crashed = failed.set_result
+        assert plans.plan_of(version(1, 2)) is None
+        assert "cannot be compiled on this machine" in str(await failed)
+
+    running(settings, what)
