@@ -13,6 +13,7 @@ from stream.errors import UserError
 COMMANDS = {
     "broker": "broker",
     "check": "check",
+    "cost": "cost",
     "deadletters": "deadletters",
     "demo": "demo",
     "load": "load",

@@ -34,6 +34,8 @@ ROW, SHARD, MODELS, LAYOUT, NAME = b"c", b"s", b"m", b"l", b"n"
 _FINGERPRINT = struct.Struct("<q")
 _BAG = struct.Struct("<qq")
 _NUMBER = struct.Struct(">I")
+#: The bytes before a packed row.
+MARK_BYTES = _FINGERPRINT.size
 #: How many rows are read at once.
 CHUNK = 4096
 #: Room for packed rows that is asked for first, in bytes a row; it is doubled where it does not do.
@@ -75,12 +77,12 @@ def encode_rows(rows: Rows, picks: Ints, mark: int) -> list[tuple[bytes, bytes]]
     return found
 
 
-def pack(rows: Rows, picks: Ints) -> tuple[NDArray[np.uint8], Ints]:
-    """These rows packed, one behind the other, and where each ends."""
+def pack(rows: Rows, picks: Ints, shape: Shape | None = None) -> tuple[NDArray[np.uint8], Ints]:
+    """These rows packed (in their own shape, unless one is given), one behind the other, and where each ends."""
     table = rows.table
     ends = np.zeros(len(picks), np.int64)
     out = np.empty((1 << 16) + GUESS * len(picks), np.uint8)
-    done, shape = 0, shape_of(rows.plan.layout)
+    done, shape = 0, shape or shape_of(rows.plan.layout)
     while True:
         done = rows.plan.kernels.packing.pack(
             table.ints, table.floats, rows.bags.entries, picks, shape, rows.texts.table, out, ends, done
