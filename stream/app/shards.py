@@ -252,10 +252,17 @@ class ShardHost:
 
     def describe(self, customer_id: str) -> dict[str, Any] | None:
         """Segments and features of a customer; None where unknown. Raises KeyError where another worker owns them."""
+        return self._shard_of(customer_id).describe(customer_id)
+
+    def explain(self, customer_id: str, horizon_ms: int) -> Any:
+        """Why a customer is where they are, as JSON has it; None where unknown. Raises KeyError likewise."""
+        return self._shard_of(customer_id).explain(customer_id, horizon_ms)
+
+    def _shard_of(self, customer_id: str) -> Shard:
         runner = self.runners.get(self.partition_of(customer_id))
         if runner is None or runner.state is not State.READY or runner.shard is None:
             raise KeyError(customer_id)
-        return runner.shard.describe(customer_id)
+        return runner.shard
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from faust.types import TP
 from prometheus_client import CONTENT_TYPE_LATEST
+
+from stream.engine.foresee import HORIZON_MS, LONGEST_MS
 
 if TYPE_CHECKING:
     from stream.app.app import App
@@ -34,17 +38,30 @@ def add_views(app: App) -> None:
             {"ready": is_ready, "shards": all_of_them, "shards_ready": done}, status=200 if is_ready else 503
         )
 
-    @app.page("/customers/{customer_id}")
-    async def customer(view: Any, request: Any, customer_id: str) -> Any:
-        """Segments and features of a customer; a customer of another worker is redirected there."""
+    def answer(view: Any, customer_id: str, path: str, ask: Callable[[], Any]) -> Any:
+        """What ``ask`` gives, or where else to ask: of the worker that has the customer, under ``path``."""
         try:
-            found = shards.describe(customer_id)
+            found = ask()
         except KeyError:
             owner = app.owner_url(TP(shards.wiring.changelog, shards.partition_of(customer_id)))
             if owner is None:
                 return view.json({"error": "the customer's shard is not ready"}, status=503)
-            url = f"{owner}/customers/{customer_id}"
+            url = f"{owner}{path}"
             return view.json({"owner": url}, status=307, headers={"Location": url})
         if found is None:
             return view.json({"error": "no such customer"}, status=404)
         return view.json(found)
+
+    @app.page("/customers/{customer_id}")
+    async def customer(view: Any, request: Any, customer_id: str) -> Any:
+        """Segments and features of a customer; a customer of another worker is redirected there."""
+        return answer(view, customer_id, f"/customers/{quote(customer_id, '')}", lambda: shards.describe(customer_id))
+
+    @app.page("/customers/{customer_id}/explain")
+    async def explained(view: Any, request: Any, customer_id: str) -> Any:
+        """Why a customer is where they are, and what comes within ``?ahead=`` milliseconds; redirected likewise."""
+        asked = request.query.get("ahead", str(HORIZON_MS))
+        if not asked.isdecimal() or int(asked) > LONGEST_MS:
+            return view.json({"error": f"ahead: expected milliseconds, at most {LONGEST_MS}"}, status=400)
+        path = f"/customers/{quote(customer_id, '')}/explain?ahead={asked}"
+        return answer(view, customer_id, path, lambda: shards.explain(customer_id, int(asked)))

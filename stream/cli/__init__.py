@@ -16,6 +16,7 @@ COMMANDS = {
     "cost": "cost",
     "deadletters": "deadletters",
     "demo": "demo",
+    "explain": "explain",
     "load": "load",
     "publish": "publish",
     "replay": "replay",

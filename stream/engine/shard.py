@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from stream.engine.adopt import adopt_rows
+from stream.engine.explain import explain
 from stream.engine.judge import Judge
 from stream.engine.layouts import describe_layout
 from stream.engine.memory import Memory
@@ -350,6 +352,11 @@ class Shard:
             "features": self.features(i, now),
             "warming": {name: iso(since) for name, since in self.warming(now).items()},
         }
+
+    def explain(self, customer: str, horizon: int) -> Any:
+        """Why a customer is where they are (:mod:`stream.engine.explain`), as JSON has it; None where there is none."""
+        found = explain(self, customer, horizon)
+        return None if found is None else msgspec.to_builtins(found)
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """How many customers are in each segment of each dimension (those in none are not counted)."""

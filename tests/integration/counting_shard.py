@@ -162,6 +162,9 @@ class CountingShard:
     def sizes(self) -> Mapping[str, Mapping[str, int]]:
         return {"count": {"counted": len(self.counts)}}
 
+    def explain(self, customer: str, horizon: int) -> Any:
+        return None
+
     def describe(self, customer_id: str) -> dict[str, Any] | None:
         count = self.counts.get(customer_id.encode())
         return None if count is None else {"customer": customer_id, "count": count}

@@ -1,0 +1,90 @@
+"""Explanations agree with what the engine does: the same segment, the same truths, the same changes to come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.engine.explain import Explanation, explain
+from stream.events.instant import parse_iso
+from tests.oracle import Oracle, Scene
+from tests.oracle_features import Happened
+from tests.shards import Driver, logs
+from tests.unit.test_plan_conditions import (
+    DEEP,
+    LENGTH,
+    UNTIL,
+    by_topic,
+    dimensions,
+    happenings,
+    moves,
+    on_wire,
+    planned,
+)
+
+HORIZON = 200
+
+
+def explained(driver: Driver, customer: str) -> Explanation:
+    """The explanation of a customer whom the shard knows."""
+    found = explain(driver.shard, customer, HORIZON)
+    assert found is not None
+    return found
+
+
+@DEEP
+@given(dimensions(memory=True), happenings(in_order=False), st.integers(0, LENGTH))
+def test_an_explanation_says_what_the_engine_did(
+    made: list[dict[str, Any]], history: list[Happened], after: int
+) -> None:
+    """The first segment that holds is the one that the customer is in, wherever the clock stands."""
+    driver = Driver(planned(made), logs(map(on_wire, history), UNTIL - after)).finish()
+    for i, key in enumerate(driver.shard.rows.keys):
+        found = explained(driver, key.decode())
+        segments = driver.shard.segments(i)
+        for one in found.dimensions:
+            here = next((s.segment for s in one.segments if s.here), one.otherwise)
+            assert one.segment == segments[one.dimension]
+            if here != one.segment:  # judged again from inside the new segment, a millisecond later
+                assert one.next[0].to_segment == here
+                assert parse_iso(one.next[0].at) == parse_iso(found.at) + 1
+
+
+@DEEP
+@given(dimensions(memory=False), happenings())
+def test_every_condition_is_as_true_as_the_oracle_says(made: list[dict[str, Any]], history: list[Happened]) -> None:
+    """Each condition, also of segments that others come before, by an independent reading of the same events."""
+    driver = Driver(planned(made), logs(map(on_wire, history), UNTIL)).finish()
+    oracle = Oracle(made)
+    oracle.run(by_topic(history), UNTIL)
+    by_name = {d["dimension"]: d for d in made}
+    for name, customer in oracle.customers.items():
+        for one in explained(driver, name).dimensions:
+            scene = Scene(by_name[one.dimension]["features"], customer.past, UNTIL, customer.segments)
+            for rule, said in zip(by_name[one.dimension]["segments"], one.segments, strict=True):
+                assert said.when.holds == scene.truth(rule["when"]), rule["when"]
+
+
+@DEEP
+@given(dimensions(memory=True), happenings())
+def test_what_comes_next_comes(made: list[dict[str, Any]], history: list[Happened]) -> None:
+    """The changes foretold when the last event was applied are those that the engine makes as time passes."""
+    plan = planned(made)
+    before = Driver(plan, logs(map(on_wire, history))).finish()
+    now = before.shard.clock_ms
+    assert now is not None
+    told = {
+        (key.decode(), one.dimension): [(parse_iso(n.at), n.from_segment, n.to_segment) for n in one.next]
+        for key in before.shard.rows.keys
+        for one in explained(before, key.decode()).dimensions
+    }
+    state = before.shard.rows.table.ints.copy()
+    after = Driver(plan, logs(map(on_wire, history), now + HORIZON)).finish()
+    came: dict[tuple[str, str], list[Any]] = {place: [] for place in told}
+    for change in moves(after.changes):
+        if change.at > now:
+            came[change.customer, change.dimension].append((change.at, change.from_segment, change.to_segment))
+    assert {place: changes[:3] for place, changes in came.items()} == told
+    assert (state == before.shard.rows.table.ints).all()
