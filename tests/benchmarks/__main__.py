@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stream.kafka.broker import EmbeddedBroker
-from tests.benchmarks import w1, w2
+from tests.benchmarks import deadlines, latency, memory, recovery, replaying, scale, w1, w2, w3
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.machine import machine, versions
 from tests.benchmarks.results import Results
@@ -26,6 +26,13 @@ from tests.conftest import JARS, REPOSITORY
 PARTS = {
     "w1": w1.run,
     "w2": w2.run,
+    "w3": w3.run,
+    "latency": latency.run,
+    "recovery": recovery.run,
+    "memory": memory.run,
+    "scale": scale.run,
+    "replay": replaying.run,
+    "deadlines": deadlines.run,
 }
 
 

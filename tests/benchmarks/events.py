@@ -38,26 +38,32 @@ Move = tuple[str, str | None, str, int]
 
 @dataclass(frozen=True)
 class Events:
-    """So many events, the same for the same seed. The last of each partition, at ``end_ms``, lets every timer fire."""
+    """So many events, the same for the same seed. The last of each partition, at ``end_ms``, lets every timer fire.
+
+    With ``people``, there are so many customers, and each has one event before anyone has a second.
+    """
 
     count: int
     partitions: int
     seed: int = 1
+    people: int = 0
+    days: int = DAYS
 
     @property
     def customers(self) -> int:
         """How many customers there are to draw from."""
-        return max(10, self.count // EVENTS_A_CUSTOMER)
+        return self.people or max(10, self.count // EVENTS_A_CUSTOMER)
 
     @property
     def end_ms(self) -> int:
         """The instant of the last events."""
-        return START_MS + DAYS * DAY_MS
+        return START_MS + self.days * DAY_MS
 
     @cached_property
     def owners(self) -> NDArray[np.int64]:
         """The customer of each event; the last event of each partition is of one who does nothing else."""
         drawn = np.random.default_rng(self.seed).integers(0, self.customers, self.count)
+        drawn[: self.people] = np.arange(min(self.people, self.count))
         drawn[-self.partitions :] = [self._closer(partition) for partition in range(self.partitions)]
         return drawn
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -13,6 +15,7 @@ from tests.benchmarks.events import Events
 from tests.benchmarks.results import Results
 
 PARTITIONS = 4
+T = TypeVar("T")
 
 
 @dataclass
@@ -29,7 +32,12 @@ class Ground:
     #: threads of Kafka Streams; segstream and the Python peers have one worker process
     threads: int = 1
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
-    _filled: dict[Events, str] = field(default_factory=dict)
+    _filled: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def logs(self) -> Path:
+        """Where the broker keeps its topics."""
+        return self.folder / "kafka" / "log"
 
     def size(self, full: int, quick: int) -> int:
         """A number that depends on how thorough the run is."""
@@ -41,13 +49,22 @@ class Ground:
 
     def topic_of(self, events: Events) -> str:
         """The topic that holds these events; written when first asked for."""
-        if events not in self._filled:
+
+        def fill() -> str:
             topic = self.name("events")
             kafka.create_topics(self.broker, {topic: events.partitions})
             self.say(f"writing {events.count:,} events of {events.customers:,} customers")
             kafka.fill(self.broker, ((topic, partition, key, value) for partition, key, value in events.records()))
-            self._filled[events] = topic
-        return self._filled[events]
+            return topic
+
+        return self.once(events, fill)
+
+    def once(self, what: Hashable, make: Callable[[], T]) -> T:
+        """Something that several parts need, made when the first of them asks."""
+        if what not in self._filled:
+            self._filled[what] = make()
+        found: T = self._filled[what]
+        return found
 
     def say(self, text: str) -> None:
         """What is being done now."""

@@ -43,6 +43,12 @@ class Ours:
         return self.inputs.get(role, f"{self.name}-{role}")
 
     @property
+    def changelog(self) -> str:
+        """The topic of the customers' rows."""
+        (found,) = (name for name in kafka.topics_with(self.ground.broker, self.name) if name.endswith("changelog"))
+        return found
+
+    @property
     def environment(self) -> dict[str, str]:
         """Settings by variables. Events are as old as they say: the clock is theirs."""
         return {
@@ -74,7 +80,8 @@ class Ours:
     def prepare(self) -> None:
         """Topics, and the plan in its cache, so that no start compiles it."""
         self.run("topics", "--definitions", str(self.definitions))
-        self.run("replay", os.devnull, "--definitions", str(self.definitions))
+        compiling = ("replay", os.devnull, "--definitions", str(self.definitions))
+        self.ground.once(compiling, lambda: self.run(*compiling))
 
     @contextmanager
     def worker(self, name: str = "worker") -> Iterator[Worker]:
@@ -127,13 +134,12 @@ class Worker:
 
 @dataclass(frozen=True)
 class Speed:
-    """Events a second after warming up, the most memory that the workers had, and their books."""
+    """Events a second and changes an event, after warming up; the most memory of all workers; and their books."""
 
     rate: float
+    changes: float
     peak: int
-    #: events by what became of them
     outcomes: Mapping[str, int]
-    changes: int
 
     def wrong(self, events: int) -> str | None:
         """What is wrong with the books: every event is applied once."""
@@ -145,23 +151,34 @@ def speed(ours: Ours, topics: Sequence[str], warm: int, events: int, workers: in
     """Run workers over topics that are full already, until everything in them is committed, then stop them."""
     with ExitStack() as stack:
         running = [stack.enter_context(ours.worker(f"worker{k}")) for k in range(workers)]
+        return measure(ours, running, topics, warm, events)
 
-        def alive() -> None:
-            for worker in running:
-                worker.program.alive()
 
-        (began, had), (ended, got) = kafka.follow(ours.ground.broker, ours.name, topics, [warm, events], alive)
-        time.sleep(0.5)  # a worker counts a transaction just after its commit
-        outcomes: Counter[str] = Counter()
-        changes = 0.0
+def measure(ours: Ours, running: Sequence[Worker], topics: Sequence[str], warm: int, events: int) -> Speed:
+    """The speed of workers that run, from ``warm`` events committed to ``events``."""
+
+    def alive() -> None:
         for worker in running:
-            metrics = worker.metrics()
-            for key, value in metrics.items():
-                if found := re.fullmatch(r'segstream_events_total\{outcome="(.+)"\}', key):
-                    outcomes[found[1]] += int(value)
-            changes += sum(x for key, x in metrics.items() if key.startswith("segstream_changes_total"))
-        rate = (got - had) / max(ended - began, kafka.LOOK_EVERY_S)
-        return Speed(rate, sum(worker.program.peak for worker in running), outcomes, int(changes))
+            worker.program.alive()
+
+    def changes() -> float:
+        return sum(worker.total("segstream_changes_total") for worker in running)
+
+    kafka.follow(ours.ground.broker, ours.name, topics, [warm], alive)
+    before = changes()
+    (began, had), (ended, got) = kafka.follow(ours.ground.broker, ours.name, topics, [warm, events], alive)
+    time.sleep(0.5)  # a worker counts a transaction just after its commit
+    outcomes: Counter[str] = Counter()
+    for worker in running:
+        for key, value in worker.metrics().items():
+            if found := re.fullmatch(r'segstream_events_total\{outcome="(.+)"\}', key):
+                outcomes[found[1]] += int(value)
+    return Speed(
+        (got - had) / max(ended - began, kafka.LOOK_EVERY_S),
+        (changes() - before) / max(1, got - had),
+        sum(worker.program.peak for worker in running),
+        outcomes,
+    )
 
 
 def wait_for(

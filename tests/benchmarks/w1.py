@@ -63,8 +63,9 @@ def read_rows(ours: Ours) -> dict[str, Totals]:
     """What segstream has in its changelog, read as a worker would read it."""
     settings = Settings(app=App(data_dir=REPOSITORY / ".segstream"))
     plan = bootstrap.make_plan(read_definitions(ours.definitions), settings)
-    (changelog,) = (name for name in kafka.topics_with(ours.ground.broker, ours.name) if name.endswith("changelog"))
-    rows = [(key, value) for key, value in kafka.latest(ours.ground.broker, [changelog]).items() if key[:1] == rest.ROW]
+    rows = [
+        (key, value) for key, value in kafka.latest(ours.ground.broker, [ours.changelog]).items() if key[:1] == rest.ROW
+    ]
     width = len(plan.layout.columns)
     table = np.frombuffer(b"".join(value[8 : 8 + 8 * width] for _, value in rows), np.int64).reshape(-1, width)
     (dimension,) = plan.definitions.dimensions

@@ -9,6 +9,9 @@ import faust
 
 from tests.benchmarks.peers.progress import APP, BROKER, FOLDER, PARTITIONS, Progress
 
+#: How long an orderly end may take, in seconds.
+STOP_S = 10.0
+
 
 def new_app() -> faust.App:
     """At least once; RocksDB would be slower."""
@@ -27,10 +30,14 @@ def new_app() -> faust.App:
 
 
 async def end_when_written(app: faust.App, progress: Progress) -> None:
-    """End the process once all that was sent has arrived and the offsets are committed."""
+    """End the process once all that was sent has arrived, the offsets are committed and the group is left."""
     await asyncio.sleep(0)
     await app.producer.flush()
     await app.consumer.commit()
     await app.producer.flush()
     progress.tell()
-    os._exit(0)
+    try:
+        async with asyncio.timeout(STOP_S):
+            await app.stop()
+    finally:
+        os._exit(0)

@@ -32,7 +32,7 @@ public final class Peer {
     progress.tell();
   }
 
-  /** Defaults, but for a record cache that holds all customers of a run. */
+  /** Defaults, but for a record cache that holds all customers of a run, and a lasting name in the group. */
   private static Properties settings(String guarantee) {
     Properties settings = new Properties();
     settings.put(StreamsConfig.APPLICATION_ID_CONFIG, System.getenv("BENCH_APP"));
@@ -42,6 +42,8 @@ public final class Peer {
     settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
     settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, Integer.parseInt(System.getenv("BENCH_THREADS")));
     settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 64L << 20);
+    // A restart under the same name need not wait until the member before it is taken for dead.
+    settings.put(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG, "peer");
     settings.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
     return settings;
   }

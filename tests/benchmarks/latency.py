@@ -1,0 +1,153 @@
+"""Latency: from an event's append to the change it makes, as a consumer that reads committed records sees it.
+
+The simulator's events are sent at a steady rate, whatever their own times are; the broker stamps each when it appends
+it.  A change names the event that caused it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from stream.simulate.event import SimulatedEvent
+from tests.benchmarks import kafka
+from tests.benchmarks.ground import PARTITIONS, Ground
+from tests.benchmarks.ours import Ours
+from tests.benchmarks.results import OURS
+from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics
+
+PART = "latency"
+RATES = (1_000, 5_000, 20_000)
+#: How often events are sent, in seconds: as producers linger.
+TICK_S = 0.005
+#: The first of a rate's events are not measured, as a share.
+_SETTLING = 0.25
+QUANTILES = (50.0, 99.0, 99.9)
+
+
+def run(ground: Ground) -> None:
+    """All rates in every round, on one worker that has seen most customers before."""
+    seconds = ground.size(20, 2)
+    before = ground.size(1_000_000, 5_000)
+    shop = Shop(ground.size(50_000, 500), before + ground.rounds * seconds * sum(RATES))
+    topics = new_topics(ground, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
+    homes, events = Homes(PARTITIONS), shop.simulated()
+    ours = Ours(ground, ground.name("segstream-latency"), inputs=topics)
+    ours.prepare()
+    written = kafka.fill(
+        ground.broker, ((topics[e.topic], homes.of(e), e.key, e.value) for e in islice(events, before))
+    )
+    shared = [topics[role] for role in SHARED]
+    done = sum(written.get(topic, 0) for topic in shared)
+    with ours.worker() as worker:
+        kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+        for _ in range(ground.rounds):
+            for rate in RATES:
+                ground.say(f"latency at {rate:,} events/s")
+                probe = _Probe(ground.broker, topics, ours.topic("changes"), homes)
+                asyncio.run(probe.run(list(islice(events, rate * seconds)), rate))
+                done += probe.counted
+                kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+                _note(ground, rate, probe)
+                peak = worker.program.peak
+                ground.results.add(PART, OURS, f"{rate:,} events/s: sent a second", probe.rate, peak)
+    ours.finish()
+
+
+def _note(ground: Ground, rate: int, probe: _Probe) -> None:
+    waits = probe.waits()
+    for quantile in QUANTILES if len(waits) else ():
+        figure = f"{rate:,} events/s: p{quantile:g}, ms"
+        ground.results.add(PART, OURS, figure, float(np.percentile(waits, quantile)))
+    ground.results.check(PART, OURS, None if len(waits) else f"no event made a change at {rate:,} events/s")
+
+
+class _Probe:
+    """Sends events at a rate, and reads changes meanwhile."""
+
+    def __init__(self, broker: str, topics: dict[str, str], changes: str, homes: Homes) -> None:
+        self._broker, self._topics, self._changes, self._homes = broker, topics, changes, homes
+        #: messageId -> when the broker appended it, and when its first change was read; milliseconds
+        self._appended: dict[str, float] = {}
+        self._seen: dict[str, float] = {}
+        self._order: list[str] = []
+        #: events sent to topics that are shared out
+        self.counted = 0
+        #: events a second that were in fact sent
+        self.rate = 0.0
+
+    def waits(self) -> list[float]:
+        """Milliseconds from append to the first change, of the events after the settling that made one."""
+        measured = self._order[int(len(self._order) * _SETTLING) :]
+        return [self._seen[i] - self._appended[i] for i in measured if i in self._seen]
+
+    async def run(self, events: list[SimulatedEvent], rate: int) -> None:
+        """Send all of them, and read on until changes have stopped coming."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._broker, isolation_level="read_committed", group_id=None)
+        producer = AIOKafkaProducer(bootstrap_servers=self._broker, compression_type="lz4", enable_idempotence=True)
+        await consumer.start()
+        await producer.start()
+        try:
+            parts = [TopicPartition(self._changes, number) for number in range(PARTITIONS)]
+            consumer.assign(parts)
+            await consumer.seek_to_end(*parts)
+            for part in parts:
+                await consumer.position(part)
+            reading = asyncio.create_task(self._read(consumer))
+            await self._send(producer, events, rate)
+            await asyncio.sleep(2.0)
+            reading.cancel()
+            await asyncio.wait([reading])
+        finally:
+            await producer.stop()
+            await consumer.stop()
+
+    async def _send(self, producer: AIOKafkaProducer, events: list[SimulatedEvent], rate: int) -> None:
+        waiting: list[asyncio.Task[None]] = []
+        began = time.perf_counter()
+        at = 0
+        while at < len(events):
+            due = min(len(events), int((time.perf_counter() - began) * rate) + 1)
+            for (topic, partition), (batch, ids) in self._batches(producer, events[at:due]):
+                sent = await producer.send_batch(batch, topic, partition=partition)
+                waiting.append(asyncio.create_task(self._note_append(sent, ids)))
+            at = due
+            await asyncio.sleep(TICK_S)
+        self.rate = len(events) / (time.perf_counter() - began)
+        await asyncio.gather(*waiting)
+
+    def _batches(self, producer: AIOKafkaProducer, events: list[SimulatedEvent]) -> Iterator[Any]:
+        found: dict[tuple[str, int], tuple[Any, list[str]]] = {}
+        for event in events:
+            target = (self._topics[event.topic], self._homes.of(event))
+            batch, ids = found.setdefault(target, (producer.create_batch(), []))
+            if batch.append(timestamp=None, key=event.key, value=event.value) is None:  # it is full
+                yield target, (batch, ids)
+                batch, ids = found[target] = (producer.create_batch(), [])
+                batch.append(timestamp=None, key=event.key, value=event.value)
+            message = event.value[14 : event.value.index(b'"', 14)].decode()
+            ids.append(message)
+            self._order.append(message)
+            self.counted += event.topic != "products"
+        yield from found.items()
+
+    async def _note_append(self, sent: asyncio.Future[Any], ids: list[str]) -> None:
+        appended = (await sent).timestamp
+        self._appended.update(dict.fromkeys(ids, appended))
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            found = await consumer.getmany(timeout_ms=1000)
+            now = time.time() * 1000
+            for records in found.values():
+                for record in records:
+                    if dict(record.headers)["ce_cause"] == b"event":
+                        cause = orjson.loads(record.value)["evidence"]["event"]
+                        self._seen.setdefault(cause["messageId"], now)

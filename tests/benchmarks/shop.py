@@ -1,0 +1,107 @@
+"""The simulator's traffic: shoppers whose visits interleave, on the topics of their events, and in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.kafka.clock import clock_record
+from stream.kafka.partitions import partition_of
+from stream.simulate.event import SimulatedEvent
+from stream.simulate.simulation import SimulationOptions, simulate
+from tests.benchmarks import kafka
+from tests.benchmarks.ground import PARTITIONS, Ground
+
+#: What a shopper of the simulator does on average, a little less.
+_EVENTS_A_DAY = 2.5
+#: Topics of customers' events; products have one partition, read by every shard.
+SHARED = ("clickstream", "purchases", "profiles")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """So many shoppers, from a common beginning, until there are so many events."""
+
+    customers: int
+    events: int
+    partitions: int = PARTITIONS
+
+    def simulated(self) -> Iterator[SimulatedEvent]:
+        """The events in order."""
+        days = self.events / self.customers / _EVENTS_A_DAY + 1
+        return simulate(SimulationOptions(self.customers, days, events=self.events))
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Where a shop's events are: topics by role, a file, and how many of them each topic holds."""
+
+    topics: Mapping[str, str]
+    file: Path
+    counts: Mapping[str, int]
+    last_ms: int
+
+    @property
+    def shared(self) -> list[str]:
+        """The topics whose partitions are shared out."""
+        return [self.topics[role] for role in SHARED]
+
+    @property
+    def events(self) -> int:
+        """How many events these hold."""
+        return sum(self.counts[topic] for topic in self.shared)
+
+
+class Homes:
+    """Where each customer's events go; murmur2 in Python is slow, so it is remembered."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._known: dict[bytes, int] = {}
+
+    def of(self, event: SimulatedEvent) -> int:
+        """The partition of an event."""
+        if event.topic == "products":
+            return 0
+        home = self._known.get(event.key)
+        if home is None:
+            home = self._known[event.key] = partition_of(event.key, self._partitions)
+        return home
+
+
+def fill_shop(ground: Ground, shop: Shop) -> Filled:
+    """Write the events of a shop to topics and to a file, once a run."""
+    return ground.once(shop, lambda: _fill(ground, shop))
+
+
+def new_topics(ground: Ground, partitions: int, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Empty topics for a shop's events, by role."""
+    topics = {role: ground.name(role) for role in (*SHARED, "products")}
+    counts = {name: 1 if role == "products" else partitions for role, name in topics.items()}
+    kafka.create_topics(ground.broker, counts, settings)
+    return topics
+
+
+def _fill(ground: Ground, shop: Shop) -> Filled:
+    topics = new_topics(ground, shop.partitions)
+    file = ground.folder / f"{ground.name('shop')}.jsonl"
+    homes = Homes(shop.partitions)
+    last = 0
+    ground.say(f"simulating {shop.events:,} events of {shop.customers:,} customers")
+    with file.open("wb", buffering=1 << 20) as lines:
+
+        def records() -> Iterator[tuple[str, int, bytes, bytes]]:
+            nonlocal last
+            for event in shop.simulated():
+                lines.write(event.value + b"\n")
+                last = event.instant_ms
+                yield topics[event.topic], homes.of(event), event.key, event.value
+
+        counts = kafka.fill(ground.broker, records())
+    return Filled(topics, file, {**dict.fromkeys(topics.values(), 0), **counts}, last)
+
+
+def tell_clock(ground: Ground, topic: str, instant_ms: int) -> None:
+    """Write a clock record, so that every shard's clock comes to that instant."""
+    kafka.fill(ground.broker, [(topic, 0, b"", clock_record(instant_ms))])
