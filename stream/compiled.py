@@ -11,14 +11,17 @@ import inspect
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
 import numba
 
+import stream.events
 import stream.features
 import stream.plan
+from stream.events import scan
 from stream.plan import packing, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Packing, Plan, make_plan, plan_source
@@ -50,6 +53,18 @@ def _packing() -> list[tuple[str, str]]:
     return found
 
 
+def compile_scan(cache: Path) -> Callable[..., int]:
+    """What reads the usual events, as machine code: it does not depend on definitions either."""
+    found: Callable[..., int] = _load(*_scan(), cache).scan
+    return found
+
+
+def _scan() -> tuple[str, str]:
+    """Name and text of the module with the scan."""
+    text = f"{inspect.getsource(scan)}\n\nfrom stream.plan.jit import kernel\n\nscan = kernel(scan)\n"
+    return f"scan_{_content(text)}", text
+
+
 def _load(name: str, source: str, cache: Path) -> Any:
     """The module of this text, from a file in the cache, beside which numba keeps the machine code."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -69,9 +84,9 @@ def _load(name: str, source: str, cache: Path) -> Any:
 
 
 def forget_plan(definitions: Definitions, cache: Path) -> None:
-    """Remove what is kept of these definitions, and of the packing, so that both are compiled anew."""
+    """Remove what is kept of these definitions, of the packing and of the scan, so that all are compiled anew."""
     _, _, source = plan_source(definitions)
-    for name in (f"plan_{_content(source)}", *(name for name, _ in _packing())):
+    for name in (f"plan_{_content(source)}", _scan()[0], *(name for name, _ in _packing())):
         sys.modules.pop(name, None)
         for file in (*cache.glob(f"{name}.*"), *cache.glob(f"__pycache__/{name}.*")):
             file.unlink(missing_ok=True)
@@ -80,7 +95,7 @@ def forget_plan(definitions: Definitions, cache: Path) -> None:
 def _content(source: str) -> str:
     """A hash of all that the machine code depends on: the text, the accumulators' code, numba, the processor."""
     digest = hashlib.blake2b(source.encode(), digest_size=12)
-    for package in (stream.features, stream.plan):
+    for package in (stream.events, stream.features, stream.plan):
         for file in sorted(Path(str(package.__file__)).parent.glob("*.py")):
             digest.update(file.read_bytes())
     digest.update(f"{numba.__version__} {sys.version} {llvmlite.binding.get_host_cpu_name()}".encode())

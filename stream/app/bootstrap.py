@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 import orjson
@@ -11,7 +12,7 @@ from stream.app.definition_files import read_aliases
 from stream.cluster.control import Version, read_version
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
-from stream.compiled import DAMAGED, compile_plan, forget_plan
+from stream.compiled import DAMAGED, compile_plan, compile_scan, forget_plan
 from stream.engine.merge import Source
 from stream.engine.plans import Plans
 from stream.engine.rekey import Home
@@ -32,12 +33,17 @@ def make_plan(definitions: Definitions, settings: Settings) -> Plan:
     """The compiled plan, from the cache in the data folder where it was compiled before."""
     cache = settings.app.data_dir / "plans"
     try:
-        plan = compile_plan(definitions, cache)
-        make_shard(settings, plan, 0, [("", 0)]).judge.warm()
+        return _warm_plan(definitions, settings, cache)
     except DAMAGED:  # as a power cut leaves files behind: what is in the cache can be made again
         forget_plan(definitions, cache)
-        plan = compile_plan(definitions, cache)
-        make_shard(settings, plan, 0, [("", 0)]).judge.warm()
+        return _warm_plan(definitions, settings, cache)
+
+
+def _warm_plan(definitions: Definitions, settings: Settings, cache: Path) -> Plan:
+    """The plan, with every kernel that it and its events need compiled or loaded."""
+    plan = compile_plan(definitions, cache)
+    make_shard(settings, plan, 0, [("", 0)]).judge.warm()
+    make_decoder(settings, plan).decode("", 0, [], 0, 0)
     return plan
 
 
@@ -57,6 +63,7 @@ def make_decoder(
         future_ms=None if unchecked else settings.time.future_tolerance,
         control_topic=settings.topics.control,
         control=control or read_control,
+        scan=compile_scan(settings.app.data_dir / "plans"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,13 @@ class DeadLetter:
     value: bytes | None
     timestamp: int
     detail: str
+
+
+class Texts(Protocol):
+    """Texts by the number of their record; a list, or one that makes them when they are asked for."""
+
+    def __getitem__(self, i: int, /) -> str: ...
+    def __setitem__(self, i: int, text: str, /) -> None: ...
 
 
 @dataclass(slots=True)
@@ -51,7 +58,7 @@ class Batch:
     messages: NDArray[np.int64]
     customers: list[bytes | None]
     names: list[str]
-    ids: list[str]
+    ids: Texts
     numbers: NDArray[np.float64]
     texts: NDArray[np.int64]
     first: NDArray[np.int64]
