@@ -174,6 +174,18 @@ class Kept:
     price_at: int
     offer_ends: int | None = None
     visits: int = 0
+    #: (instant, order of arrival, in stock): what was said of it since it was put in.
+    stock: list[tuple[int, int, bool]] = field(default_factory=list)
+
+    def hear(self, t: int, in_stock: bool | None) -> None:
+        """Something was said about its stock."""
+        if in_stock is not None and t >= self.added:
+            self.stock.append((t, len(self.stock), in_stock))
+
+    @property
+    def back(self) -> bool:
+        """Whether it was sold out and is there again."""
+        return any(not there for _, _, there in self.stock) and max(self.stock)[2]
 
     def see(self, t: int, price: float | None) -> None:
         """A price was seen."""
@@ -196,6 +208,7 @@ def bag_of(spec: Mapping[str, Any], past: Sequence[Happened]) -> dict[str, Kept]
                 if len(bag) >= spec.get("limit", 100):
                     del bag[min(bag.values(), key=lambda kept: kept.added).product]
                 bag[product] = Kept(product, e.t, price, price, e.t)
+                bag[product].hear(e.t, e.properties.get("in_stock"))
         elif e.name in names_in(spec.get("remove")):
             for product, _ in e.products:
                 if product in bag and bag[product].added <= e.t:
@@ -208,10 +221,12 @@ def bag_of(spec: Mapping[str, Any], past: Sequence[Happened]) -> dict[str, Kept]
                 if product in bag and bag[product].added <= e.t:
                     bag[product].visits += 1
                     bag[product].see(e.t, price)
+                    bag[product].hear(e.t, e.properties.get("in_stock"))
         elif e.name == PRODUCT_UPDATED:
             for product, price in e.products:
                 if product in bag:
                     bag[product].see(e.t, price)
+                    bag[product].hear(e.t, e.properties.get("in_stock"))
                     bag[product].offer_ends = e.properties.get("offer_ends")
     return bag
 
@@ -223,6 +238,8 @@ def bag_view(bag: Mapping[str, Kept], view: str, now: int) -> int:
             k.price_last is not None and k.price_added is not None and k.price_last < k.price_added
             for k in bag.values()
         )
+    if view == "back":
+        return sum(k.back for k in bag.values())
     if view == "visits":
         return max((k.visits for k in bag.values()), default=0)
     if view == "on_offer":

@@ -41,7 +41,7 @@ class Batch:
     ``offsets``, ``codes``, ``instants`` and ``messages`` (hashes of message ids) are int64 (n); ``instants`` of
     rejected records are ``NEVER``.  ``customers`` holds the customer's id as UTF-8, or None; ``names`` and ``ids`` the
     event's name and message id, for evidence.  ``numbers`` float64 (n, inputs), ``texts`` int64 (n, inputs), ``first``
-    int64 (n + 1) into ``items`` int64 (m, 3), ``offers`` int64 (n): see :class:`stream.plan.header.Events`.
+    int64 (n + 1) into ``items`` int64 (m, 4 and more), ``offers`` int64 (n): see :class:`stream.plan.header.Events`.
     ``timestamps`` int64 (n): the records' own.  ``records`` are what was decoded, for whoever sends one on.
     ``at_ms`` is the wall instant of the answer that brought them; ``keys`` the merge keys where the caller sets
     them (else the running maximum of the topic partition's instants).  ``schema`` is what the decoder was to read: a

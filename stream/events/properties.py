@@ -24,7 +24,7 @@ NO_NUMBER = -(1 << 60)
 #: The day number of 1970-01-01 in Python's calendar.
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
-#: One product: hash of its id, price in micros or -1, how many; then what the plan asks for.
+#: One product: hash of its id, price in micros or -1, how many, in stock (1, 0, or -1); then what the plan asks for.
 ItemRow = tuple[int, ...]
 
 
@@ -91,7 +91,7 @@ class PropertyReader:
         #: Columns of a batch's ``numbers``, ``texts`` and ``items``.
         self.number_width = max(1, len(self.numbers) + len(self.times))
         self.text_width = max(1, len(self.texts) + LONGEST_LIST * len(self.lists))
-        self.item_width = 3 + len(self.of_product) + len(self.texts_of_product)
+        self.item_width = 4 + len(self.of_product) + len(self.texts_of_product)
 
     def read(self, batch: Batch, i: int, properties: Any, items: list[ItemRow]) -> None:
         """The properties of the i-th event; its products are appended to ``items``.  Raises RejectionError."""
@@ -132,6 +132,7 @@ class PropertyReader:
             text_hash(str(given)) if given is not None and given != "" else 0,
             int(micros(price, rate, "price")) if known else -1,
             int(quantity) if quantity is not None and 0 <= quantity < 1e9 else 1,
+            stock_of(product.in_stock),
         )
         if not self.of_product and not self.texts_of_product:
             return row
@@ -148,6 +149,17 @@ class PropertyReader:
                 for x, name in zip(texts, self.texts_of_product, strict=True)
             ),
         )
+
+
+def stock_of(x: bool | float | str | None) -> int:
+    """Whether a product is in stock: 1 or 0, or -1 where nothing that can be read is said; a number counts pieces.
+
+    >>> stock_of(True), stock_of("false"), stock_of(3.0), stock_of(None)
+    (1, 0, 1, -1)
+    """
+    if isinstance(x, str):
+        return {"true": 1, "false": 0}.get(x.lower(), -1)
+    return -1 if x is None else int(x > 0)
 
 
 def finite(x: Any, name: str) -> float:

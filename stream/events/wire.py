@@ -29,7 +29,12 @@ def fields_of(read_as: Mapping[str, set[str]]) -> dict[str, Any]:
 
 def envelope(event: Mapping[str, set[str]], product: Mapping[str, set[str]]) -> type[msgspec.Struct]:
     """The type of an event, by what its properties (for identify: traits) and those of its products are read as."""
-    given: dict[str, Any] = {"product_id": Id, "price": float | None, "quantity": float | None}
+    given: dict[str, Any] = {
+        "product_id": Id,
+        "price": float | None,
+        "quantity": float | None,
+        "in_stock": bool | float | str | None,
+    }
     item: Any = msgspec.defstruct(
         "Item", [(name, kind, None) for name, kind in (fields_of(product) | given).items()], gc=False
     )

@@ -15,9 +15,11 @@ from stream.features import pool
 from stream.features.base import FOREVER, NEVER, Accumulator, Column, Kind, Reaction, Shape, View
 from stream.features.pool import (
     ADDED,
+    BACK,
     CLEARED,
     DROPPED,
     HEAD,
+    IN_STOCK,
     NEXT,
     NONE,
     OFFER_AT,
@@ -27,11 +29,15 @@ from stream.features.pool import (
     PRICE_LAST,
     PRODUCT,
     SIZE,
+    SOLD_OUT,
+    STOCK,
+    STOCK_AT,
     VISITS,
 )
 
 # Folds of bags: ``fold(r, f, p, t, bags, row, items, first, last, limit)``; ``items[first:last]`` are the products of
-# the event, one a line: hash of the product id (0: none), price in micros (-1: unknown), quantity.
+# the event, one a line: hash of the product id (0: none), price in micros (-1: unknown), quantity, and whether it is in
+# stock (-1: unknown).
 
 
 def add(r: Any, f: Any, p: int, t: int, bags: Any, row: int, items: Any, first: int, last: int, limit: int) -> None:
@@ -58,6 +64,8 @@ def add(r: Any, f: Any, p: int, t: int, bags: Any, row: int, items: Any, first: 
         entries[e, OFFER_ENDS] = NEVER
         entries[e, OFFER_AT] = NEVER
         entries[e, VISITS] = 0
+        entries[e, STOCK] = SOLD_OUT if items[i, 3] == 0 else IN_STOCK
+        entries[e, STOCK_AT] = t
         pool.link(bags, r, p, row, e)
 
 
@@ -81,12 +89,13 @@ def clear(r: Any, f: Any, p: int, t: int, bags: Any, row: int, items: Any, first
 
 
 def visit(r: Any, f: Any, p: int, t: int, bags: Any, row: int, items: Any, first: int, last: int, limit: int) -> None:
-    """The customer looked at these products: one visit more to each that is in the bag, and a price seen."""
+    """The customer looked at these products: one visit more to each that is in the bag, and price and stock seen."""
     for i in range(first, last):
         e = pool.find(bags, r, p, items[i, 0])
         if e != NONE and bags.entries[e, ADDED] <= t:
             bags.entries[e, VISITS] += 1
             pool.see_price(bags.entries, e, t, items[i, 1])
+            pool.see_stock(bags.entries, e, t, items[i, 3])
 
 
 def size(r: Any, f: Any, p: int, now: int, bags: Any) -> float:
@@ -100,6 +109,17 @@ def cheaper(r: Any, f: Any, p: int, now: int, bags: Any) -> float:
     e = r[p + HEAD]
     while e != NONE:
         if 0 <= bags.entries[e, PRICE_LAST] < bags.entries[e, PRICE_ADDED]:
+            n += 1
+        e = bags.entries[e, NEXT]
+    return float(n)
+
+
+def back(r: Any, f: Any, p: int, now: int, bags: Any) -> float:
+    """How many of them were sold out since they were put in, or then, and can be had again."""
+    n = 0
+    e = r[p + HEAD]
+    while e != NONE:
+        if bags.entries[e, STOCK] == BACK:
             n += 1
         e = bags.entries[e, NEXT]
     return float(n)
@@ -142,7 +162,7 @@ def offer_ends(r: Any, f: Any, p: int, now: int, k: float, bags: Any) -> int:
 class Bag(Accumulator):
     """``{bag: products, add: Product Added, remove: Product Removed, clear: Order Completed, limit: 100}``.
 
-    Views: ``wishlist.size``, ``.cheaper``, ``.visits``, ``.on_offer``; the bare name is the size.
+    Views: ``wishlist.size``, ``.cheaper``, ``.visits``, ``.on_offer``, ``.back``; the bare name is the size.
     """
 
     word: ClassVar[str] = "bag"
@@ -166,6 +186,7 @@ class Bag(Accumulator):
             "": View(Kind.NUMBER, Shape.CONSTANT, size),
             "size": View(Kind.NUMBER, Shape.CONSTANT, size),
             "cheaper": View(Kind.NUMBER, Shape.CONSTANT, cheaper),
+            "back": View(Kind.NUMBER, Shape.CONSTANT, back),
             "visits": View(Kind.NUMBER, Shape.CONSTANT, visits),
             "on_offer": View(Kind.NUMBER, Shape.STEPS, on_offer, offer_ends),
         }

@@ -17,10 +17,13 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 #: Columns of an entry.  The first SAVED ones are what is kept at rest; the others are links, made anew on recovery.
-PRODUCT, ADDED, PRICE_ADDED, PRICE_LAST, PRICE_AT, OFFER_ENDS, OFFER_AT, VISITS = range(8)
-SAVED = 8
-NEXT, ROW, BAG, LATER, EARLIER = range(8, 13)
-WIDTH = 13
+PRODUCT, ADDED, PRICE_ADDED, PRICE_LAST, PRICE_AT, OFFER_ENDS, OFFER_AT, VISITS, STOCK, STOCK_AT = range(10)
+SAVED = 10
+NEXT, ROW, BAG, LATER, EARLIER = range(10, 15)
+WIDTH = 15
+
+#: What is known of the stock of an entry's product: nothing bad, sold out, there again after it was sold out.
+IN_STOCK, SOLD_OUT, BACK = range(3)
 
 #: No entry; also an unknown price.
 NONE = -1
@@ -148,6 +151,22 @@ def see_offer(entries: Any, e: int, t: int, ends: int) -> None:
     if t >= entries[e, OFFER_AT]:
         entries[e, OFFER_ENDS] = ends
         entries[e, OFFER_AT] = t
+
+
+@register_jitable
+def see_stock(entries: Any, e: int, t: int, in_stock: int) -> None:
+    """At t the product was to be had (1) or sold out (0), or (-1) nothing was said; the latest word counts, and that it
+    was sold out at any time since it was put in."""
+    if in_stock < 0:
+        return
+    if t >= entries[e, STOCK_AT]:
+        entries[e, STOCK_AT] = t
+        if in_stock == 0:
+            entries[e, STOCK] = SOLD_OUT
+        elif entries[e, STOCK] == SOLD_OUT:
+            entries[e, STOCK] = BACK
+    elif in_stock == 0 and t >= entries[e, ADDED] and entries[e, STOCK] == IN_STOCK:
+        entries[e, STOCK] = BACK
 
 
 def new_pool(capacity: int = 1024) -> Bags:

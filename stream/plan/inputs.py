@@ -11,8 +11,9 @@ from stream.features import reading
 from stream.features.base import Accumulator, Reaction
 from stream.features.filter import properties
 
-#: Columns of every product of an event: the hash of its id, its price in micros (-1: unknown), how many.
-PRODUCT, PRICE, QUANTITY = range(3)
+#: Columns of every product of an event: the hash of its id, its price in micros (-1: unknown), how many, and whether it is
+#: in stock (-1: unknown).
+PRODUCT, PRICE, QUANTITY, STOCK = range(4)
 #: How a path says that it means each product's property.
 OF_PRODUCTS = "products."
 #: The same of what is no property: a part of the local time, a text in the definition, the event's name.
@@ -83,7 +84,7 @@ def make_inputs(accumulators: Iterable[Accumulator]) -> Inputs:
     names = {name for name, _ in reactions} | ({PRODUCT_UPDATED} if any(kind == "items" for kind, _ in read) else set())
     numbers, texts = slots("number"), slots("text")
     instants = slots("instant", len(numbers))
-    product_numbers = slots("number", QUANTITY + 1, products=True)
+    product_numbers = slots("number", STOCK + 1, products=True)
     return Inputs(
         {name: i for i, name in enumerate(sorted(names))},
         numbers,
@@ -92,5 +93,5 @@ def make_inputs(accumulators: Iterable[Accumulator]) -> Inputs:
         slots("date", len(numbers) + len(instants)),
         slots("texts", len(texts), LONGEST_LIST),
         product_numbers,
-        slots("text", QUANTITY + 1 + len(product_numbers), products=True),
+        slots("text", STOCK + 1 + len(product_numbers), products=True),
     )

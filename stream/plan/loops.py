@@ -174,6 +174,7 @@ def tell_holders(table: Any, bags: Any, models: Any, ev: Any, k: int, j: int, ou
             if table.counters[PHASE] == 0:
                 touch(table, i)
                 pool.see_price(bags.entries, e, t, ev.items[j, 1])
+                pool.see_stock(bags.entries, e, t, ev.items[j, 3])
                 pool.see_offer(bags.entries, e, t, ev.offers[k])
             else:
                 r = table.ints[i]

@@ -37,7 +37,7 @@ def batch(source: Source, instants: list[int], lo: int, at_ms: int = 0, hi: int 
         np.zeros((n, 1)),
         np.zeros((n, 1), np.int64),
         np.zeros(n + 1, np.int64),
-        np.zeros((0, 3), np.int64),
+        np.zeros((0, 4), np.int64),
         none,
         none,
         at_ms,

@@ -80,7 +80,7 @@ def test_an_order_as_columns() -> None:
     assert (batch.customers, batch.names, batch.ids) == ([b"u1"], ["Order Completed"], ["m1"])
     assert batch.numbers[0, SCHEMA.numbers["total"]] == 59_900_000
     assert batch.texts[0, SCHEMA.texts["country"]] == text_hash("DK")
-    assert batch.items.tolist() == [[text_hash("p1"), 29_950_000, 2]]
+    assert batch.items.tolist() == [[text_hash("p1"), 29_950_000, 2, -1]]
     assert (batch.first.tolist(), batch.timestamps.tolist()) == ([0, 1], [NOW])
 
 

@@ -462,10 +462,10 @@ class BagRow:
         self.ints = np.array([pool.NONE, 0, NEVER], np.int64)
         self.pool = pool.new_pool(256)
 
-    def fold(self, name: str, t: int, product: int, price: int = -1) -> None:
+    def fold(self, name: str, t: int, product: int, price: int = -1, in_stock: int = -1) -> None:
         """One event with one product."""
         reaction = self.bag.reactions()[name]
-        items = np.array([[product, price, 1]], np.int64)
+        items = np.array([[product, price, 1, in_stock]], np.int64)
         reaction.fold(self.ints, self.ints, 0, t, self.pool, 0, items, 0, 1, *reaction.constants)
 
     def view(self, name: str, now: int = START) -> float:
@@ -543,3 +543,27 @@ def test_what_a_bag_tells() -> None:
     assert [row.view("on_offer", START + t) for t in (0, 9, 10)] == [1, 1, 0]
     assert until(row.ints, row.ints, 0, START, math.nan, row.pool) == START + 10
     assert until(row.ints, row.ints, 0, START + 10, math.nan, row.pool) == FOREVER
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.booleans(), max_size=6), st.data())
+def test_what_is_back_does_not_depend_on_the_order_of_what_was_said(said: list[bool], data: st.DataObject) -> None:
+    """Back: the last word is that it is there, and an earlier one since it was put in that it was not."""
+    words = [(10 * k, int(there)) for k, there in enumerate(said, 1)]
+    row = BagRow()
+    row.fold("Add", 5, 1)
+    entry = pool.find(row.pool, row.ints, 0, 1)
+    for t, in_stock in data.draw(st.permutations([*words, (1, 0), (2, -1), (90, -1)])):
+        pool.see_stock(row.pool.entries, entry, t, in_stock)
+    assert row.view("back") == (bool(said) and said[-1] and not all(said))
+
+
+def test_what_was_sold_out_when_it_was_wished_for_can_come_back() -> None:
+    """The wish itself may say that it cannot be had; a visit may tell that it is there."""
+    row = BagRow()
+    row.fold("Add", 5, 1, in_stock=0)
+    assert row.view("back") == 0
+    row.fold("Visit", 6, 1, in_stock=1)
+    assert row.view("back") == 1
+    row.fold("Visit", 7, 1, in_stock=0)
+    assert row.view("back") == 0

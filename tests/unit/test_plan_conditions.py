@@ -98,6 +98,7 @@ def simple_conditions(draw: st.DrawFn, others: Mapping[str, Sequence[str]]) -> s
         f"bag.cheaper {op} {k}",
         f"bag.visits {op} {k}",
         f"bag.on_offer {op} {k}",
+        f"bag.back {op} {k}",
         'country == "DK"',
         'country != "DK"',
         'country in ("DK", "SE")',
@@ -181,6 +182,8 @@ def properties(draw: st.DrawFn, name: str, t: int) -> dict[str, Any]:
     if name == "Identify":
         country = draw(st.sampled_from(["DK", "SE", "NO", None]))
         return {"country": country} if country else {}
+    in_stock = draw(st.sampled_from([None, None, True, False]))
+    product |= {} if in_stock is None else {"in_stock": in_stock}
     if name == PRODUCT_UPDATED:
         ends = draw(st.one_of(st.none(), st.integers(-10, 80)))
         return product | ({} if ends is None else {"offer_ends": t + ends})
