@@ -33,6 +33,8 @@ Ints = NDArray[np.int64]
 ROW, SHARD, MODELS, LAYOUT, NAME = b"c", b"s", b"m", b"l", b"n"
 _FINGERPRINT = struct.Struct("<q")
 _BAG = struct.Struct("<qq")
+#: Fields of an entry of a bag in rows that are not packed.
+PLAIN_ENTRY = 8
 _NUMBER = struct.Struct(">I")
 #: The bytes before a packed row.
 MARK_BYTES = _FINGERPRINT.size
@@ -222,7 +224,11 @@ def read_plain(values: list[bytes], layout: Description) -> tuple[Ints, Ints]:
         if len(value) > width:
             bags = _read_bags(value[width:])
             parts += [bags[p] for p in layout.bags if p in bags]
-    return ints, np.frombuffer(b"".join(parts), np.int64).reshape(-1, pool.SAVED)
+    plain = np.frombuffer(b"".join(parts), np.int64).reshape(-1, PLAIN_ENTRY)
+    entries = np.zeros((len(plain), pool.SAVED), np.int64)
+    entries[:, :PLAIN_ENTRY] = plain
+    entries[:, pool.STOCK_AT] = entries[:, pool.ADDED]
+    return ints, entries
 
 
 def _read_bags(tail: bytes) -> dict[int, bytes]:
@@ -230,7 +236,7 @@ def _read_bags(tail: bytes) -> dict[int, bytes]:
     while at < len(tail):
         p, size = _BAG.unpack_from(tail, at)
         at += _BAG.size
-        length = size * pool.SAVED * 8
+        length = size * PLAIN_ENTRY * 8
         found[p] = tail[at : at + length]
         at += length
     return found

@@ -78,7 +78,8 @@ class Events(NamedTuple):
     concerns fire before it: its own instant, or what time had come to if it is late; ``message`` int64: hash of the
     message id; ``numbers`` float64 (n, number inputs), NaN where missing; ``texts`` int64 (n, text inputs); ``first``
     int64 (n + 1): where its products begin in ``items`` int64 (m, 4 and more): product, price in micros or -1,
-    quantity, in stock or -1; ``offers`` int64 (n): when the offer of a product update ends; ``status`` int8 (n), written.
+    quantity, in stock or -1; ``offers`` int64 (n): when the offer of a product update ends; ``status`` int8 (n),
+    written.
     """
 
     row: NDArray[np.int64]

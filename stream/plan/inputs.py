@@ -11,8 +11,8 @@ from stream.features import reading
 from stream.features.base import Accumulator, Reaction
 from stream.features.filter import properties
 
-#: Columns of every product of an event: the hash of its id, its price in micros (-1: unknown), how many, and whether it is
-#: in stock (-1: unknown).
+#: Columns of every product of an event: the hash of its id, its price in micros (-1: unknown), how many, and whether it
+#: is in stock (-1: unknown).
 PRODUCT, PRICE, QUANTITY, STOCK = range(4)
 #: How a path says that it means each product's property.
 OF_PRODUCTS = "products."

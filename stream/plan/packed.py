@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stream.features import pool
 from stream.features.base import NEVER
-from stream.features.pool import ADDED, NONE, PRICE_ADDED, PRICE_AT, PRICE_LAST, VISITS
+from stream.features.pool import ADDED, NONE, OFFER_AT, PRICE_ADDED, PRICE_AT, PRICE_LAST, STOCK, STOCK_AT, VISITS
 
 #: What a column holds: nothing that is kept, a whole number or a text, an instant, a real number, any 64 bits.
 SKIPPED, WHOLE, INSTANT, REAL, BITS = range(5)
@@ -227,4 +227,6 @@ def expected(entries: Any, e: int, c: int) -> int:
         return int(entries[e, PRICE_ADDED])
     if c == PRICE_AT:
         return int(entries[e, ADDED])
-    return NONE if c == PRICE_ADDED else 0 if c == VISITS else NEVER
+    if c == STOCK_AT:  # what is said of a product's offer mostly comes with what is said of its stock
+        return int(entries[e, ADDED] if entries[e, OFFER_AT] == NEVER else entries[e, OFFER_AT])
+    return NONE if c == PRICE_ADDED else 0 if c in (VISITS, STOCK) else NEVER

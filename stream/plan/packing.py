@@ -29,7 +29,7 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from stream.features.pool import ADDED, HEAD, NEXT, NONE, OFFER_AT, OFFER_ENDS, PRICE_AT, PRODUCT, SAVED, SIZE
+from stream.features.pool import ADDED, HEAD, NEXT, NONE, OFFER_AT, OFFER_ENDS, PRICE_AT, PRODUCT, SAVED, SIZE, STOCK_AT
 from stream.plan.packed import (
     BITS,
     EXACT,
@@ -48,7 +48,7 @@ from stream.plan.packed import (
 )
 
 #: The most bytes that a column, an entry of a bag, and the rest of a row can take.
-COLUMN_BYTES, ENTRY_BYTES, ROW_BYTES = 24, 128, 64
+COLUMN_BYTES, ENTRY_BYTES, ROW_BYTES = 24, 192, 64
 
 #: Columns of the table of instants: the instant, where it was found first, and the row in which it counts.
 KEY, PLACE, STAMP = range(3)
@@ -76,7 +76,7 @@ class Work(NamedTuple):
 @register_jitable
 def make_work(width: int, entries: int) -> Work:
     """Room for rows of this many columns and at most this many entries in bags."""
-    most = width + 4 * entries
+    most = width + 5 * entries
     size = 64
     while size < 2 * most:
         size *= 2
@@ -87,7 +87,7 @@ def make_work(width: int, entries: int) -> Work:
         np.zeros(most, np.int64),
         np.zeros(most, np.int64),
         np.zeros((size, 3), np.int64),
-        np.zeros(1 + width + 11 * entries, np.int64),
+        np.zeros(1 + width + 14 * entries, np.int64),
         np.zeros(1 + REPEATED, np.int64),
     )
 
@@ -104,7 +104,7 @@ def gather(r: Any, entries: Any, shape: Any, present: Any, meant: Any, count: in
     for p in shape.bags:
         e = r[p + HEAD]
         while e != NONE:
-            for c in (ADDED, PRICE_AT, OFFER_ENDS, OFFER_AT):
+            for c in (ADDED, PRICE_AT, OFFER_ENDS, OFFER_AT, STOCK_AT):
                 if entries[e, c] != expected(entries, e, c):
                     meant[n] = entries[e, c]
                     n += 1
@@ -226,7 +226,7 @@ def put_entries(out: Any, at: int, r: Any, entries: Any, bags: Any, work: Any, n
             for c in range(1, SAVED):
                 told = entries[e, c] != expected(entries, e, c)
                 mark(marks, 1 if told else 0, 1)
-                if told and c in (ADDED, PRICE_AT, OFFER_ENDS, OFFER_AT):
+                if told and c in (ADDED, PRICE_AT, OFFER_ENDS, OFFER_AT, STOCK_AT):
                     mark_instant(marks, rank[meant[n]], before, width)
                     before = rank[meant[n]]
                     n += 1

@@ -11,7 +11,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from stream.features import pool
-from stream.features.pool import ADDED, HEAD, NONE, OFFER_AT, OFFER_ENDS, PRICE_AT, PRODUCT, SAVED, SIZE
+from stream.features.pool import ADDED, HEAD, NONE, OFFER_AT, OFFER_ENDS, PRICE_AT, PRODUCT, SAVED, SIZE, STOCK_AT
 from stream.plan.packed import (
     BITS,
     INSTANT,
@@ -103,7 +103,7 @@ def get_entry(
         bit += 1
         if not get_bits(data, stop, bit - 1, 1):
             into[e, c] = expected(into, e, c)
-        elif c not in (ADDED, PRICE_AT, OFFER_ENDS, OFFER_AT):
+        elif c not in (ADDED, PRICE_AT, OFFER_ENDS, OFFER_AT, STOCK_AT):
             into[e, c], at = get_number(data, at, long, hashes)
         elif get_bits(data, stop, bit, 1):
             meant -= 1
