@@ -6,8 +6,10 @@ Definitions are written as Python mappings, events as mappings on the wire; what
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -19,6 +21,7 @@ from stream.cluster.model import ClusterModel
 from stream.engine.change import Change
 from stream.engine.output import Counts, Output
 from stream.engine.shard import Shard, Source
+from stream.engine.versions import DefinitionsVersion
 from stream.events.batch import Batch
 from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
@@ -46,9 +49,14 @@ class Record:
 Log = dict[Source, list[Record]]
 
 
+def files_of(*dimensions: Mapping[str, Any]) -> dict[str, str]:
+    """Definition files from mappings, one a dimension."""
+    return {f"{d['dimension']}.yaml": yaml.safe_dump(dict(d), sort_keys=False) for d in dimensions}
+
+
 def definitions(*dimensions: Mapping[str, Any]) -> Definitions:
     """Definitions from mappings, one a dimension."""
-    return parse_definitions({f"{d['dimension']}.yaml": yaml.safe_dump(dict(d), sort_keys=False) for d in dimensions})
+    return parse_definitions(files_of(*dimensions))
 
 
 def plan_of(*dimensions: Mapping[str, Any]) -> Plan:
@@ -93,6 +101,30 @@ def read_control(value: bytes) -> tuple[int, Any]:
     return parse_iso(orjson.loads(value)["timestamp"]), None
 
 
+@lru_cache(maxsize=512)
+def plan_of_files(files: tuple[tuple[str, str], ...]) -> Plan:
+    """The uncompiled plan of files (name, text)."""
+    return twin_plan(parse_definitions(dict(files)))
+
+
+@dataclass
+class Published:
+    """The plans of published definitions, each there when it was asked for more than ``delay`` times."""
+
+    delay: int = 0
+    asked: Counter[int] = field(default_factory=Counter)
+
+    def plan_of(self, version: DefinitionsVersion) -> Plan | None:
+        """The plan, or None: still being compiled."""
+        self.asked[version.version] += 1
+        early = self.asked[version.version] <= self.delay
+        return None if early else plan_of_files(tuple(sorted(version.files.items())))
+
+    def decoder_of(self, plan: Plan) -> Decoder:
+        """What decodes for a plan."""
+        return Decoder(plan.inputs, control=read_control)
+
+
 @dataclass
 class Driver:
     """One shard, its changelog, and where each source stands."""
@@ -102,6 +134,7 @@ class Driver:
     disorder: int = 0
     wall_clock: bool = False
     limit: int = 1000
+    plans: Published | None = None
     changes: list[Change] = field(default_factory=list)
     changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -115,9 +148,17 @@ class Driver:
         """A new shard from what was committed; with ``plan``, under other definitions."""
         if plan is not None:
             self.plan, self.decoder = plan, Decoder(plan.inputs, control=read_control)
-        self.shard = Shard(self.plan, 0, list(self.log), disorder=self.disorder, read_model=ClusterModel.from_json)
+        self.shard = Shard(
+            self.plan,
+            0,
+            list(self.log),
+            disorder=self.disorder,
+            read_model=ClusterModel.from_json,
+            plans=self.plans,
+        )
         self.shard.restore([k for k, _ in self.changelog], [v for _, v in self.changelog])
-        self.shard.restored()
+        while not self.shard.restored():
+            pass
         for source in self.log:
             self.shard.start(source, self.shard.next_offset(source) or 0)
 
@@ -150,8 +191,8 @@ class Driver:
         return True
 
     def drain(self) -> None:
-        """Steps until there is nothing left to do."""
-        while self.step():
+        """Steps until there is nothing left to do, nor any plan waited for."""
+        while self.step() or self.shard.compiling is not None:
             pass
 
     def finish(self) -> Driver:

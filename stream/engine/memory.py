@@ -134,8 +134,9 @@ class Memory:
         """Whether the chain of versions is not what is at rest."""
         return versions.revision != self._revision
 
-    def write(self, versions: Versions, out: Output) -> None:
-        """Add to ``out`` what this step has changed."""
+    def write_rows(self, out: Output) -> None:
+        """The rows that differ from what is at rest; also before another plan is adopted, as segments that it does not
+        have can only be told by their own."""
         picks = self.rows.touched()
         if not self._described:  # before the rows that cannot be read without it
             described = describe_layout(self.rows.plan)
@@ -144,6 +145,10 @@ class Memory:
             self._described = True
         out.rows += rest.encode_names(self.rows.texts)
         out.rows += rest.encode_rows(self.rows, picks, self.restorer.mark)
+
+    def write(self, versions: Versions, out: Output) -> None:
+        """Add to ``out`` what this step has changed."""
+        self.write_rows(out)
         if self.differs(versions):
             out.rows.append((rest.MODELS, versions.to_rest()))
             self._revision = versions.revision

@@ -170,6 +170,14 @@ class Merge:
         waiting = [one for one in self.inputs.values() if one.queue]
         return min(waiting, key=lambda one: (one.head, self.rank[one.source]), default=None)
 
+    def version_key(self, before: int = FOREVER) -> int | None:
+        """The key of the next record, if that carries a version and can be taken."""
+        first = self._first()
+        if first is None or first.version_at != first.queue[0].start:
+            return None
+        head = int(first.head or 0)
+        return head if head < before and head <= self.limit(first) else None
+
     def take(self, count: int, before: int = FOREVER) -> list[Piece]:
         """The next records in order: at most ``count`` of each source, none with a key from ``before`` on.
 
@@ -178,8 +186,7 @@ class Merge:
         """
         first = self._first()
         if first is not None and first.version_at == first.queue[0].start:
-            head = int(first.head or 0)
-            return [first.take(first.version_at + 1)] if head < before and head <= self.limit(first) else []
+            return [first.take(first.version_at + 1)] if self.version_key(before) is not None else []
         stops: list[tuple[Input, int]] = []
         end = (before, -1)
         for one in self.inputs.values():

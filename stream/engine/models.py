@@ -19,6 +19,7 @@ from stream.engine.versions import CutsVersion, DefinitionsVersion
 from stream.features.base import FOREVER, NEVER
 from stream.plan import header
 from stream.plan.plan import Plan
+from stream.plan.shares import measure_text
 from stream.plan.tree import cuts
 
 
@@ -200,10 +201,24 @@ class Versions:
             return sum(1 << j for j, d in enumerate(dimensions) if d.name in concerns)
         if isinstance(version, CutsVersion):
             self._fill_cuts(1, self.cuts | {(measure, share): value for measure, share, value in version.cuts})
-            same = np.array_equal(self.slots.cuts[0], self.slots.cuts[1], equal_nan=True)
-            return 0 if same else _with_cuts(self.plan)
+            return self._with_other_cuts()
         self._fill_clusters(1, version)
         return 1 << self.plan.learned if self.plan.learned is not None else 0
+
+    def _with_other_cuts(self) -> int:
+        """The dimensions that compare with a cut which slot 1 has otherwise than slot 0, as bits."""
+        before, after = self.slots.cuts
+        other = ~((before == after) | (np.isnan(before) & np.isnan(after)))
+        moved = {
+            (self.plan.measures[m], share)
+            for (m, share), differs in zip(self.plan.cuts, other, strict=False)
+            if differs
+        }
+        found = 0
+        for j, dimension in enumerate(self.plan.definitions.dimensions):
+            own = [cut for condition in dimension.conditions for cut in cuts(condition)]
+            found |= any((measure_text(dimension, cut.of), cut.share) in moved for cut in own) << j
+        return found
 
     def _fill_cuts(self, slot: int, known: dict[tuple[str, float], float]) -> None:
         for k, (measure, share) in enumerate(self.plan.cuts):
@@ -336,15 +351,6 @@ def _version(data: bytes, read_model: Callable[[bytes], Model] | None) -> Versio
     if kind == "definitions":
         return msgspec.json.decode(data, type=DefinitionsVersion)
     return read_model(data) if read_model is not None else None
-
-
-def _with_cuts(plan: Plan) -> int:
-    """The dimensions whose conditions compare with cuts, as bits."""
-    found = 0
-    for j, dimension in enumerate(plan.definitions.dimensions):
-        conditions = [c for s in dimension.segments for c in (s.when, s.leave) if c is not None]
-        found |= any(cuts(condition) for condition in conditions) << j
-    return found
 
 
 def _slots(plan: Plan) -> header.Models:

@@ -157,13 +157,19 @@ class Shard:
         ``wall_ms`` None: the clock goes by event time alone (replay, compressed time).
         """
         out = Output()
-        taken = 0
+        taken, midway = 0, False
         while taken < limit and self._caught_up(limit, out):
+            if not self._met_version(limit, out):
+                midway = self.compiling is None
+                break
             pieces = self.merge.take(limit - taken, self.versions.crowded_at)
             if not pieces:
-                if self.versions.crowded_at < FOREVER and self.merge.ready() and self._make_way(limit, out):
-                    continue
-                break
+                if self.versions.crowded_at == FOREVER or not self.merge.ready():
+                    break
+                if not self._make_way(limit, out):
+                    midway = self.compiling is None
+                    break
+                continue
             run = Run(pieces)
             taken += len(run)
             self._control(run)
@@ -171,9 +177,26 @@ class Shard:
         moved = self._advance(wall_ms is None)
         self._fire(limit, out)
         idle = not taken and not out.changes and not self.rows.table.counters[header.TOUCHED]
-        if idle and not moved and not self.more_due() and not self.memory.differs(self.versions):
+        if idle and not moved and not midway and not self.more_due() and not self.memory.differs(self.versions):
             return None
         return self._written(out)
+
+    def _met_version(self, limit: int, out: Output) -> bool:
+        """Where the next record carries a version: all that time has brought before it has happened.  So what a version
+        that is late finds does not depend on batches.  Whether that is done."""
+        key = self.merge.version_key(self.versions.crowded_at)
+        if key is None:
+            return True
+        if key - self.disorder > max(NEVER, self.clock_ms if self.clock_ms is not None else NEVER):
+            self.clock_ms = key - self.disorder
+        if self.clock_ms is None:
+            return True
+        if not self._caught_up(limit, out):
+            return False
+        due = self.rows.due(self.clock_ms)
+        if len(due):
+            self.judge.fire(due[:limit], self.clock_ms, out)
+        return len(due) <= limit
 
     def _control(self, run: Run) -> None:
         """Versions take their place before the events that they may concern."""
@@ -224,8 +247,9 @@ class Shard:
         self.compiling = entry.version if plan is None else None
         if plan is None:
             return False
+        self.memory.write_rows(out)
         self.adopt(plan)
-        return True
+        return False  # what else this step would bring is of another plan
 
     def adopt(self, plan: Plan) -> None:
         """Go over to the plan of the definitions that are next in the chain of versions, or, where none are, to that of

@@ -107,8 +107,9 @@ def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: i
                 return ~n
             r[VERSION] = models.version[1]
             before = n
-            now = max(switch, r[LATEST])
-            n = evaluate(table, bags, models, i, now, models.cause[1], models.moves[1], out, n)
+            if models.moves[1] != 0:
+                now = max(switch, r[LATEST])
+                n = evaluate(table, bags, models, i, now, models.cause[1], models.moves[1], out, n)
         elif due <= upto:
             if n + ROOM > out.ints.shape[0]:
                 return ~n
