@@ -16,6 +16,7 @@ COMMANDS = {
     "cost": "cost",
     "deadletters": "deadletters",
     "demo": "demo",
+    "diff": "diff",
     "explain": "explain",
     "load": "load",
     "publish": "publish",

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from stream.settings import Settings
 
 
-def open_replay(settings: Settings, found: Definitions, versions: Path | None, *, cuts_at_end: bool = False) -> Replay:
+def open_replay(
+    settings: Settings, found: Definitions, versions: Path | None, *, cuts_at_end: bool = False, redefined: bool = True
+) -> Replay:
     """A replay of nothing yet, under these definitions; with the published ``versions``, else it learns its own.
 
-    ``cuts_at_end``: cuts by share are learned once, on the whole file, and applied at its end.
+    ``cuts_at_end``: cuts by share are learned once, on the whole file, and applied at its end.  ``redefined`` False:
+    versions of the definitions are left out, so that the given ones stay.
 
     Tells on stderr that definitions are compiled: the first time that takes some seconds.
     """
@@ -35,7 +38,7 @@ def open_replay(settings: Settings, found: Definitions, versions: Path | None, *
     shard = bootstrap.make_shard(settings, plan, 0, SOURCES, everyone=True, plans=plans)
     if versions is not None:
         replay = Replay(shard, plans.decoder_of(plan))
-        replay.versions(_checked(plans, versions))
+        replay.versions(_checked(plans, versions, redefined))
         return replay
     learning = bootstrap.trainer_settings(settings, plan)
     trainer = Trainer(learning) if learning is not None else None
@@ -43,7 +46,7 @@ def open_replay(settings: Settings, found: Definitions, versions: Path | None, *
     return Replay(shard, plans.decoder_of(plan), trainer=trainer, lead=settings.clusters.lead, cuts=cuts)
 
 
-def _checked(plans: Plans, file: Path) -> Iterator[Version]:
+def _checked(plans: Plans, file: Path, redefined: bool) -> Iterator[Version]:
     """The versions in a file; definitions with mistakes are left out, as live, and told."""
     from stream.cluster.versions import read_versions
     from stream.engine.versions import DefinitionsVersion
@@ -51,6 +54,8 @@ def _checked(plans: Plans, file: Path) -> Iterator[Version]:
 
     for version in read_versions(file):
         if isinstance(version, DefinitionsVersion):
+            if not redefined:
+                continue
             try:
                 plans.check(version)
             except DefinitionError as error:
