@@ -33,6 +33,18 @@ comparisons = st.sampled_from([">=", ">", "<=", "<", "==", "!="])
 amounts = st.sampled_from(["0", "5", "12.5", "20"])
 
 
+#: What shares are taken of, and how far its values are spread: the cut at a share lies at that share of it.
+SPREADS = {"n": 4.0, "ago": 60.0, "rate": 2.5, "spend": 40.0, "near2": None, "ago / gap": 3.0}
+parts = st.tuples(st.sampled_from(["top", "bottom"]), st.sampled_from([10, 25, 80])).map(lambda p: f"{p[0]} {p[1]}%")
+tiles = st.sampled_from(["quartile", "quintile", "decile"])
+
+
+def cut_at(of: str, share: float) -> float | None:
+    """The cut of an expression at a share; unknown for one."""
+    spread = SPREADS[of]
+    return None if spread is None else spread * share
+
+
 @st.composite
 def features(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     """One feature of every kind, with random parts."""
@@ -48,6 +60,7 @@ def features(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
         "born": {"since first": draw(some_names)},
         "gap": {"gap": draw(some_names), "default": draw(durations), "after": draw(st.integers(2, 3)), "min": "3ms"},
         "rate": {"rate": draw(some_names), "half_life": draw(durations)},
+        "rate2": {"rate": draw(some_names), "half_life": draw(durations)},
         "spend": {"sum": "total", "of": "Order Completed", **refund},
         "country": {"latest": "country", "of": "Identify"},
         "bag": {
@@ -62,8 +75,8 @@ def features(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
 
 
 @st.composite
-def simple_conditions(draw: st.DrawFn, others: Mapping[str, Sequence[str]]) -> str:
-    """One comparison of the language."""
+def simple_conditions(draw: st.DrawFn, others: Mapping[str, Sequence[str]], past: bool) -> str:
+    """One comparison of the language; with ``past`` also of what others' segments were, and since when they are."""
     op, k, d = draw(comparisons), draw(counts), draw(durations)
     kinds = [
         f"n {op} {k}",
@@ -103,17 +116,33 @@ def simple_conditions(draw: st.DrawFn, others: Mapping[str, Sequence[str]]) -> s
         'country != "DK"',
         'country in ("DK", "SE")',
         f"{k} <= n <= 3",
+        f"n in ({k}, 2)",
+        f"n not in ({k}, 2)",
+        f"-ago {op} -{d}",
+        f"-rate {op} -0.77",
+        f"-n {op} -{k}",
+        f"known({draw(st.sampled_from(['ago', 'spend.mean', 'country', 'n / near2', 'rate', 'ago - ago2']))})",
+        f'share("{draw(st.sampled_from(["x", "y", "z"]))}") {op} {draw(st.sampled_from(["10%", "50%", "0.75"]))}',
+        f"{draw(st.sampled_from(list(SPREADS)))} {draw(st.sampled_from(['in', 'not in']))} {draw(parts)}",
+        f"{draw(tiles)}({draw(st.sampled_from(list(SPREADS)))}) {op} {draw(st.integers(2, 3))}",
+        f"{draw(tiles)}({draw(st.sampled_from(list(SPREADS)))}) {draw(st.sampled_from(['in', 'not in']))} (1, 3, 4)",
+        f"rate {op} rate2",
+        f"rate + rate2 {op} {draw(st.sampled_from(['0.9', '1.77']))}",
     ]
     for name, segments in others.items():
-        kinds.append(f'segment.{name} == "{draw(st.sampled_from(list(segments)))}"')
-        kinds.append(f'segment.{name} != "{draw(st.sampled_from(list(segments)))}"')
+        segment = draw(st.sampled_from(list(segments)))
+        kinds += [f'segment.{name} {same} "{segment}"' for same in ("==", "!=")]
+        kinds.append(f"known(segment.{name})")
+        if past:
+            kinds += [f'segment.{name}.before {same} "{segment}"' for same in ("==", "!=")]
+            kinds += [f"segment.{name}.since {op} {d}", f"2 * segment.{name}.since {op} ago"]
     return draw(st.sampled_from(kinds))
 
 
-def conditions(others: Mapping[str, Sequence[str]]) -> st.SearchStrategy[str]:
+def conditions(others: Mapping[str, Sequence[str]], past: bool) -> st.SearchStrategy[str]:
     """Comparisons joined by and, or, not."""
     return st.recursive(
-        simple_conditions(others),
+        simple_conditions(others, past),
         lambda part: st.one_of(
             st.tuples(part, st.sampled_from(["and", "or"]), part).map(lambda p: f"({p[0]} {p[1]} {p[2]})"),
             part.map(lambda p: f"(not {p})"),
@@ -123,8 +152,9 @@ def conditions(others: Mapping[str, Sequence[str]]) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def dimensions(draw: st.DrawFn, memory: bool) -> list[dict[str, Any]]:
-    """One to three dimensions; later ones may speak of earlier ones; with ``memory`` also from, leave and for."""
+def dimensions(draw: st.DrawFn, memory: bool, past: bool = True) -> list[dict[str, Any]]:
+    """One to three dimensions; later ones may speak of earlier ones; with ``memory`` also from, leave, for,
+    stay and cooldown."""
     found: list[dict[str, Any]] = []
     others: dict[str, list[str]] = {}
     for name in draw(st.permutations(["d", "e", "f"]))[: draw(st.integers(1, 3))]:
@@ -133,15 +163,22 @@ def dimensions(draw: st.DrawFn, memory: bool) -> list[dict[str, Any]]:
         every = [*names, *otherwise.values()]
         rules = []
         for segment in names:
-            rule: dict[str, Any] = {"segment": segment, "when": draw(conditions(others))}
+            rule: dict[str, Any] = {"segment": segment, "when": draw(conditions(others, past))}
             if memory and draw(st.booleans()):
                 rule["from"] = draw(st.lists(st.sampled_from(every), min_size=1, max_size=2, unique=True))
             if memory and draw(st.booleans()):
-                rule["leave"] = draw(conditions(others))
+                rule["leave"] = draw(conditions(others, past))
             if "from" in rule and draw(st.booleans()):
                 rule["for"] = draw(durations)
+            if memory and draw(st.booleans()):
+                rule["cooldown"] = draw(durations)
+            if memory and "for" not in rule and draw(st.booleans()):
+                rule["stay"] = draw(durations)
             rules.append(rule)
-        found.append({"dimension": name, "features": draw(features()), "segments": rules, **otherwise})
+        own: dict[str, Any] = {"dimension": name, "every": draw(durations), "features": draw(features())}
+        if memory and not any("for" in rule for rule in rules) and draw(st.integers(0, 3)) == 0:
+            own["stay"] = draw(durations)
+        found.append({**own, "segments": rules, **otherwise})
         others[name] = every
     return found
 
@@ -233,9 +270,19 @@ def moves(changes: Iterable[Change]) -> list[Move]:
     return [Move(c.subject, c.dimension, c.from_segment, c.to_segment, c.at_ms, c.cause) for c in ordered]
 
 
+def cut(driver: Driver) -> Driver:
+    """The driver, its shard knowing the cuts by share."""
+    for place, (measure, share) in enumerate(driver.plan.cuts):
+        of = driver.plan.measures[measure].split(": ")[1].split(" @")[0]
+        found = cut_at(of, share)
+        unit = 1e6 if of == "spend" else 1.0
+        driver.shard.versions.slots.cuts[:, place] = float("nan") if found is None else found * unit
+    return driver
+
+
 def expected(made: Sequence[Mapping[str, Any]], history: Sequence[Happened]) -> list[Move]:
     """What the oracle says, by customer and in each one's order."""
-    return sorted(Oracle(made).run(by_topic(history), UNTIL), key=lambda move: move.customer)
+    return sorted(Oracle(made, cut_at).run(by_topic(history), UNTIL), key=lambda move: move.customer)
 
 
 def final(found: Iterable[Move]) -> dict[tuple[str, str], str]:
@@ -247,7 +294,7 @@ def final(found: Iterable[Move]) -> dict[tuple[str, str], str]:
 def check(made: Sequence[Mapping[str, Any]], history: Sequence[Happened], limit: int) -> None:
     """The engine and the oracle agree."""
     plan = planned(made)
-    driver = Driver(plan, logs(map(on_wire, history), UNTIL), limit=limit).finish()
+    driver = cut(Driver(plan, logs(map(on_wire, history), UNTIL), limit=limit)).finish()
     assert moves(driver.changes) == expected(made, history)
     assert driver.counts.balanced()
 
@@ -270,17 +317,17 @@ def test_conditions_change_when_the_oracle_says(made: list[dict[str, Any]], hist
 @DEEP
 @given(dimensions(memory=True), happenings())
 def test_segments_with_memory_change_when_the_oracle_says(made: list[dict[str, Any]], history: list[Happened]) -> None:
-    """``from``, ``leave`` and ``for``: the same, one judgement an instant."""
+    """``from``, ``leave``, ``for``, ``stay`` and ``cooldown``: the same, one judgement an instant."""
     check(made, history, limit=1000)
 
 
 @DEEP
-@given(dimensions(memory=False), happenings(in_order=False))
+@given(dimensions(memory=False, past=False), happenings(in_order=False))
 def test_late_events_follow_the_stated_rule(made: list[dict[str, Any]], history: list[Happened]) -> None:
     """A late event counts at its own instant, never moves anyone into their past, and in the end all are where the
     oracle says.  (At which instant it moves them depends on the deadlines that had fired: not compared.)"""
     plan = planned(made)
-    found = moves(Driver(plan, logs(map(on_wire, history), UNTIL), limit=1).finish().changes)
+    found = moves(cut(Driver(plan, logs(map(on_wire, history), UNTIL), limit=1)).finish().changes)
     assert final(found) == final(expected(made, history))
     for customer in CUSTOMERS:
         instants = [move.at for move in found if move.customer == customer]
