@@ -63,29 +63,15 @@ class Judge:
 
     def rearm(self) -> None:
         """Work out all expiries, after rows came from rest."""
-        self.plan.kernels.rearm(self.rows.table, self.rows.bags, self.versions.slots, 0, len(self.rows))
+        rows = np.arange(len(self.rows))
+        self.plan.kernels.rearm(self.rows.table, self.rows.bags, self.versions.slots, rows, self._out(0))
 
     def warm(self) -> None:
         """Have every kernel compiled, or loaded from the cache, before the first event needs it."""
         nothing = np.zeros(0, np.int64)
         rows, slots, arrays = self.rows, self.versions.slots, self._out(0)
-        blank = Events(
-            nothing,
-            nothing,
-            nothing,
-            nothing,
-            nothing,
-            np.zeros((0, 1)),
-            np.zeros((0, 1), np.int64),
-            np.zeros(1, np.int64),
-            np.zeros((1, 3), np.int64),
-            nothing,
-            np.zeros(0, np.int8),
-        )
         kernels = self.plan.kernels
-        kernels.apply(rows.table, rows.bags, slots, blank, arrays, 0, 0)
         kernels.fire(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
-        kernels.rearm(rows.table, rows.bags, slots, 0, 0)
         if self.plan.measures:
             kernels.measure(rows.table, rows.bags, slots, nothing, 0, np.zeros((0, len(self.plan.measures))))
         rest.warm(rows)

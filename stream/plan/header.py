@@ -41,6 +41,8 @@ COLUMNS = (
 
 #: Causes of a change, where it is not the index of an event in the batch.
 DEADLINE, DEFINITION, MODEL = -1, -2, -3
+#: What is no cause: only expiries are worked out.
+REARM = -4
 
 #: Status of an event after a batch.
 PENDING, APPLIED, DUPLICATE = 0, 1, 2
@@ -48,6 +50,9 @@ PENDING, APPLIED, DUPLICATE = 0, 1, 2
 #: Columns of a change before its evidence.
 ROW, DIMENSION, FROM, TO, AT, CAUSE, NUMBER = range(7)
 EVIDENCE = 7
+
+#: What the kernel does.
+APPLY, FIRE, ARM = range(3)
 
 #: Counters of a table; the last three: where telling a product's holders goes on after room ran out.
 TOUCHED, SAMPLED, CURSOR, ITEM, PHASE = range(5)
@@ -93,6 +98,24 @@ class Events(NamedTuple):
     items: NDArray[np.int64]
     offers: NDArray[np.int64]
     status: NDArray[np.int8]
+
+
+def no_events() -> Events:
+    """Nothing to apply."""
+    nothing = np.zeros(0, np.int64)
+    return Events(
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+        np.zeros((0, 1)),
+        np.zeros((0, 1), np.int64),
+        np.zeros(1, np.int64),
+        np.zeros((1, 3), np.int64),
+        nothing,
+        np.zeros(0, np.int8),
+    )
 
 
 class Models(NamedTuple):

@@ -27,7 +27,10 @@ def whole(value: int) -> int:
 
 #: Of every function but the kernels; compiled as part of the kernel that calls it.  Nobody calls it from Python, so the
 #: code for that, a third of the time to compile a plan, is not made.
-WITHIN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+#: Nor does it make arrays, so that none are counted.
+WITHIN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 jit: Decorator = numba.njit(**WITHIN)
+#: The same, as part of the caller.
+inlined: Decorator = numba.njit(inline="always", **WITHIN)
 #: Of what the engine calls: its machine code is kept beside the module's file; other threads run meanwhile.
 kernel: Decorator = numba.njit(cache=True, nogil=True)

@@ -25,10 +25,18 @@ class Judging:
     layout: Layout
     writer: Writer
 
+    @property
+    def call(self) -> str:
+        """``dim_j(...)``: only what the dimension needs is handed over, as each array costs time to compile."""
+        used = {ref.feature for ref in evidence(self.dimension)}
+        bags = any(self.dimension.features[name].word == "bag" for name in used)
+        models = self.dimension.learning is not None or any(cuts(c) for c in self.dimension.conditions)
+        return f"dim_{self.j}(r, f, {'bags, ' if bags else ''}{'models, ' if models else ''}now)"
+
     def judged(self) -> str:
-        """``dim_j(r, f, bags, models, now) -> (segment, until)``."""
+        """``dim_j(...) -> (segment, until)``."""
         dimension, j = self.dimension, self.j
-        lines = ["@jit", f"def dim_{j}(r, f, bags, models, now):  # {dimension.name}"]
+        lines = ["@jit", f"def {self.call}:  # {dimension.name}"]
         lines += [f"    g = r[{self.layout.segment[j]}]", f"    e = r[{self.layout.entered[j]}]", *self.stays()]
         if dimension.learning:
             return "\n".join([*lines, *self.nearest()]) + "\n"
@@ -91,21 +99,36 @@ class Judging:
         lines += [f"        d = {terms}", "        if d < least:", "            best = c", "            least = d"]
         return [*lines, f"    return best, revisit(r[SEEN], now, {learning.every})"]
 
-    def record(self) -> str:
-        """``record_j``: write a change and the values of the features that the dimension used."""
+    def turn(self, due: str) -> list[str]:
+        """The dimension's lines in ``evaluate``: where it is ``due``, it is judged, and a change is written down with
+        the values of the features that it used."""
         j, column = self.j, self.layout.segment[self.j]
-        lines = ["@jit", f"def record_{j}(r, f, bags, i, to, now, cause, out, n):"]
+        lines = [f"if {due}:  # {self.dimension.name}", f"    s, u = {self.call}"]
+        if self.dimension.learning:  # when it is judged next does not depend on where the customer is
+            lines.append(f"    if s != r[{column}] and cause != REARM:")
+        else:
+            lines += [f"    if s != r[{column}] and cause == REARM:", "        u = now + 1"]
+            lines.append(f"    elif s != r[{column}]:")
+        lines += [f"        {line}" for line in self.record()]
+        if stateful(self.dimension):  # its own segment is part of its conditions: look again from inside the new one
+            lines += [f"        again, u = {self.call}", "        if again != s:", "            u = now + 1"]
+        return [*lines, f"    un[{j}] = u", f"soonest = min(soonest, un[{j}])"]
+
+    def record(self) -> list[str]:
+        """Lines that write change ``n`` of row ``i`` to segment ``s``, and what goes with it."""
+        j, column = self.j, self.layout.segment[self.j]
         number, at = self.writer.constant(j), self.writer.constant(column)
-        lines += [f"    change(r, i, {number}, {at}, to, now, cause, out, n)"]
+        lines = [f"change(r, i, {number}, {at}, s, now, cause, ints, n)"]
         for k, ref in enumerate(evidence(self.dimension)):
             into = "ints" if ref.kind is Kind.TEXT else "floats"
-            lines.append(f"    out.{into}[n, {header.EVIDENCE + k}] = {self.writer.read(ref, 'now')}")
+            lines.append(f"{into}[n, {header.EVIDENCE + k}] = {self.writer.read(ref, 'now')}")
         for (dimension, code), left in sorted(self.layout.left.items()):
             if dimension == j:
-                lines += [f"    if r[{column}] == {code}:", f"        r[{left}] = now"]
+                lines += [f"if r[{column}] == {code}:", f"    r[{left}] = now"]
         if j in self.layout.before:
-            lines.append(f"    r[{self.layout.before[j]}] = r[{column}]")
-        return "\n".join([*lines, f"    r[{column}] = to", f"    r[{self.layout.entered[j]}] = now"]) + "\n"
+            lines.append(f"r[{self.layout.before[j]}] = r[{column}]")
+        lines += [f"r[{column}] = s", f"r[{self.layout.entered[j]}] = now"]
+        return [*lines, "n += 1", f"changed |= {1 << j}"]
 
     def measures(self, measures: list[tuple[int, Measure]]) -> list[str]:
         """Lines that write these measures of a row into their columns of ``into``; NaN for whom they do not count."""

@@ -12,6 +12,7 @@ from stream.features import pool
 from stream.features.base import FOREVER, NEVER
 from stream.plan.header import (
     APPLIED,
+    APPLY,
     AT,
     CAUSE,
     CURSOR,
@@ -19,12 +20,14 @@ from stream.plan.header import (
     DEFINITION,
     DIMENSION,
     DUPLICATE,
+    FIRE,
     FROM,
     IDS,
     ITEM,
     LATEST,
     NUMBER,
     PHASE,
+    REARM,
     REMEMBERED,
     RING,
     ROW,
@@ -38,6 +41,7 @@ from stream.plan.header import (
 DAY = 86_400_000
 MOVES: Any = ()
 NO_MOVES = 0
+ALL_MOVES = -1
 ROOM = 0
 
 
@@ -54,20 +58,16 @@ def sample(table: Any, bags: Any, i: int, now: int, out: Any) -> None:
     """Generated: append the row's feature vector for the trainer."""
 
 
-def judge(table: Any, bags: Any, models: Any, i: int, now: int) -> None:
-    """Generated: work the expiries out again as of ``now``, changing nothing else."""
-
-
-def change(r: Any, i: int, j: int, column: int, to: int, now: int, cause: int, out: Any, n: int) -> None:
+def change(r: Any, i: int, j: int, column: int, to: int, now: int, cause: int, ints: Any, n: int) -> None:
     """Write down that dimension j, whose segment is in a column, changes; the row itself does not yet."""
     r[SEQUENCE] += 1
-    out.ints[n, ROW] = i
-    out.ints[n, DIMENSION] = j
-    out.ints[n, FROM] = r[column]
-    out.ints[n, TO] = to
-    out.ints[n, AT] = now
-    out.ints[n, CAUSE] = cause
-    out.ints[n, NUMBER] = r[SEQUENCE]
+    ints[n, ROW] = i
+    ints[n, DIMENSION] = j
+    ints[n, FROM] = r[column]
+    ints[n, TO] = to
+    ints[n, AT] = now
+    ints[n, CAUSE] = cause
+    ints[n, NUMBER] = r[SEQUENCE]
 
 
 def touch(table: Any, i: int) -> None:
@@ -222,15 +222,28 @@ def fire(table: Any, bags: Any, models: Any, rows: Any, upto: int, out: Any, n: 
     return n, rows.shape[0]
 
 
-def rearm(table: Any, bags: Any, models: Any, start: int, stop: int) -> None:
+def rearm(table: Any, bags: Any, models: Any, rows: Any, out: Any, n: int, start: int) -> tuple[int, int]:
     """Work out the expiries of rows that came from rest, as of each one's latest instant, or since when its version is
     in force.  Who has yet to move to new definitions had fired all deadlines before them under the old ones."""
-    for i in range(start, stop):
-        r = table.ints[i]
+    for k in range(start, rows.shape[0]):
+        r = table.ints[rows[k]]
         if r[LATEST] == NEVER:
             continue
         slot = slot_of(models, r)
         since = models.effective[slot]
         if slot == 0 and models.cause[1] == DEFINITION and models.effective[1] < FOREVER:
             since = models.effective[1] - 1
-        judge(table, bags, models, i, max(since, r[LATEST]))
+        n = evaluate(table, bags, models, rows[k], max(since, r[LATEST]), REARM, ALL_MOVES, out, n)
+    return n, rows.shape[0]
+
+
+def work(
+    what: int, table: Any, bags: Any, models: Any, ev: Any, rows: Any, upto: int, out: Any, n: int, start: int
+) -> tuple[int, int]:
+    """Apply events, fire the deadlines of rows up to an instant, or arm rows from rest: one kernel, as each one that
+    judges customers costs the time to compile all conditions."""
+    if what == APPLY:
+        return apply(table, bags, models, ev, out, n, start)
+    if what == FIRE:
+        return fire(table, bags, models, rows, upto, out, n, start)
+    return rearm(table, bags, models, rows, out, n, start)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.abc
 import linecache
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
-from stream.plan import packing, unpacking
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.plan import header, packing, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.inputs import Inputs, make_inputs
 from stream.plan.judging import evidence
@@ -17,7 +20,7 @@ from stream.plan.layout import Layout, make_layout
 from stream.plan.motion import UNSOLVED, MotionError
 from stream.plan.problems import DefinitionError
 from stream.plan.shares import find_shares
-from stream.plan.source import KERNELS, Generator
+from stream.plan.source import Generator
 from stream.plan.tree import FeatureRef
 
 MAX_DIMENSIONS = 62
@@ -39,11 +42,25 @@ PLAIN = Packing(packing.pack, unpacking.unpack, unpacking.place)
 class Kernels:
     """The entry points of a generated module; see :mod:`stream.plan.loops` for what they take and return."""
 
-    apply: Callable[..., tuple[int, int]]
-    fire: Callable[..., tuple[int, int]]
-    rearm: Callable[..., None]
+    work: Callable[..., tuple[int, int]]
     measure: Callable[..., None]
     packing: Packing = PLAIN
+    no_events: header.Events = field(default_factory=header.no_events)
+    no_rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def apply(self, table: Any, bags: Any, models: Any, ev: Any, out: Any, n: int, start: int) -> tuple[int, int]:
+        """Apply events from ``start``; returns (changes, where to go on)."""
+        return self.work(header.APPLY, table, bags, models, ev, self.no_rows, 0, out, n, start)
+
+    def fire(
+        self, table: Any, bags: Any, models: Any, rows: Any, upto: int, out: Any, n: int, start: int
+    ) -> tuple[int, int]:
+        """Settle these rows up to an instant, from ``start``; returns (changes, where to go on)."""
+        return self.work(header.FIRE, table, bags, models, self.no_events, rows, upto, out, n, start)
+
+    def rearm(self, table: Any, bags: Any, models: Any, rows: Any, out: Any) -> None:
+        """Work out the expiries of these rows, which came from rest."""
+        self.work(header.ARM, table, bags, models, self.no_events, rows, 0, out, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -107,7 +124,7 @@ def make_plan(
     definitions: Definitions, layout: Layout, inputs: Inputs, source: str, module: Any, packing: Packing = PLAIN
 ) -> Plan:
     """A plan around a loaded module."""
-    kernels = Kernels(**{name: getattr(module, name) for name in KERNELS}, packing=packing)
+    kernels = Kernels(module.work, module.measure, packing)
     found = tuple(tuple(evidence(dimension)) for dimension in definitions.dimensions)
     shares = find_shares(definitions)
     measures = tuple(measure.text for measure in shares.measures)

@@ -16,7 +16,7 @@ from stream.plan.conditions import SegmentColumns, Writer
 from stream.plan.definitions import Definitions, Dimension
 from stream.plan.folds import FoldWriter
 from stream.plan.inputs import Inputs
-from stream.plan.judging import Judging, stateful
+from stream.plan.judging import Judging
 from stream.plan.layout import Layout
 from stream.plan.problems import Place
 from stream.plan.shares import Shares
@@ -35,12 +35,15 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.apply,
     loops.fire,
     loops.rearm,
+    loops.work,
 )
-#: What the engine calls; these are cached once compiled.
-KERNELS = ("apply", "fire", "rearm", "measure")
+#: What is called from outside; these are cached once compiled.
+KERNELS = ("work", "measure")
+#: Called once in the kernels, and made part of the caller: passing all arrays on costs time to compile.
+INLINED = ("apply", "apply_own", "apply_product", "fire", "known", "rearm", "slot_of", "tell_holders", "touch")
 
-COMPILED = "from stream.plan.jit import constant, jit, kernel"
-TWIN = "from stream.plan.jit import plain as jit, plain as kernel, whole as constant"
+COMPILED = "from stream.plan.jit import constant, inlined, jit, kernel"
+TWIN = "from stream.plan.jit import plain as inlined, plain as jit, plain as kernel, whole as constant"
 
 PREAMBLE = '''"""Generated from the definitions; do not edit.  Dimensions: {names}."""
 
@@ -63,8 +66,8 @@ DAY = {day}
 ROOM = {dimensions}
 #: Bit j: the event of this code can move dimension j.
 MOVES = np.array({moves}, dtype=np.int64)
-NO_MOVES = constant(0)
-DEADLINE = constant(DEADLINE)
+NO_MOVES, ALL_MOVES = constant(0), constant(-1)
+DEADLINE, REARM = constant(DEADLINE), constant(REARM)
 {runtime}'''
 
 
@@ -111,9 +114,8 @@ class Generator:
         """The whole text."""
         for j, dimension in enumerate(self.definitions.dimensions):
             self.at = dimension.place
-            judging = self.judging(j, dimension)
-            self.parts += [judging.judged(), judging.record()]
-        self.parts += [self.evaluate(), self.judge(), self.fold(), self.sample(), self.measure()]
+            self.parts.append(self.judging(j, dimension).judged())
+        self.parts += [self.evaluate(), self.fold(), self.sample(), self.measure()]
         first, *others = LOOPS  # what the parts call comes before them
         text = "\n\n".join([self.preamble(), self.loop(first), *self.parts, *(self.loop(f) for f in others)])
         return text.replace("\n\n\n\n", "\n\n\n") + "\n"
@@ -137,8 +139,8 @@ class Generator:
 
     def loop(self, function: Callable[..., object]) -> str:
         """One of the loops, as it stands in its own file."""
-        decorator = "@kernel" if function.__name__ in KERNELS else "@jit"
-        return f"{decorator}\n{inspect.getsource(function)}"
+        decorator = "kernel" if function.__name__ in KERNELS else "inlined" if function.__name__ in INLINED else "jit"
+        return f"@{decorator}\n{inspect.getsource(function)}"
 
     def moves(self) -> list[int]:
         """For each event code, the bits of the dimensions whose features it feeds.
@@ -189,6 +191,8 @@ class Generator:
             "    r = table.ints[i]",
             "    f = table.floats[i]",
             "    un = table.expiry[i]",
+            "    ints = out.ints",
+            "    floats = out.floats",
             "    mask = moves if r[LATEST] != NEVER else -1",
             "    changed = 0",
             "    soonest = FOREVER",
@@ -196,34 +200,10 @@ class Generator:
         names = {d.name: k for k, d in enumerate(self.definitions.dimensions)}
         for j, dimension in enumerate(self.definitions.dimensions):
             depends = sum(1 << names[name] for name in dimension.refers_to())
-            test = f"mask & {1 << j} or un[{j}] <= now" + (f" or changed & {depends}" if depends else "")
-            column = self.layout.segment[j]
-            lines += [
-                f"    if {test}:  # {dimension.name}",
-                f"        s, u = dim_{j}(r, f, bags, models, now)",
-                f"        if s != r[{column}]:",
-                f"            record_{j}(r, f, bags, i, s, now, cause, out, n)",
-                "            n += 1",
-                f"            changed |= {1 << j}",
-            ]
-            if stateful(dimension):  # its own segment is part of its conditions: look again from inside the new one
-                lines += [f"            again, u = dim_{j}(r, f, bags, models, now)"]
-                lines += ["            if again != s:", "                u = now + 1"]
-            lines += [f"        un[{j}] = u", f"    soonest = min(soonest, un[{j}])"]
+            due = f"mask & {1 << j} or un[{j}] <= now" + (f" or changed & {depends}" if depends else "")
+            lines += [f"    {line}" for line in self.judging(j, dimension).turn(due)]
         lines += ["    if cause >= 0 or changed:", "        r[LATEST] = max(r[LATEST], now)"]
         lines += ["    table.deadline[i] = soonest", "    return n"]
-        return "\n".join(lines) + "\n"
-
-    def judge(self) -> str:
-        """``judge``: expiries alone, for rows that came from rest."""
-        lines = ["@jit", "def judge(table, bags, models, i, now):", "    r = table.ints[i]", "    f = table.floats[i]"]
-        lines.append("    soonest = FOREVER")
-        for j, dimension in enumerate(self.definitions.dimensions):
-            lines.append(f"    s, u = dim_{j}(r, f, bags, models, now)")
-            if not dimension.learning:
-                lines += [f"    if s != r[{self.layout.segment[j]}]:", "        u = now + 1"]
-            lines += [f"    table.expiry[i, {j}] = u", "    soonest = min(soonest, u)"]
-        lines.append("    table.deadline[i] = soonest")
         return "\n".join(lines) + "\n"
 
     def fold(self) -> str:
