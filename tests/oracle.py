@@ -332,18 +332,16 @@ class Oracle:
         if stay is not None and now < customer.entered[own] + milliseconds(stay):
             return current
         for rule in rules:
-            every = rule.get("every", dimension.get("every"))
-            scene = Scene(
-                dimension.get("features", {}),
-                customer.past,
-                now,
-                customer,
-                self.cuts,
-                milliseconds(every) if every else None,
-            )
+            scene = self.scene(dimension, rule, customer, now)
             if self.holds(rule, scene, own):
                 return str(rule["segment"])
         return dimension.get("otherwise")
+
+    def scene(self, dimension: Mapping[str, Any], rule: Mapping[str, Any], customer: Customer, now: int) -> Scene:
+        """What the conditions of one segment are judged by."""
+        every = rule.get("every", dimension.get("every"))
+        often = milliseconds(every) if every else None
+        return Scene(dimension.get("features", {}), customer.past, now, customer, self.cuts, often)
 
     def holds(self, rule: Mapping[str, Any], scene: Scene, own: str) -> bool:
         """Whether a customer is in this segment, or enters it."""

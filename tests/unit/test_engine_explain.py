@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stream.engine.explain import Explanation, explain
 from stream.events.instant import parse_iso
-from tests.oracle import Oracle, Scene
+from tests.oracle import Oracle
 from tests.oracle_features import Happened
 from tests.shards import Driver, logs
 from tests.unit.test_plan_conditions import (
@@ -17,6 +17,8 @@ from tests.unit.test_plan_conditions import (
     LENGTH,
     UNTIL,
     by_topic,
+    cut,
+    cut_at,
     dimensions,
     happenings,
     moves,
@@ -56,14 +58,14 @@ def test_an_explanation_says_what_the_engine_did(
 @given(dimensions(memory=False), happenings())
 def test_every_condition_is_as_true_as_the_oracle_says(made: list[dict[str, Any]], history: list[Happened]) -> None:
     """Each condition, also of segments that others come before, by an independent reading of the same events."""
-    driver = Driver(planned(made), logs(map(on_wire, history), UNTIL)).finish()
-    oracle = Oracle(made)
+    driver = cut(Driver(planned(made), logs(map(on_wire, history), UNTIL))).finish()
+    oracle = Oracle(made, cut_at)
     oracle.run(by_topic(history), UNTIL)
     by_name = {d["dimension"]: d for d in made}
     for name, customer in oracle.customers.items():
         for one in explained(driver, name).dimensions:
-            scene = Scene(by_name[one.dimension]["features"], customer.past, UNTIL, customer.segments)
             for rule, said in zip(by_name[one.dimension]["segments"], one.segments, strict=True):
+                scene = oracle.scene(by_name[one.dimension], rule, customer, UNTIL)
                 assert said.when.holds == scene.truth(rule["when"]), rule["when"]
 
 
@@ -72,7 +74,7 @@ def test_every_condition_is_as_true_as_the_oracle_says(made: list[dict[str, Any]
 def test_what_comes_next_comes(made: list[dict[str, Any]], history: list[Happened]) -> None:
     """The changes foretold when the last event was applied are those that the engine makes as time passes."""
     plan = planned(made)
-    before = Driver(plan, logs(map(on_wire, history))).finish()
+    before = cut(Driver(plan, logs(map(on_wire, history)))).finish()
     now = before.shard.clock_ms
     assert now is not None
     told = {
@@ -81,7 +83,7 @@ def test_what_comes_next_comes(made: list[dict[str, Any]], history: list[Happene
         for one in explained(before, key.decode()).dimensions
     }
     state = before.shard.rows.table.ints.copy()
-    after = Driver(plan, logs(map(on_wire, history), now + HORIZON)).finish()
+    after = cut(Driver(plan, logs(map(on_wire, history), now + HORIZON))).finish()
     came: dict[tuple[str, str], list[Any]] = {place: [] for place in told}
     for change in moves(after.changes):
         if change.at > now:

@@ -75,10 +75,10 @@ def test_what_was_written_is_written_again(sentence: str) -> None:
 
 
 @DEEP
-@given(features(), conditions({}))
+@given(features(), conditions({}, past=True))
 def test_what_is_written_means_the_same(made: dict[str, Any], sentence: str) -> None:
     """Read again, it gives the same tree."""
-    whole = {"dimension": "d", "features": made, "segments": [{"segment": "yes", "when": sentence}]}
+    whole = {"dimension": "d", "every": "7ms", "features": made, "segments": [{"segment": "yes", "when": sentence}]}
     first = definitions(whole).dimensions[0].segments[0].when
     again = whole | {"segments": [{"segment": "yes", "when": show(first)}]}
     assert placeless(definitions(again).dimensions[0].segments[0].when) == placeless(first)
