@@ -20,7 +20,7 @@ from stream.errors import UserError
 FILE_NAME = "stream.yaml"
 #: Variables that carry the prefix of the settings without being one.
 CONFIG_VARIABLE = "SEGSTREAM_CONFIG"
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "SEGSTREAM_TEST_BROKER"})
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "SEGSTREAM_TEST_BROKER", "SEGSTREAM_TEST_DATA"})
 
 Location = tuple[str | int, ...]
 T = TypeVar("T", bound=BaseSettings)

@@ -12,9 +12,9 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 
 def sample(name: str) -> Path:
     """The path of a sample file; the test is skipped where the samples are absent."""
-    folder = Path(os.environ.get("SEGSTREAM_DATA") or _REPOSITORY.parent / "shared" / "data")
+    folder = Path(os.environ.get("SEGSTREAM_TEST_DATA") or _REPOSITORY.parent / "shared" / "data")
     if not (folder / name).is_file():
-        pytest.skip(f"{name} is not in {folder}: set SEGSTREAM_DATA to the folder of the data samples")
+        pytest.skip(f"{name} is not in {folder}: set SEGSTREAM_TEST_DATA to the folder of the data samples")
     return folder / name
 
 
