@@ -59,6 +59,11 @@ def compile_scan(cache: Path) -> Callable[..., int]:
     return found
 
 
+def common_is_compiled(cache: Path) -> bool:
+    """Whether the cache has the machine code that does not depend on definitions."""
+    return all(any(cache.glob(f"__pycache__/{name}.*.nbc")) for name, _ in (_scan(), *_packing()))
+
+
 def _scan() -> tuple[str, str]:
     """Name and text of the module with the scan."""
     text = f"{inspect.getsource(scan)}\n\nfrom stream.plan.jit import kernel\n\nscan = kernel(scan)\n"

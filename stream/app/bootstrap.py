@@ -8,11 +8,13 @@ from typing import TypeAlias
 
 import orjson
 
+from stream.app.compiling_common import compiled_beside
 from stream.app.definition_files import read_aliases
 from stream.cluster.control import Version, read_version
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
 from stream.compiled import DAMAGED, compile_plan, compile_scan, forget_plan
+from stream.engine import rest
 from stream.engine.merge import Source
 from stream.engine.plans import Plans
 from stream.engine.rekey import Home
@@ -41,8 +43,11 @@ def make_plan(definitions: Definitions, settings: Settings) -> Plan:
 
 def _warm_plan(definitions: Definitions, settings: Settings, cache: Path) -> Plan:
     """The plan, with every kernel that it and its events need compiled or loaded."""
-    plan = compile_plan(definitions, cache)
-    make_shard(settings, plan, 0, [("", 0)]).judge.warm()
+    with compiled_beside(cache):
+        plan = compile_plan(definitions, cache)
+        shard = make_shard(settings, plan, 0, [("", 0)])
+        shard.judge.warm()
+    rest.warm(shard.rows)
     make_decoder(settings, plan).decode("", 0, [], 0, 0)
     return plan
 

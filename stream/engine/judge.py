@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.engine import rest
 from stream.engine.change import Change, shown, shown_text
 from stream.engine.models import Versions
 from stream.engine.output import Output
@@ -74,7 +73,6 @@ class Judge:
         kernels.fire(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
         if self.plan.measures:
             kernels.measure(rows.table, rows.bags, slots, nothing, 0, np.zeros((0, len(self.plan.measures))))
-        rest.warm(rows)
 
     def _kernel(self, kernel: Callable[..., tuple[int, int]], rows: Any, t: int, o: Any, k: int) -> tuple[int, int]:
         return kernel(self.rows.table, self.rows.bags, self.versions.slots, rows, t, o, 0, k)

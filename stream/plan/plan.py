@@ -109,7 +109,7 @@ def plan_source(definitions: Definitions, *, twin: bool = False) -> tuple[Layout
         raise DefinitionError([(place, f"{UNSOLVED} {error}")] if place else []) from error
 
 
-def twin_plan(definitions: Definitions) -> Plan:
+def twin_plan(definitions: Definitions, packing: Packing = PLAIN) -> Plan:
     """The plan with its source run as plain Python: the same results, slowly, without compiling anything."""
     layout, inputs, source = plan_source(definitions, twin=True)
     name = f"<plan {abs(hash(source)):x}>"
@@ -117,7 +117,7 @@ def twin_plan(definitions: Definitions) -> Plan:
     module = ModuleType("stream_plan_twin")
     loader = _SourceLoader(source, name)
     loader.exec_module(module)
-    return make_plan(definitions, layout, inputs, source, module)
+    return make_plan(definitions, layout, inputs, source, module, packing)
 
 
 def make_plan(

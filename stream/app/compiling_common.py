@@ -1,0 +1,57 @@
+"""Machine code that all definitions share (reading events, packing rows), compiled in a process of its own.
+
+On a first start that takes as long as the plan itself; two cores do both at once.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stream.compiled import common_is_compiled, compile_packing, compile_scan
+from stream.engine import rest
+from stream.engine.rows import Rows
+from stream.events.decode import Decoder
+from stream.plan.definitions import parse_definitions
+from stream.plan.plan import twin_plan
+
+#: The code is the same whatever the definitions are; these are quickly read.
+_ANY = "dimension: any\nfeatures: {orders: {count: Order Completed}}\nsegments: [{segment: any, when: orders >= 1}]\n"
+
+
+@contextmanager
+def compiled_beside(cache: Path) -> Iterator[None]:
+    """While the body runs, fill the cache with the common code if it is not there; on leaving it is.
+
+    A child that fails is no failure: what it has not compiled is compiled when it is needed.
+    """
+    if common_is_compiled(cache):
+        yield
+        return
+    child = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "stream.app.compiling_common", str(cache)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+        child.wait()
+    finally:
+        child.kill()
+        child.wait()
+
+
+def main() -> None:
+    """Compile into the cache that is named on the command line."""
+    cache = Path(sys.argv[1])
+    plan = twin_plan(parse_definitions({"any.yaml": _ANY}), packing=compile_packing(cache))
+    Decoder(plan.inputs, scan=compile_scan(cache)).decode("", 0, [], 0, 0)
+    rest.warm(Rows(plan))
+
+
+if __name__ == "__main__":
+    main()
