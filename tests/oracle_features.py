@@ -54,7 +54,7 @@ ROLES = (
     *("spread", "trend", "sequence"),
 )
 #: The words that look at several events together.
-WORDS = ("count", "distinct", "favourite", "spread", "trend", "sequence")
+WORDS = ("count", "distinct", "favourite", "spread", "trend", "sequence", "anniversary", "recurring", "holiday")
 
 
 def read_by(spec: Mapping[str, Any]) -> list[str]:
@@ -71,8 +71,10 @@ def read_by(spec: Mapping[str, Any]) -> list[str]:
 # Features: each from all that the customer did, in the order in which it came to be known.
 
 
-def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: str) -> Any:
+def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: str, zone: str = "UTC") -> Any:
     """A feature's value at ``now``; None where it is missing."""
+    if "this" in spec:
+        past = [e for e in past if words.in_period(spec["this"], e.t, now, zone)]
     if "where" in spec:
         marks = names_in(spec.get("after"))
         past = [e for e in past if e.name in marks or passing(spec["where"], e.properties)]
@@ -95,12 +97,17 @@ def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: s
     if "latest" in spec:
         return latest(spec, past, now)
     window = milliseconds(spec["within"]) if "within" in spec else math.inf
-    zone = spec.get("zone", "UTC")
     match next(word for word in spec if word in WORDS):
         case "distinct":
             return words.distinct(spec, past, now, window, zone)
         case "favourite":
             return words.favourite(spec, past, now, view, window, zone)
+        case "anniversary":
+            return words.anniversary(spec, past, now, zone)
+        case "recurring":
+            return words.recurring(spec, past, now, view, zone)
+        case "holiday":
+            return words.holiday(spec, past, now, zone)
         case "spread":
             return words.spread(spec, times_of(past, spec["spread"]), view)
         case "trend":

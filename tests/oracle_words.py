@@ -7,11 +7,14 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+import holidays
+
 Spec = Mapping[str, Any]
+DAY = 86_400_000
 
 
 class Event(Protocol):
@@ -86,6 +89,73 @@ def favourite(spec: Spec, past: Sequence[Event], now: int, view: str, window: fl
         return statistics.mean(differ) if differ else None
     most = max(many.values())
     return next(text for text in reversed(chosen) if many[text] == most)
+
+
+PERIODS: dict[str, Any] = {
+    "day": lambda t: t.date(),
+    "week": lambda t: t.isocalendar()[:2],
+    "month": lambda t: (t.year, t.month),
+    "quarter": lambda t: (t.year, (t.month - 1) // 3),
+    "year": lambda t: t.year,
+}
+
+
+def in_period(period: str, t: int, now: int, zone: str) -> bool:
+    """Whether an instant lies in the calendar period that it is now."""
+    return bool(PERIODS[period](local(t, zone)) == PERIODS[period](local(now, zone)))
+
+
+def anniversary(spec: Spec, past: Sequence[Event], now: int, zone: str) -> int | None:
+    """Until the first return of the latest dates, looked for day by day; an event's own day from the next year on."""
+    path, last, today = spec["anniversary"], spec.get("last", 1), local(now, zone).date()
+    named = sorted((e for e in past if e.name in listed(spec["of"])), key=lambda e: e.t)
+    if path == "time":
+        dates = [local(e.t, zone).date() for e in named[-last:]]
+    else:
+        dates = [date.fromisoformat(e.properties[path][:10]) for e in named if path in e.properties][-last:]
+    if not dates:
+        return None
+    day = today
+    while not any(falls_on(one, day) and (path != "time" or day.year > one.year) for one in dates):
+        day += timedelta(days=1)
+    return (day - today).days * DAY
+
+
+def falls_on(one: date, day: date) -> bool:
+    """Whether a date returns on a day."""
+    if (one.month, one.day) == (2, 29):
+        return day.month == 2 and (day + timedelta(days=1)).month == 3
+    return (one.month, one.day) == (day.month, day.day)
+
+
+def recurring(spec: Spec, past: Sequence[Event], now: int, view: str, zone: str) -> float | None:
+    """Until the usual hour, weekday or month."""
+    part = {"hour": "%H", "weekday": "%A", "month": "%m"}[spec["recurring"]]
+    fell = [local(e.t, zone).strftime(part) for e in sorted(past, key=lambda e: e.t) if e.name in listed(spec["of"])]
+    fell = fell[-spec.get("last", 10) :]
+    if not fell:
+        return None
+    many = Counter(fell)
+    usual = next(x for x in reversed(fell) if many[x] == max(many.values()))
+    if view == "share":
+        return many[usual] / len(fell)
+    there, n = local(now, zone).replace(tzinfo=None), 0
+    unit = timedelta(hours=1) if part == "%H" else timedelta(days=1)
+    while (there + n * unit).strftime(part) != usual:
+        n += 1
+    return n * (unit // timedelta(milliseconds=1))
+
+
+def holiday(spec: Spec, past: Sequence[Event], now: int, zone: str) -> int | None:
+    """Until the next holiday in the latest country."""
+    named = [e for e in past if e.name in listed(spec["of"]) and spec["by"] in e.properties]
+    country = max(named, key=lambda e: e.t).properties[spec["by"]] if named else None
+    if country not in listed(spec["holiday"]):
+        return None
+    today = local(now, zone).date()
+    code, _, part = str(country).partition("-")
+    days = holidays.country_holidays(code, subdiv=part or None, years=[today.year, today.year + 1])
+    return min((day - today).days for day in days if day >= today) * DAY
 
 
 def spread(spec: Spec, times: list[int], view: str) -> float | None:

@@ -15,11 +15,12 @@ Reading = Literal["number", "text", "texts"]
 
 @dataclass(frozen=True)
 class Property:
-    """A property of the event, or (``of_product``) of each of its products."""
+    """A property of the event, or (``of_product``) of each of its products; or a part of its local time in ``zone``."""
 
     name: str
     reading: Reading
     of_product: bool = False
+    zone: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ MOST_COUNTED = 1000
 #: What of an event holds something else than a number, and something else than a text.
 NO_NUMBER = ("products", "offer_ends", "product_id", "currency")
 NO_TEXT = ("products", "offer_ends")
+NO_LIST = ("products", "offer_ends", "currency", "product_id", "price", "quantity")
+NO_INSTANT = ("products", "currency", "product_id", "price", "quantity")
+NO_DATE = (*NO_INSTANT, "offer_ends")
 #: Stands for the label under which an event's name is listed.
 LABEL = "label"
 #: The keys that bound a feature in time.
@@ -142,6 +145,10 @@ class Keys:
             return path
         return self.property(key, NO_TEXT, "text")
 
+    def date(self, key: str) -> str:
+        """The name of a property that is read as a date."""
+        return self.property(key, NO_DATE, "date")
+
     def property(self, key: str, others: Sequence[str], reading: str) -> str:
         """The name of a property; ``others`` are those that hold something else than what is read here."""
         path = self.mapping.entries[key].text()
@@ -181,10 +188,10 @@ def event_names(value: Value) -> tuple[str, ...]:
     return names
 
 
-def read_filter(value: Value) -> Filter | None:
+def read_filter(value: Value, zone: str) -> Filter | None:
     """The filter under ``where``; a mistake in it is noted where it stands."""
     try:
-        return parse_filter(value.text())
+        return parse_filter(value.text(), zone)
     except ExpressionError as error:
         place, mark = value.place, value.node
         plain = mark.start_mark.line == mark.end_mark.line

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from stream.events.names import MONEY_PROPERTIES
 from stream.features.after import After, CountAfter
+from stream.features.anniversary import Anniversary
 from stream.features.bag import Bag
 from stream.features.base import FOREVER, Accumulator, Kind
 from stream.features.calendar import Zone
@@ -16,8 +17,11 @@ from stream.features.distinct import Distinct
 from stream.features.extreme import Extreme
 from stream.features.favourite import Favourite
 from stream.features.gap import Gap
+from stream.features.holiday import Holiday, Holidays, countries, known
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
+from stream.features.period import PeriodCount, PeriodTotal
+from stream.features.recurring import Recurring
 from stream.features.sequence import Sequence
 from stream.features.since import Since
 from stream.features.spread import Spread
@@ -26,7 +30,7 @@ from stream.features.trend import Trend
 from stream.features.where import Where
 from stream.features.within import Within
 from stream.plan.document import Value
-from stream.plan.feature_keys import MOST_COUNTED, Keys, event_names, read_filter
+from stream.plan.feature_keys import MOST_COUNTED, NO_INSTANT, NO_LIST, Keys, event_names, read_filter
 from stream.plan.problems import suggest
 
 #: Most entries of a bag; 64 KB at rest.
@@ -49,7 +53,7 @@ def parse_feature(value: Value, zone: str = "UTC") -> Accumulator | None:
     if len(words) == 1:
         where = mapping.entries.pop("where", None)
         accumulator = READERS[words[0]](Keys(mapping, zone))
-        return behind(accumulator, where) if where else accumulator
+        return behind(accumulator, where, zone) if where else accumulator
     if words:
         value.wrong(f"a feature does one thing; {' and '.join(repr(w) for w in words)} cannot stand together")
     else:
@@ -58,12 +62,12 @@ def parse_feature(value: Value, zone: str = "UTC") -> Accumulator | None:
     return None
 
 
-def behind(accumulator: Accumulator, where: Value) -> Accumulator:
+def behind(accumulator: Accumulator, where: Value, zone: str) -> Accumulator:
     """The feature behind a filter."""
     if isinstance(accumulator, Bag):
         where.wrong("a bag takes no filter: what a later event takes out must be what an earlier one put in")
         return accumulator
-    found = read_filter(where)
+    found = read_filter(where, zone)
     return Where(accumulator, found) if found else accumulator
 
 
@@ -78,6 +82,9 @@ def _count(keys: Keys) -> Accumulator:
             keys.mapping.only("count", "after", "up_to")
             keys.apart("count", "after")
             return CountAfter(names, span.after, keys.up_to())
+        case "this":
+            keys.mapping.only("count", "this")
+            return PeriodCount(names, span.period, Zone(keys.zone))
     keys.mapping.only("count", "less")
     keys.apart("count", "less")
     return Count(names, keys.names("less"))
@@ -97,6 +104,9 @@ def _total(word: str) -> Callable[[Keys], Accumulator]:
             if span.kind == "within":
                 return Within(word, path, of, span.window, keys.last(16), kind)
             return After(word, path, of, span.after, keys.last(16), kind)
+        if span.kind == "this":
+            keys.mapping.only(word, "of", "this")
+            return PeriodTotal(word, path, of, span.period, Zone(keys.zone), kind)
         keys.mapping.only(word, "of", *(("less",) if word == "sum" else ()))
         if word == "sum":
             keys.apart("of", "less")
@@ -147,9 +157,9 @@ def _latest(keys: Keys) -> Accumulator:
                 return LatestNumber(path, of, Kind.MONEY, 1.0 if amount else MICROS)
             return LatestNumber(path, of, Kind.NUMBER, 1 / MICROS if amount else 1.0)
         case "list":
-            return LatestTexts(keys.property("latest", ("products", "offer_ends", "currency"), "list"), of)
+            return LatestTexts(keys.property("latest", NO_LIST, "list"), of)
         case "instant":
-            return LatestInstant(keys.property("latest", ("products", "currency", "product_id"), "time"), of)
+            return LatestInstant(keys.property("latest", NO_INSTANT, "time"), of)
     return Latest(keys.text("latest"), of)
 
 
@@ -185,6 +195,33 @@ def _sequence(keys: Keys) -> Accumulator:
     return Sequence(steps, keys.longer("within", 1), keys.last(4))
 
 
+def _anniversary(keys: Keys) -> Accumulator:
+    keys.mapping.only("anniversary", "of", "last")
+    keys.mapping.require("of")
+    path = None if keys.mapping.entries["anniversary"].text() == "time" else keys.date("anniversary")
+    return Anniversary(path, keys.names("of"), Zone(keys.zone), keys.last(1))
+
+
+def _recurring(keys: Keys) -> Accumulator:
+    keys.mapping.only("recurring", "of", "last")
+    keys.mapping.require("of")
+    part = keys.choice("recurring", ("hour", "weekday", "month"))
+    return Recurring(part, keys.names("of"), Zone(keys.zone), keys.last(10))
+
+
+def _holiday(keys: Keys) -> Accumulator:
+    keys.mapping.only("holiday", "by", "of")
+    codes = tuple(sorted(set(keys.mapping.entries["holiday"].texts())))
+    for code in codes:
+        if not known(code):
+            what = "has no such part" if known(code.partition("-")[0]) else "is no country with known holidays"
+            keys.wrong("holiday", f"{code!r} {what}{suggest(code, countries())}; write codes such as DE or DE-BY")
+    found = Holidays(tuple(code for code in codes if known(code)))
+    if keys.mapping.require("by") is None or keys.mapping.require("of") is None:
+        return Holiday(found, "unknown", (), Zone(keys.zone))
+    return Holiday(found, keys.text("by"), keys.names("of"), Zone(keys.zone))
+
+
 def _bag(keys: Keys) -> Accumulator:
     keys.mapping.only("bag", "add", "remove", "clear", "visit", "limit")
     keys.mapping.require("add")
@@ -203,16 +240,19 @@ def _bag(keys: Keys) -> Accumulator:
 
 
 READERS: dict[str, Callable[[Keys], Accumulator]] = {
+    "anniversary": _anniversary,
     "bag": _bag,
     "count": _count,
     "distinct": _distinct,
     "favourite": _favourite,
     "gap": _gap,
+    "holiday": _holiday,
     "latest": _latest,
     "max": _total("max"),
     "mean": _total("mean"),
     "min": _total("min"),
     "rate": _rate,
+    "recurring": _recurring,
     "sequence": _sequence,
     "since": _since,
     "since first": _since_first,

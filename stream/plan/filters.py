@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from stream.events.names import MONEY_PROPERTIES
 from stream.events.properties import LONGEST_LIST
 from stream.events.text import text_hash
+from stream.features.base import Constant
+from stream.features.calendar import PARTS, Words, Zone, part_number, part_text
 from stream.features.filter import (
     Among,
     Both,
@@ -35,18 +37,20 @@ from stream.features.filter import (
     properties,
 )
 from stream.plan.expressions import ExpressionError
-from stream.plan.inputs import Inputs
+from stream.plan.inputs import OF_TIME, Inputs
 
 COMPARISONS = {ast.GtE: ">=", ast.Gt: ">", ast.LtE: "<=", ast.Lt: "<", ast.Eq: "==", ast.NotEq: "!="}
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 #: What holds something else than a number or a text.
 STRUCTURED = ("products", "offer_ends")
+#: The parts of an event's local time, and what they are.
+TIMES = {"hour": "number", "weekday": "text", "month": "text"}
 #: What every product has, and what it is.
 GIVEN_OF_PRODUCTS = {"product_id": "text", "price": "number", "quantity": "number"}
 
 
-def parse_filter(source: str) -> Filter:
-    """The typed tree of a filter; raises :class:`ExpressionError`."""
+def parse_filter(source: str, zone: str = "UTC") -> Filter:
+    """The typed tree of a filter, local times in a zone; raises :class:`ExpressionError`."""
     text = source.replace("\n", " ")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
@@ -60,7 +64,7 @@ def parse_filter(source: str) -> Filter:
         return len(encoded[:offset].decode()) + shift
 
     try:
-        return _Parser(place).filter(tree)
+        return _Parser(place, zone).filter(tree)
     except RecursionError as error:
         raise ExpressionError(0, "this is nested too deeply") from error
 
@@ -70,6 +74,7 @@ class _Parser:
     """From Python's syntax tree to the typed one."""
 
     place: Callable[[int], int]
+    zone: str
 
     def wrong(self, node: ast.expr, message: str) -> ExpressionError:
         """A mistake at a node."""
@@ -141,6 +146,10 @@ class _Parser:
         match node:
             case ast.Name() if node.id not in STRUCTURED and not keyword.iskeyword(node.id):
                 return Property(node.id, reading)
+            case ast.Attribute(value=ast.Name(id="time")) if node.attr in TIMES:
+                if TIMES[node.attr] != reading:
+                    raise self.wrong(node, f"'time.{node.attr}' is a {TIMES[node.attr]}, not a {reading}")
+                return Property(f"{OF_TIME}{node.attr}", reading, zone=self.zone)
             case ast.Attribute(value=ast.Name(id="products")) if reading != "texts":
                 fixed = GIVEN_OF_PRODUCTS.get(node.attr, reading)
                 if fixed != reading:
@@ -170,11 +179,12 @@ def reads_products(node: Filter | None) -> bool:
 class FilterWriter:
     """Writes filters as source over event ``k`` of ``ev`` and, where ``item`` names one, over that product.
 
-    ``function`` gives the name of a helper in the generated module.
+    ``function`` and ``constant`` give the names of helpers and constants in the generated module.
     """
 
     inputs: Inputs
     function: Callable[[Callable[..., object]], str]
+    constant: Callable[[Constant], str]
     item: str | None = None
 
     def filter(self, node: Filter) -> str:
@@ -214,6 +224,12 @@ class FilterWriter:
 
     def property(self, node: Property) -> str:
         """Source of a property: a hash, or a number in whole units."""
+        if node.zone is not None:
+            which = node.name.removeprefix(OF_TIME)
+            asked = f"{self.constant(Zone(node.zone))}, ev.instant[k], {self.constant(PARTS[which])}"
+            if node.reading == "number":
+                return f"{self.function(part_number)}({asked})"
+            return f"{self.function(part_text)}({asked}, {self.constant(Words(which))})"
         if node.reading == "number":
             raw = self.inputs.number_source(node.name, self.item if node.of_product else None, self.function)
             unit = node.name in MONEY_PROPERTIES

@@ -53,7 +53,7 @@ class FoldWriter:
         if reaction.where is None:
             return "True"
         asks = reads_products(reaction.where)
-        test = FilterWriter(self.inputs, self.function, "j" if asks else None).filter(reaction.where)
+        test = FilterWriter(self.inputs, self.function, self.constant, "j" if asks else None).filter(reaction.where)
         if each or not asks:
             return test
         name = f"passes_{list(self.helpers).index(test) if test in self.helpers else len(self.helpers)}"

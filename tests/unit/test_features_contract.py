@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import calendar
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC as UTC_
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import holidays
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,8 +22,9 @@ from hypothesis import strategies as st
 from stream.events.properties import EMPTY_LIST, LONGEST_LIST
 from stream.features import pool
 from stream.features.after import After, CountAfter
+from stream.features.anniversary import Anniversary
 from stream.features.bag import Bag
-from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Shape, arguments
+from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Kind, Shape, arguments
 from stream.features.calendar import Zone
 from stream.features.count import Count
 from stream.features.count_within import CountWithin
@@ -27,8 +33,11 @@ from stream.features.distinct import Distinct
 from stream.features.extreme import Extreme
 from stream.features.favourite import Favourite
 from stream.features.gap import Gap
+from stream.features.holiday import Holiday, Holidays
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
+from stream.features.period import PeriodCount, PeriodTotal
+from stream.features.recurring import Recurring
 from stream.features.sequence import Sequence as Sequence_
 from stream.features.since import Since
 from stream.features.spread import Spread
@@ -38,6 +47,8 @@ from stream.features.within import Within
 from stream.plan.features import READERS
 
 START = 1_700_000_000_000
+#: Three days before New York sets its clocks back.
+SUMMER = 1_698_900_000_000
 #: The columns do not begin at 0 in a row.
 P = 3
 PLUS, MINUS = "Plus", "Minus"
@@ -230,6 +241,122 @@ def sequence(steps: Sequence[tuple[str, ...]]) -> Reading:
     return lambda es, now: completed(es, steps, 25, now)
 
 
+COPENHAGEN, NEW_YORK = "Europe/Copenhagen", "America/New_York"
+HOUR, DAY = 3_600_000, 86_400_000
+
+
+def local(t: int, zone: str) -> datetime:
+    """The local time of an instant."""
+    return (datetime(1970, 1, 1, tzinfo=UTC_) + timedelta(milliseconds=t)).astimezone(ZoneInfo(zone))
+
+
+PERIOD: dict[str, Callable[[datetime], tuple[int, ...]]] = {
+    "day": lambda t: (t.year, t.month, t.day),
+    "week": lambda t: t.isocalendar()[:2],
+    "month": lambda t: (t.year, t.month),
+    "quarter": lambda t: (t.year, (t.month - 1) // 3),
+    "year": lambda t: (t.year,),
+}
+
+
+def this(how: str, period: str, zone: str) -> Reading:
+    """Over what came in the period that it is now."""
+
+    def read(es: Sequence[Seen], now: int) -> float:
+        current = PERIOD[period](local(now, zone))
+        if how == "count":
+            return sum(PERIOD[period](local(t, zone)) == current for t in plus(es))
+        return HOW[how]([x for t, x in numbers(es) if PERIOD[period](local(t, zone)) == current])
+
+    return read
+
+
+def returns(day: date, today: date) -> date:
+    """The first day, not before today, on which a date returns."""
+    years = (today.year, today.year + 1)
+    return min(back for back in (in_year(day, year) for year in years) if back >= today)
+
+
+def in_year(day: date, year: int) -> date:
+    """A date in another year; 29 February is 28 February where there is none."""
+    leap = (day.month, day.day) == (2, 29) and calendar.isleap(year)
+    return date(year, day.month, day.day if leap or (day.month, day.day) != (2, 29) else 28)
+
+
+def birthday(zone: str, last: int) -> Reading:
+    """Days until the next of the latest so many dates."""
+
+    def read(es: Sequence[Seen], now: int) -> float:
+        today = local(now, zone).date()
+        dates = [date(1970, 1, 1) + timedelta(days=int(x)) for _, x in numbers(es)[-last:]]
+        return min(((returns(day, today) - today).days * DAY for day in dates), default=math.nan)
+
+    return read
+
+
+def yearly(zone: str, last: int) -> Reading:
+    """Days until the next return of the latest so many events, in a later year than theirs."""
+
+    def read(es: Sequence[Seen], now: int) -> float:
+        today = local(now, zone).date()
+        days = [local(t, zone).date() for t in sorted(plus(es))[-last:]]
+        backs = [returns(day, max(today, date(day.year + 1, 1, 1))) for day in days]
+        return min(((back - today).days * DAY for back in backs), default=math.nan)
+
+    return read
+
+
+PART: dict[str, Callable[[datetime], int]] = {
+    "hour": lambda t: t.hour,
+    "weekday": lambda t: t.weekday(),
+    "month": lambda t: t.month - 1,
+}
+
+
+def usual(part: str, zone: str, last: int, view: str = "") -> Reading:
+    """Until the usual part of local time begins, one step of it after the other."""
+
+    def read(es: Sequence[Seen], now: int) -> float:
+        fell = sorted((t, PART[part](local(t, zone))) for t in plus(es))[-last:]
+        parts = [x for _, x in fell]
+        if not parts:
+            return math.nan
+        best = max(parts, key=lambda x: (parts.count(x), max(k for k, y in enumerate(parts) if y == x)))
+        there = local(now, zone)
+        if view == "share":
+            return parts.count(best) / len(parts)
+        if part == "hour":
+            return (best - there.hour) % 24 * HOUR
+        days = 0
+        while PART[part](there.replace(tzinfo=None) + timedelta(days=days)) != best:
+            days += 1
+        return days * DAY
+
+    return read
+
+
+class SomeHolidays(Holidays):
+    """The table, with the texts of the tests for the countries."""
+
+    def array(self) -> Any:
+        """7 is the first country and -9 the second."""
+        table = super().array().copy()
+        table[1], table[4] = 7, -9
+        return table
+
+
+def read_holiday(es: Sequence[Seen], now: int) -> float:
+    """Days until the next holiday of the latest country."""
+    country = {7: ("DE", "BY"), -9: ("DK", None)}.get(int(read_latest(es, now)))
+    if country is None:
+        return math.nan
+    day = today = local(now, NEW_YORK).date()
+    calendar = holidays.country_holidays(country[0], subdiv=country[1])
+    while day not in calendar:
+        day += timedelta(days=1)
+    return (day - today).days * DAY
+
+
 CASES: list[tuple[Accumulator, str, Reading]] = [
     (Count((PLUS,), (MINUS,)), "", lambda es, now: len(plus(es)) - (len(es) - len(plus(es)))),
     (CountWithin((PLUS,), 20, 4), "", lambda es, now: min(5, sum(now - 20 < t <= now for t in plus(es)))),
@@ -266,8 +393,31 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
         "ratio",
         lambda es, now: trend(es, now, 10)[0] / trend(es, now, 10)[1] if trend(es, now, 10)[1] else math.nan,
     ),
+    *((PeriodCount((PLUS,), period, Zone(COPENHAGEN)), "", this("count", period, COPENHAGEN)) for period in PERIOD),
+    *((PeriodTotal(how, "x", (PLUS,), "week", Zone(NEW_YORK)), "", this(how, "week", NEW_YORK)) for how in HOW),
+    *((Anniversary("x", (PLUS,), Zone(COPENHAGEN), last), "", birthday(COPENHAGEN, last)) for last in (1, 3)),
+    *((Anniversary(None, (PLUS,), Zone(NEW_YORK), last), "", yearly(NEW_YORK, last)) for last in (1, 3)),
+    *((Recurring(part, (PLUS,), Zone(NEW_YORK), 4), "", usual(part, NEW_YORK, 4)) for part in PART),
+    (Recurring("weekday", (PLUS,), Zone(COPENHAGEN), 9), "share", usual("weekday", COPENHAGEN, 9, "share")),
+    (Holiday(SomeHolidays(("DE-BY", "DK")), "x", (PLUS,), Zone(NEW_YORK)), "", read_holiday),
     *((Sequence_(steps, 25, 9), "", sequence(steps)) for steps in STEPS),
 ]
+#: How many milliseconds a step of the tests' time is, where days and months count.
+STEP: dict[type, int] = {PeriodCount: 37 * HOUR, PeriodTotal: 7 * HOUR, Anniversary: 5 * DAY, Holiday: 29 * HOUR}
+STEP_OF_PART = {"hour": 25 * HOUR // 7, "weekday": 13 * HOUR, "month": 9 * DAY}
+
+
+def step_of(accumulator: Accumulator) -> int:
+    """How much time passes where the tests say one."""
+    return STEP_OF_PART[accumulator.part] if isinstance(accumulator, Recurring) else STEP.get(type(accumulator), 1)
+
+
+def stretched(accumulator: Accumulator, seen: Sequence[Seen]) -> list[Seen]:
+    """The same events, in the accumulator's own time."""
+    by_hour = isinstance(accumulator, Recurring) and accumulator.part == "hour"
+    return [replace(e, t=(SUMMER if by_hour else START) + (e.t - START) * step_of(accumulator)) for e in seen]
+
+
 IDS = [f"{type(a).__name__}{'.' if view else ''}{view}{k}" for k, (a, view, _) in enumerate(CASES)]
 events = st.lists(
     st.builds(
@@ -338,24 +488,26 @@ def same(a: float, b: float) -> bool:
 
 
 @pytest.mark.parametrize(("accumulator", "view", "read"), CASES, ids=IDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seen=events)
 def test_the_value_is_what_the_events_say(accumulator: Accumulator, view: str, read: Reading, seen: list[Seen]) -> None:
     """At every instant from the latest event on, in whatever order the events came."""
+    seen, step = stretched(accumulator, seen), step_of(accumulator)
     row = Row.of(accumulator, seen)
-    for now in range(end(seen), end(seen) + 70):
+    for now in range(end(seen), end(seen) + 70 * step, step if step == 1 else 5 * step):
         assert same(float(row.value(view, now)), float(read(seen, now))), now
 
 
 @pytest.mark.parametrize(("accumulator", "view", "read"), CASES, ids=IDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seen=events, data=st.data())
 def test_the_order_of_events_does_not_matter(
     accumulator: Accumulator, view: str, read: Reading, seen: list[Seen], data: st.DataObject
 ) -> None:
     """A late event counts as if it had come in time."""
+    seen, step = stretched(accumulator, seen), step_of(accumulator)
     row, other = Row.of(accumulator, seen), Row.of(accumulator, data.draw(st.permutations(seen)))
-    for now in (end(seen), end(seen) + 1, end(seen) + 25):
+    for now in (end(seen), end(seen) + step, end(seen) + 25 * step):
         assert same(float(row.value(view, now)), float(other.value(view, now)))
 
 
@@ -374,21 +526,25 @@ MOVING = [(case, name) for case, name in zip(CASES, IDS, strict=True) if case[0]
 
 
 @pytest.mark.parametrize("case", [case for case, _ in MOVING], ids=[name for _, name in MOVING])
-@settings(max_examples=60, deadline=None)
-@given(seen=events, k=st.sampled_from([math.nan, -1.0, 0.0, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, math.inf]))
+@settings(max_examples=40, deadline=None)
+@given(seen=events, k=st.sampled_from([math.nan, -1.0, 0.0, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 30.0, math.inf]))
 def test_nothing_flips_before_the_expiry(case: tuple[Accumulator, str, Reading], seen: list[Seen], k: float) -> None:
     """``until`` is later than now; before it ``value >= k`` (k missing: the value) stays, as does its being missing."""
     accumulator, view, _ = case
+    seen, step = stretched(accumulator, seen), step_of(accumulator)
+    if accumulator.views()[view].kind is Kind.DURATION:
+        k *= HOUR if isinstance(accumulator, Recurring) and accumulator.part == "hour" else DAY
     row = Row.of(accumulator, seen)
-    for now in range(end(seen), end(seen) + 70, 3):
+    for now in range(end(seen), end(seen) + 70 * step, 3 if step == 1 else 11 * step):
         expiry = row.until(view, now, k)
         assert now < expiry <= FOREVER
         value = row.value(view, now)
-        for later in range(now + 1, min(expiry, now + 60)):
-            if math.isnan(k):
+        for later in (*range(now + step, min(expiry, now + 60 * step), step), expiry - 1):
+            if later < FOREVER - 1 and math.isnan(k):
                 assert same(float(row.value(view, later)), float(value))
-            else:
+            elif later < FOREVER - 1:
                 assert (row.value(view, later) >= k) == (value >= k)
+                assert math.isnan(row.value(view, later)) == math.isnan(value)
 
 
 @pytest.mark.parametrize("case", [case for case, _ in MOVING if isinstance(case[0], CountWithin)])
@@ -446,7 +602,7 @@ def test_views_say_what_they_are(accumulator: Accumulator) -> None:
 def test_every_accumulator_is_here() -> None:
     """A new file in stream/features needs its line in the cases above."""
     folder = Path(pool.__file__).parent
-    others = {"__init__", "base", "calendar", "combine", "filter", "kept", "pool", "reading", "where"}
+    others = {"__init__", "base", "calendar", "combine", "countdown", "filter", "kept", "pool", "reading", "where"}
     covered = {type(case[0]).__module__.rsplit(".", 1)[1] for case in CASES} | {"bag"}
     assert {file.stem for file in folder.glob("*.py")} - others == covered
 
