@@ -224,6 +224,7 @@ def _segment(rule: Mapping, draft: _Draft, names: _Names) -> Segment | None:
         stay,
         cooldown,
         every,
+        when.place,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stream.features.base import Accumulator
 from stream.plan import tree
@@ -30,6 +30,8 @@ class Segment:
     stay: int | None = None
     cooldown: int | None = None
     every: int | None = None
+    #: Where its condition stands.
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
