@@ -103,6 +103,32 @@ BROKEN = [
     (GOOD.replace("orders >= 2", 'segment.e == "a"'), "a.yaml:11:11: there is no dimension 'e'; known are: d"),
     (GOOD.replace("orders >= 2", "orders >= "), "this cannot be read as a condition"),
     ("dimension: d\nlearn: {clusters: 3}\n", "a.yaml:2:8: 'vector' is missing here"),
+    (GOOD.replace("owner:", "zone: Europe/Berlni\nowner:"), "a.yaml:3:7: 'Europe/Berlni' is not a time zone such as"),
+    (GOOD.replace("owner:", "zone: Europe/Berlni\nowner:"), "; did you mean 'Europe/Berlin'?"),
+    (GOOD.replace("owner:", "stay: 0d\nowner:"), "a.yaml:3:7: 'stay' must be longer than nothing"),
+    (GOOD.replace("owner:", "minimum_size: many\nowner:"), "a.yaml:3:15: expected a whole number, not 'many'"),
+    (
+        GOOD.replace("for: 7d", "for: 7d\n    stay: 8d"),
+        "a.yaml:16:10: 'for' ends the stay before 'stay' lets",
+    ),
+    (GOOD.replace("for: 7d", "for: 7d\n    cooldwn: 8d"), "'cooldwn' is not a key here; did you mean 'cooldown'?"),
+    (
+        GOOD.replace("owner:", "among: orders >= 1\nowner:"),
+        "a.yaml:3:8: no condition here speaks of a share of customers (`spend in top 20%`), so 'among' says nothing",
+    ),
+    (
+        GOOD.replace("owner:", "among: ago in top 5%\nowner:").replace("orders >= 2", "orders in top 20%"),
+        "a.yaml:3:8: 'among' says of whom shares are taken, so it cannot speak of shares itself",
+    ),
+    (GOOD.replace("week >= 3", "week in top 20%"), "a.yaml:6:9: say how far 'week' has to count"),
+    (GOOD.replace("orders >= 2", "orders in top 20"), "a.yaml:11:21: write the share of the customers in percent"),
+    (GOOD.replace("orders >= 2", "quintile(orders) > 5"), "a.yaml:11:11: this is never true: quintile() is a whole"),
+    (GOOD.replace("orders >= 2", "country"), "a.yaml:11:11: a condition is needed here, not a text"),
+    (
+        GOOD.replace("orders >= 2", "sqrt(ago / 1d) >= 2"),
+        "a.yaml:11:11: when this comparison changes by itself cannot be worked out: it has sqrt() of something that "
+        "moves with time; say with 'every: 1h' how often to look",
+    ),
 ]
 
 
@@ -117,6 +143,17 @@ def test_all_mistakes_of_all_files_at_once() -> None:
     one = GOOD.replace("orders >= 2", "ordrs >= 2").replace("7d}", "7x}")
     told = message(one, GOOD.replace("dimension: d", "dimension: e").replace("for: 7d", "for: x"))
     assert [line.split(": ")[0] for line in told.splitlines()] == ["a.yaml:6:41", "a.yaml:11:11", "b.yaml:16:10"]
+
+
+def test_all_mistakes_of_one_condition_at_once() -> None:
+    """Each with its own column; what follows from another mistake is not told."""
+    told = message(GOOD.replace("orders >= 2", "(ordrs >= 2 or ago >= 3 or -cuntry + 1 > 2 or country > orders)"))
+    assert [line.split(": ")[0] for line in told.splitlines()] == [
+        "a.yaml:11:12",  # no feature 'ordrs'
+        "a.yaml:11:33",  # a duration beside a number
+        "a.yaml:11:39",  # no feature 'cuntry'
+        "a.yaml:11:57",  # a text beside a number
+    ]
 
 
 def test_the_good_file_is_good() -> None:
@@ -172,6 +209,7 @@ SAME = [
     GOOD.replace("30d", "720h"),
     GOOD.replace("topic: t", "topic: u"),
     "# A comment.\n" + GOOD,
+    GOOD.replace("owner:", "minimum_size: 500\nowner:"),
     yaml.safe_dump(yaml.safe_load(GOOD)),
 ]
 OTHER = [
@@ -186,6 +224,12 @@ OTHER = [
     GOOD.replace("    from: a\n    for: 7d\n", ""),
     GOOD.replace("count: Order Completed", "count: Order Refunded"),
     GOOD.replace("    for: 7d", "    leave: ago < 1d\n    for: 7d"),
+    GOOD.replace("    for: 7d", "    stay: 1d\n    for: 7d"),
+    GOOD.replace("    for: 7d", "    cooldown: 1d\n    for: 7d"),
+    GOOD.replace("owner:", "stay: 1d\nowner:"),
+    GOOD.replace("owner:", "every: 1d\nowner:"),
+    GOOD.replace("orders >= 2", "orders in top 20%"),
+    GOOD.replace("orders >= 2", "orders in top 20%").replace("owner:", "among: orders >= 1\nowner:"),
 ]
 
 

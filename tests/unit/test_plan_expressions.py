@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stream.durations import format_duration
 from stream.features.base import Kind, Shape
 from stream.plan.expressions import ExpressionError, parse_condition, parse_number
-from stream.plan.tree import Compare, Condition, FeatureRef, Junction, Literal, Not, OneOf, SegmentRef
+from stream.plan.tree import Compare, Condition, Cut, FeatureRef, Junction, Literal, Not, OneOf, SegmentRef, walk
 
 DAY = 86_400_000
 VIEWS = {
@@ -18,6 +18,7 @@ VIEWS = {
     ("spend", ""): (Kind.MONEY, Shape.CONSTANT),
     ("spend", "mean"): (Kind.MONEY, Shape.CONSTANT),
     ("country", ""): (Kind.TEXT, Shape.CONSTANT),
+    ("interests", ""): (Kind.TEXTS, Shape.CONSTANT),
 }
 SEGMENTS = {"lifecycle": ("new", "at-risk"), "loyalty-matrix": ("a", "b")}
 
@@ -131,6 +132,36 @@ def test_segments_of_other_dimensions() -> None:
         ('orders == "DK"', 0, "a number cannot be compared with a text"),
         ("country in DK", 11, "write the texts in brackets"),
         ("country > 1", 0, "a number, a duration or an amount is needed here"),
+        ('country + 1 > "x"', 0, "a number, a duration or an amount is needed here, not a text"),
+        ('interests == "sport"', 0, "'interests' keeps several texts: `\"sport\" in interests`"),
+        ('"sport" in country', 11, "`in` needs a list of texts here, not a text"),
+        ("orders - ago > 1", 0, "a duration cannot be subtracted from a number"),
+        (
+            "segment.lifecycle > 1",
+            0,
+            "a number, a duration or an amount is needed here, not the segment",
+        ),
+        ("segment.lifecycle.sinse > 1d", 0, "the segment of a dimension has no 'sinse'; did you mean 'since'?"),
+        (
+            "segment.lifecycle.since > 3",
+            26,
+            "a duration cannot be compared with a number; write a duration such as 30d",
+        ),
+        ('segment.lifecycle.before == "gone"', 0, "dimension 'lifecycle' has no segment 'gone'"),
+        ('segment == "new"', 0, "say of which dimension: `segment.lifecycle`"),
+        ("share(orders) < 10%", 6, "share() takes a name of your own in quotes"),
+        ('share("x") < 10', 13, "a share lies between 0% and 100%; write for instance `10%`"),
+        ('share("x") < 10d', 13, "a number cannot be compared with a duration"),
+        ("spend in top 120%", 0, "a part of the customers is more than 0% and less than 100%"),
+        ("spend in upper 20%", 15, "this cannot be read as a condition"),
+        ("spend > top 20%", 8, "a part of the customers stands after `in`: `spend in top 20%`"),
+        ("country in top 20%", 0, "a number, a duration or an amount is needed here, not a text"),
+        ("quintile(spend) >= 6", 0, "quintile() is a whole number from 1 (the lowest values) to 5"),
+        ("quintile(spend) >= 1", 0, "this is always true: quintile() is a whole number from 1 to 5"),
+        ("quintile(spend) > orders", 0, "quintile() is compared with whole numbers"),
+        ("quintile(spend) + 1 > 2", 0, "quintile() is compared with a whole number"),
+        ("known(orders > 1)", 6, "known() asks whether a value is missing; this is a condition"),
+        ("known(orders, ago)", 0, "known() takes one thing in its brackets"),
         ("orders is 1", 0, "compare with ==, !=, <, <=, >, >=, in or not in"),
         ("orders", 0, "this is a number, not a condition; compare it"),
         ("orders > True", 9, "True is not a number"),
@@ -163,8 +194,43 @@ def test_mistakes_stand_where_they_are(text: str, column: int, words: str) -> No
         assert at == column
 
 
+#: What shares of the customers become: comparisons with cuts, in words.
+SHARES = [
+    ("spend in top 20%", ["spend > 80%"]),
+    ("spend in bottom 12.5%", ["spend <= 12.5%"]),
+    ("spend not in top 20%", ["spend <= 80%"]),
+    ("spend not in bottom 20%", ["spend > 20%"]),
+    ("quintile(spend) >= 4", ["spend > 60%"]),
+    ("4 <= quintile(spend)", ["spend > 60%"]),
+    ("quintile(spend) < 2", ["spend <= 20%"]),
+    ("quintile(spend) == 3", ["spend > 40%", "spend <= 60%"]),
+    ("quintile(spend) != 1", ["spend > 20%"]),
+    ("quartile(spend) in (2, 3)", ["spend > 25%", "spend <= 75%"]),
+    ("decile(spend) not in (1, 2, 3)", ["spend > 30%"]),
+    ("decile(spend) in (1, 10)", ["spend <= 10%", "spend > 90%"]),
+]
+
+
+@pytest.mark.parametrize(("text", "comparisons"), SHARES)
+def test_shares_of_customers_are_comparisons_with_cuts(text: str, comparisons: list[str]) -> None:
+    """A quintile is one more than the number of cuts that the value is above; top 20% is above the cut at 80%."""
+    found = [
+        f"{node.left.feature} {node.op} {node.right.share * 100:g}%"
+        for node in walk(parsed(text))
+        if isinstance(node, Compare) and isinstance(node.right, Cut) and isinstance(node.left, FeatureRef)
+    ]
+    assert found == comparisons
+
+
+def test_all_mistakes_at_once() -> None:
+    """Those that do not follow from one another, by column."""
+    with pytest.raises(ExpressionError) as error:
+        parsed('ordrs > 1 and (ago > 3 or not cuntry == "DK") and spend + ago > 2 and orders >= 1')
+    assert [column for column, _ in error.value.found] == [0, 21, 30, 50]
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.text(alphabet="orders ago>=<()andt1d.'\"+-*/\n#{}[]:,", max_size=30))
+@given(st.text(alphabet="orders ago>=<()andt1d.'\"+-*/\n#{}[]:,%topknw", max_size=30))
 def test_no_text_raises_anything_else(text: str) -> None:
     """Whatever an operator types: a tree, or a mistake with a column inside the text."""
     for parse in (parse_condition, parse_number):

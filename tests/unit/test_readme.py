@@ -10,8 +10,9 @@ from click import Context
 
 from stream.app.metrics import reference
 from stream.cli import COMMANDS, cli
-from stream.plan.definitions import parse_definitions
+from stream.plan.definitions import KEYS, SEGMENT_KEYS, parse_definitions
 from stream.plan.features import READERS
+from stream.plan.typer import FUNCTIONS, WORDS
 from stream.settings import Settings
 from tests.conftest import REPOSITORY
 
@@ -41,6 +42,14 @@ def test_the_reference_of_metrics_is_that_of_the_code() -> None:
 def test_every_kind_of_feature_is_in_the_readme() -> None:
     """Who writes a definition sees what there is."""
     assert [word for word in READERS if f"{{{word}: " not in README] == []
+
+
+def test_every_key_and_word_of_a_definition_is_in_the_readme() -> None:
+    """The same of segments, dimensions and conditions; a key stands in code, a function with its bracket."""
+    fenced = re.findall(r"```.*?```", README, re.DOTALL)
+    code = " ".join([*fenced, *re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))])
+    keys = [key for key in (*KEYS, *SEGMENT_KEYS) if not re.search(rf"\b{key}\b", code)]
+    assert keys + [word for word in (*FUNCTIONS, *WORDS) if f"{word}(" not in code] == []
 
 
 def test_every_setting_stands_in_the_shipped_file() -> None:
