@@ -39,7 +39,7 @@ features:
 segments:
   - segment: fading
     when: views < buys and -views <= -0.01 and known(spend.mean)
-    leave: segment.lifecycle.since < 1d or ago != born
+    leave: segment.lifecycle.since < 1h or ago < 1h
     cooldown: 9d
   - segment: turned
     when: segment.lifecycle.before == "active" and segment.lifecycle.since >= 2d
