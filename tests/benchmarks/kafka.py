@@ -155,27 +155,12 @@ async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartit
         return {}
 
 
-def ends(broker: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
-    """The end of every partition of these topics."""
-
-    async def ask() -> dict[TopicPartition, int]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=broker)
-        await consumer.start()
-        try:
-            parts = await _partitions(consumer, topics)
-            return dict(await consumer.end_offsets(parts))
-        finally:
-            await consumer.stop()
-
-    return asyncio.run(ask())
+def each(broker: str, topics: Sequence[str], take: Callable[[Any], None]) -> None:
+    """Hand over all committed records of topics, up to where they end now; those of a partition in order."""
+    asyncio.run(_each(broker, topics, take))
 
 
-def read(broker: str, topics: Sequence[str]) -> Iterator[Any]:
-    """All committed records of topics, up to where they end now; those of a partition in order."""
-    yield from asyncio.run(_read(broker, topics))
-
-
-async def _read(broker: str, topics: Sequence[str]) -> list[Any]:
+async def _each(broker: str, topics: Sequence[str], take: Callable[[Any], None]) -> None:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=broker,
         isolation_level="read_committed",
@@ -184,19 +169,18 @@ async def _read(broker: str, topics: Sequence[str]) -> list[Any]:
         group_id=None,
     )
     await consumer.start()
-    found: list[Any] = []
     try:
         parts = await _partitions(consumer, topics)
         consumer.assign(parts)
         open_ends = {part: end for part, end in (await consumer.end_offsets(parts)).items() if end > 0}
         while open_ends:
             for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += records
+                for record in records:
+                    take(record)
             # The last offsets may be those of control records, which bring no record.
             open_ends = {part: end for part, end in open_ends.items() if await consumer.position(part) < end}
     finally:
         await consumer.stop()
-    return found
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
@@ -211,5 +195,6 @@ async def _partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list
 
 def latest(broker: str, topics: Sequence[str]) -> dict[bytes, bytes]:
     """What a changelog amounts to: the last value of each key; keys without one are left out."""
-    values = {record.key: record.value for record in read(broker, topics)}
+    values: dict[bytes, bytes | None] = {}
+    each(broker, topics, lambda record: values.__setitem__(record.key, record.value))
     return {key: value for key, value in values.items() if value is not None}

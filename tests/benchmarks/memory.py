@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from stream.engine import rest
@@ -42,10 +44,18 @@ def _restored(ground: Ground, shop: Shop) -> tuple[int, list[int], float]:
         worker.ready(ours.partitions)
         bytes_now = resident(worker.program.process.pid)
     changelog = ours.changelog
-    records = [record for record in kafka.read(ground.broker, [changelog]) if record.key[:1] == rest.ROW]
-    latest = {record.key: record.value for record in records}
-    found = [len(key) + len(value) for key, value in latest.items()]
-    on_disk = sum(file.stat().st_size for file in ground.logs.glob(f"{changelog}-*/*.log")) / max(1, len(records))
+    sizes: dict[bytes, int] = {}
+    written = 0
+
+    def take(record: Any) -> None:
+        nonlocal written
+        if record.key[:1] == rest.ROW:
+            written += 1
+            sizes[record.key] = len(record.key) + len(record.value)
+
+    kafka.each(ground.broker, [changelog], take)
+    found = list(sizes.values())
+    on_disk = sum(file.stat().st_size for file in ground.logs.glob(f"{changelog}-*/*.log")) / max(1, written)
     fine = 0.5 * shop.customers < len(found) <= shop.customers
     ground.results.check(PART, OURS, None if fine else f"{len(found):,} rows of {shop.customers:,} customers")
     ours.finish()

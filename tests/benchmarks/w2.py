@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import orjson
 
@@ -28,8 +30,8 @@ def run(ground: Ground) -> None:
             ground.say(f"w2: {peer.name}")
             done = peer.run(ground, events, warm=events.count // 5)
             ground.results.add(PART, peer.name, WHAT, done.told.rate, done.peak)
-            written = [orjson.loads(record.value) for record in kafka.read(ground.broker, [done.out])]
-            found = [(move["customer"], move["from"], move["to"], move["at"]) for move in written]
+            found: list[Move] = []
+            kafka.each(ground.broker, [done.out], partial(_take_theirs, found))
             ground.results.check(PART, peer.name, _differs(found, expected[events]))
             kafka.delete_topics(ground.broker, done.app)
 
@@ -41,13 +43,21 @@ def _ours(ground: Ground, events: Events, expected: set[Move]) -> None:
     ours.prepare()
     done = speed(ours, [topic], events.count // 5, events.count)
     ground.results.add(PART, OURS, WHAT, done.rate, done.peak)
-    found = []
-    for record in kafka.read(ground.broker, [ours.topic("changes")]):
-        headers, data = dict(record.headers), orjson.loads(record.value)
-        at = round(datetime.fromisoformat(headers["ce_time"].decode()).timestamp() * 1000)
-        found.append((record.key.decode(), data["from"], data["to"], at))
+    found: list[Move] = []
+    kafka.each(ground.broker, [ours.topic("changes")], partial(_take_ours, found))
     ground.results.check(PART, OURS, done.wrong(events.count) or _differs(found, expected))
     ours.finish()
+
+
+def _take_theirs(found: list[Move], record: Any) -> None:
+    move = orjson.loads(record.value)
+    found.append((move["customer"], move["from"], move["to"], move["at"]))
+
+
+def _take_ours(found: list[Move], record: Any) -> None:
+    headers, data = dict(record.headers), orjson.loads(record.value)
+    at = round(datetime.fromisoformat(headers["ce_time"].decode()).timestamp() * 1000)
+    found.append((record.key.decode(), data["from"], data["to"], at))
 
 
 def _differs(found: list[Move], expected: set[Move]) -> str | None:
