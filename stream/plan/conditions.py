@@ -208,8 +208,8 @@ class Writer:
                 f"{inner}if {decides}{a}:",
                 f"{inner}    {v} = {a}",
                 f"{inner}    {u} = {b}",
-                f"{inner}else:",
-                f"{inner}    {u} = min({u}, {b})",
+                f"{inner}elif {b} < {u}:",
+                f"{inner}    {u} = {b}",
             ]
         return lines
 
@@ -232,7 +232,7 @@ class Writer:
             estimate = self.smooth_estimate(node) if solved.way is Way.SMOOTH else self.zero(solved)
             lines = self.refined(node, v, u, estimate)
         if solved.way in (Way.CLOCK, Way.LINES) and (solved.left.steps or solved.right.steps):
-            lines.append(f"{u} = min({u}, {self.step(solved)})")
+            lines.append(f"{u} = earlier({u}, {self.step(solved)})")
         return [indent + line for line in lines]
 
     def clock(self, solved: Crossing, v: str, u: str) -> list[str]:
@@ -290,7 +290,7 @@ class Writer:
             f"{u} = FOREVER",
             f"{x} = {estimate}",
             f"if {x} < FOREVER:",
-            f"    for y in range(max({x} - 2, now + 1), {x} + 3):",
+            f"    for y in range(later({x} - 2, now + 1), {x} + 3):",
             f"        if {self.truth(node, 'y')} != {v}:",
             f"            {u} = y",
             "            break",
@@ -305,5 +305,5 @@ def least(codes: list[str]) -> str:
     """Source of the least of some instants."""
     found = codes[0] if codes else "FOREVER"
     for other in codes[1:]:
-        found = f"min({found}, {other})"
+        found = f"earlier({found}, {other})"
     return found

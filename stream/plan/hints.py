@@ -10,6 +10,7 @@ from stream.events.names import KNOWN
 from stream.plan.definitions import Definitions, Dimension
 from stream.plan.judging import evidence
 from stream.plan.problems import Place
+from stream.plan.reach import unreachable
 from stream.plan.tree import references
 
 #: How alike (0 to 1) two names must be for one to be a slip of the other.
@@ -18,7 +19,7 @@ ALIKE = 0.88
 
 @dataclass(frozen=True, order=True)
 class Hint:
-    """One hint: the dimension it is about, where its file begins, and a sentence."""
+    """One hint: where it is, at least in which file, the dimension it is about, and a sentence."""
 
     place: Place
     dimension: str
@@ -30,7 +31,11 @@ class Hint:
 
 def find_hints(definitions: Definitions) -> list[Hint]:
     """All hints, in the order of the files."""
-    return sorted(Hint(d.place, d.name, sentence) for d in definitions.dimensions for sentence in _of(d))
+    found = [Hint(d.place, d.name, sentence) for d in definitions.dimensions for sentence in _of(d)]
+    lost = (
+        Hint(u.place, u.dimension, f"nobody can ever be in {u.segment!r}: {u.why}") for u in unreachable(definitions)
+    )
+    return sorted([*found, *lost])
 
 
 def _of(dimension: Dimension) -> Iterator[str]:

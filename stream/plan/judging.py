@@ -67,13 +67,13 @@ class Judging:
         lines = [f"    # {segment.name}"]
         if not remembers(segment):
             body, v, u = self.writer.condition(segment.when, "    ")
-            return [*lines, *body, f"    u = min(u, {u})", f"    if {v}:", f"        return {code}, u"]
+            return [*lines, *body, f"    if {u} < u:", f"        u = {u}", f"    if {v}:", f"        return {code}, u"]
         lines.append(f"    if g == {code}:")
         body, v, u = self.writer.condition(segment.leave or segment.when, "        ")
         lines += [*body, f"        h = {'not ' if segment.leave else ''}{v}", f"        w = {u}"]
         if segment.lasts is not None:
             lines += [f"        if now >= e + {segment.lasts}:", "            h = False"]
-            lines += ["        elif h:", f"            w = min(w, e + {segment.lasts})"]
+            lines += ["        elif h:", f"            w = earlier(w, e + {segment.lasts})"]
         if segment.cooldown is not None:
             back = f"r[{self.layout.left[self.j, code]}] + {segment.cooldown}"
             lines += [f"    elif now < {back}:", "        h = False", f"        w = {back}"]
@@ -83,7 +83,7 @@ class Judging:
         body, v, u = self.writer.condition(entering(segment), "        ")
         lines += [*body, f"        h = {v}", f"        w = {u}"]
         lines += ["    else:", "        h = False", "        w = FOREVER"]
-        return [*lines, "    u = min(u, w)", "    if h:", f"        return {code}, u"]
+        return [*lines, "    if w < u:", "        u = w", "    if h:", f"        return {code}, u"]
 
     def nearest(self) -> list[str]:
         """The body for a learned dimension: the nearest centroid of the model that this customer is judged by."""
@@ -112,7 +112,7 @@ class Judging:
         lines += [f"        {line}" for line in self.record()]
         if stateful(self.dimension):  # its own segment is part of its conditions: look again from inside the new one
             lines += [f"        again, u = {self.call}", "        if again != s:", "            u = now + 1"]
-        return [*lines, f"    un[{j}] = u", f"soonest = min(soonest, un[{j}])"]
+        return [*lines, f"    un[{j}] = u", f"if un[{j}] < soonest:", f"    soonest = un[{j}]"]
 
     def record(self) -> list[str]:
         """Lines that write change ``n`` of row ``i`` to segment ``s``, and what goes with it."""

@@ -8,6 +8,18 @@ import numpy as np
 
 from stream.features.base import FOREVER, NEVER
 
+# numba's own min and max take any number of any numbers; compiling a call of them takes several times as long.
+
+
+def earlier(a: int, b: int) -> int:
+    """The lesser of two instants."""
+    return a if a < b else b
+
+
+def later(a: int, b: int) -> int:
+    """The greater of two instants."""
+    return a if a > b else b
+
 
 def divide(a: float, b: float) -> float:
     """a / b; missing where b is 0."""
@@ -92,7 +104,8 @@ def meets(a: float, k: float, now: int) -> int:
 def look(now: int, seen: int, every: int) -> int:
     """As of when a comparison without a known crossing is judged: the latest multiple of ``every``, or the latest event
     if that came after it."""
-    return max(now // every * every, seen)
+    at = now // every * every
+    return at if at > seen else seen
 
 
 def next_look(now: int, every: int) -> int:

@@ -73,8 +73,8 @@ DEADLINE, REARM = constant(DEADLINE), constant(REARM)
 
 #: Functions of `stream.plan.runtime` by their names there; numba compiles those that are called.
 RUNTIME = (
-    "above", "ago", "differ", "divide", "log1p", "look", "meets", "next_look", "present", "reaches", "revisit",
-    "share_of", "sqrt", "standard", "zero",
+    "above", "ago", "differ", "divide", "earlier", "later", "log1p", "look", "meets", "next_look",
+    "present", "reaches", "revisit", "share_of", "sqrt", "standard", "zero",
 )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ class Generator:
             depends = sum(1 << names[name] for name in dimension.refers_to())
             due = f"mask & {1 << j} or un[{j}] <= now" + (f" or changed & {depends}" if depends else "")
             lines += [f"    {line}" for line in self.judging(j, dimension).turn(due)]
-        lines += ["    if cause >= 0 or changed:", "        r[LATEST] = max(r[LATEST], now)"]
+        lines += ["    if (cause >= 0 or changed) and now > r[LATEST]:", "        r[LATEST] = now"]
         lines += ["    table.deadline[i] = soonest", "    return n"]
         return "\n".join(lines) + "\n"
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from stream.plan.definitions import parse_definitions
+from stream.plan.hints import find_hints
 from stream.plan.reach import unreachable
 from tests.oracle_features import Happened
 from tests.shards import Driver, logs
@@ -89,11 +90,11 @@ def test_a_segment_that_does_not_let_everyone_in_beats_nobody(more: str) -> None
 
 def test_it_says_where_and_why() -> None:
     """At the condition of the segment, with the one that beats it."""
-    (one,) = unreachable(
-        parse_definitions({"d.yaml": HEAD + "  - segment: a\n    when: n >= 1\n  - segment: b\n    when: n >= 2\n"})
-    )
+    made = parse_definitions({"d.yaml": HEAD + "  - segment: a\n    when: n >= 1\n  - segment: b\n    when: n >= 2\n"})
+    (one,) = unreachable(made)
     assert str(one.place) == "d.yaml:10:11"
     assert one.why == "whoever meets 'n >= 2' is in 'a' above it, by 'n >= 1'"
+    assert f"d.yaml:10:11: nobody can ever be in 'b': {one.why}" in map(str, find_hints(made))
 
 
 @DEEP
