@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -236,7 +237,7 @@ def test_published_definitions_take_effect_under_load_whatever_happens_to_the_wo
     nonsense = [json.dumps(broken).encode(), b'{"type":"definitions"}', b"nonsense"]
     send(live.broker, live.topic("control"), nonsense)
     wait_for("worker c is ready", lambda: live.ready_shards() == PARTITIONS, 180)
-    assert world.versions("c") == [1.0] * PARTITIONS
+    wait_for("worker c goes by what b went by", lambda: world.versions("c") == [1.0] * PARTITIONS)
     world.publish("third", THIRD, world.after(18))
     loader.finish()
     wait_for("worker c has switched", lambda: world.versions("c") == [6.0] * PARTITIONS, 180)
@@ -255,3 +256,40 @@ def test_published_definitions_take_effect_under_load_whatever_happens_to_the_wo
     reasons = [dict(record.headers)["reason"] for record in read_topic(live.broker, live.topic("dead_letters"), 4, 3)]
     assert reasons == [b"control"] * 3, "the broken records, and nothing else"
     assert live.stop_worker("c") == 0
+
+
+def test_a_quiet_shop_switches_when_the_clock_says_so(broker: str, unique: str, tmp_path: Path) -> None:
+    """With the wall clock no event is needed: customers move at the very instant that was published."""
+    config = tmp_path / "config"
+    config.mkdir()
+    shutil.copy(REPOSITORY / "config" / "stream.yaml", config)
+    write_definitions(config / "segments", {"buying.yaml": BUYING})
+    changed = write_definitions(tmp_path / "changed", {"buying.yaml": BUYING.replace("orders >= 1", "orders >= 2")})
+    clock = {"SEGSTREAM_CONFIG": str(config), "SEGSTREAM_TIME__CLOCK": "wall", "SEGSTREAM_DEFINITIONS__LEAD": "5s"}
+    live = Live(broker, unique, tmp_path, 2, clock)
+    try:
+        live.run("topics")
+        live.start_worker("a")
+        wait_for("worker a is ready", lambda: live.ready_shards() == 2, 180)
+        now = int(time.time() * 1000)
+        orders = [
+            {
+                "type": "track",
+                "event": "Order Completed",
+                "userId": f"c{k}",
+                "messageId": f"m{k}",
+                "timestamp": iso(now),
+            }
+            for k in range(20)
+        ]
+        (tmp_path / "orders.jsonl").write_text("".join(json.dumps(order) + "\n" for order in orders))
+        live.run("load", "orders.jsonl", "--no-closing-clock")
+        wait_for("all have bought", lambda: live_sizes(live, "a") == {("buying", "buys"): 20})
+        said = live.run("publish", "--definitions", str(changed)).stdout
+        wait_for("all look", lambda: live_sizes(live, "a") == {("buying", "looks"): 20}, 120)
+        moved = [change for change in read_changes(live, 40) if change["data"]["cause"] == "definition"]
+        assert len(moved) == 20
+        assert {change["time"] for change in moved} == {said.split()[-1]}
+        assert live.stop_worker("a") == 0
+    finally:
+        live.stop()
