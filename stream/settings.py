@@ -183,6 +183,9 @@ class Topics(_Section):
     rekeyed: TopicName = Field(
         default="segstream-rekeyed", description="Internal: events that came in under another key."
     )
+    backfill: TopicName = Field(
+        default="segstream-backfill", description="Internal: rows that were rebuilt for definitions to come."
+    )
     summaries: TopicName = Field(
         default="segstream-summaries", description="Internal, compacted: what shards tell of their customers, for cuts."
     )

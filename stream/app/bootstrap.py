@@ -112,6 +112,11 @@ def read_control(value: bytes) -> tuple[int, Version | None]:
     return parse_iso(timestamp), None
 
 
+def read_clock(value: bytes) -> tuple[int, None]:
+    """The same for who takes no versions: a version says nothing."""
+    return read_control(value)[0], None
+
+
 def checked(files: Mapping[str, str], settings: Settings) -> Definitions:
     """The definitions in these texts; `DefinitionError` tells all mistakes, also those that only a plan shows."""
     definitions = parse_definitions(files, settings.time.zone)

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from stream.app import bootstrap
 from stream.app.app import App, build_app
+from stream.app.filling import Filling
 from stream.app.keeper import Keeper
 from stream.app.learners import MakeLearner, make_cuts_learner, make_trainer
 from stream.app.live_plans import LivePlans
 from stream.app.metrics import Metrics
+from stream.app.plans import Plans
 from stream.app.ports import Summary
 from stream.app.shards import ShardHost
 from stream.app.wiring import Rule, Wiring
@@ -52,6 +54,13 @@ def create_app(
     plans.crashed = host.crash
     plans.on_ready.append(host.look_again)
     host.on_stop.append(plans.stop)
+    plans.filling = Filling(
+        consumer_options(settings),
+        settings.topics.backfill,
+        lambda plan, partition: bootstrap.make_shard(settings, plan, partition, []),
+        host.look_again,
+        host.crash,
+    )
     if published is not None:
         plans.load(published)
     for name, make in (("trainer of the clusters", make_trainer), ("learner of the cuts", make_cuts_learner)):
@@ -70,7 +79,7 @@ def _learner(
     return None if shard is None else make(settings, shard.plan, on_failure)
 
 
-def wire(settings: Settings, plan: Plan, plans: LivePlans) -> Wiring:
+def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
     """What the settings say, for shards that begin with this plan and go on with published ones."""
     topics, batch = settings.topics, settings.batch
 

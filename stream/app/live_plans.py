@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable
 
 from stream.app import bootstrap
+from stream.app.filling import Filling
 from stream.app.metrics import Metrics
 from stream.app.plans import Plans, Texts, texts_of
+from stream.engine.backfill import Backfill
 from stream.engine.versions import DefinitionsVersion
 from stream.errors import UserError
 from stream.kafka.processes import bound_to
@@ -41,6 +43,8 @@ class LivePlans(Plans):
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         super().__init__(settings)
+        #: where rebuilt rows come from
+        self.filling: Filling | None = None
         #: called where a plan cannot be compiled on this machine
         self.crashed: Callable[[BaseException], None] = _ignore
         #: called when a plan has become ready
@@ -60,6 +64,11 @@ class LivePlans(Plans):
             self._asked[texts_of(version)] = version
             self._begin()
         return plan
+
+    def backfill_of(self, version: DefinitionsVersion, partition: int) -> Backfill | None:
+        """The rows that fill a shard's new features; None: they are awaited."""
+        plan = self.plan_of(version)
+        return None if plan is None or self.filling is None else self.filling.of(version, plan, partition)
 
     def load(self, version: DefinitionsVersion) -> None:
         """Compile a version at once; for before the worker starts."""
@@ -83,7 +92,9 @@ class LivePlans(Plans):
             )
 
     async def stop(self) -> None:
-        """End compiling."""
+        """End compiling, and reading what was rebuilt."""
+        if self.filling is not None:
+            await self.filling.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

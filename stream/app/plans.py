@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from stream.app import bootstrap
 from stream.cluster.control import Version
+from stream.engine.backfill import Backfill
+from stream.engine.rows import Rows
 from stream.engine.versions import DefinitionsVersion
 from stream.events.decode import Decoder
 from stream.plan.definitions import Definitions
@@ -51,6 +53,10 @@ class Plans:
         if texts not in self._plans:
             self._plans[texts] = bootstrap.make_plan(self.check(version), self.settings)
         return self._plans[texts]
+
+    def backfill_of(self, version: DefinitionsVersion, partition: int) -> Backfill | None:
+        """A replay rebuilds nothing: what is new starts empty."""
+        return Backfill(Rows(self._plans[texts_of(version)], capacity=1))
 
     def decoder_of(self, plan: Plan) -> Decoder:
         """What decodes records for a plan."""

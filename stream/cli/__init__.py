@@ -11,6 +11,7 @@ from stream.errors import UserError
 
 #: command name -> its module under ``stream.cli``, which defines a click command called ``command``.
 COMMANDS = {
+    "backfill": "backfill",
     "broker": "broker",
     "check": "check",
     "cost": "cost",

@@ -16,7 +16,7 @@ from stream.events.instant import iso
 
 if TYPE_CHECKING:
     from stream.engine.versions import DefinitionsVersion
-    from stream.plan.definitions import Definitions
+    from stream.plan.plan import Plan
     from stream.settings import Settings
 
 
@@ -36,24 +36,21 @@ def command(definitions: Path | None, at: int | None, note: str, broker: str | N
 
     Exit codes: 0 published, 1 nothing new or not written, 2 a mistake in what was asked.
     """
-    from stream.app import bootstrap
-    from stream.app.definition_files import read_texts
     from stream.settings import load_settings
 
     settings = load_settings(config, brokers=broker)
-    folder = definitions or settings.config_dir / "segments"
-    texts = read_texts(folder)
-    found = bootstrap.checked(texts, settings)
-    _effective(at, settings)
-    click.echo("compiling, which takes up to a minute where the definitions are new", err=True)
-    bootstrap.make_plan(found, settings)
-    files = {Path(name).name: text for name, text in texts.items()}
-    version = asyncio.run(_publish(settings, found, files, at, note))
+    effective_of(at, settings)
+    plan, files = prepared(settings, definitions)
+
+    async def publish() -> DefinitionsVersion:
+        return await publish_files(settings, plan, files, effective_of(at, settings), note)
+
+    version = asyncio.run(publish())
     click.echo(f"version {version.version} of the definitions takes effect at {iso(version.effective)}")
 
 
-def _effective(at: int | None, settings: Settings) -> int:
-    """The instant of the switch: as asked, else a lead from now."""
+def effective_of(at: int | None, settings: Settings) -> int:
+    """The instant of the switch: as asked, else a lead from now. `UserError` where it cannot be."""
     now = int(time.time() * 1000)
     if at is not None:
         if settings.time.clock == "wall" and at <= now:
@@ -66,18 +63,30 @@ def _effective(at: int | None, settings: Settings) -> int:
     return now + settings.definitions.lead
 
 
-async def _publish(
-    settings: Settings, found: Definitions, files: Mapping[str, str], at: int | None, note: str
+def prepared(settings: Settings, folder: Path | None) -> tuple[Plan, dict[str, str]]:
+    """The compiled plan of the definitions in a folder, and their texts by name."""
+    from stream.app import bootstrap
+    from stream.app.definition_files import read_texts
+
+    texts = read_texts(folder or settings.config_dir / "segments")
+    found = bootstrap.checked(texts, settings)
+    click.echo("compiling, which takes up to a minute where the definitions are new", err=True)
+    return bootstrap.make_plan(found, settings), {Path(name).name: text for name, text in texts.items()}
+
+
+async def publish_files(
+    settings: Settings, plan: Plan, files: Mapping[str, str], effective: int, note: str, *, backfilled: bool = False
 ) -> DefinitionsVersion:
+    """Write the next version of the definitions; topics that they name are created before."""
     from stream.app.learners import learner_settings
     from stream.cluster.publishing import publish_definitions
     from stream.kafka.client import quiet_aiokafka
     from stream.kafka.topics import create_topics, ensure_topics
 
     await ensure_topics(settings)
-    for report in await create_topics(settings, found.topics()):
+    for report in await create_topics(settings, plan.definitions.topics()):
         if report.created:
             click.echo(f"topic {report.spec.name} created", err=True)
     where = learner_settings(settings, settings.topics.control, settings.definitions.lead)
     with quiet_aiokafka():
-        return await publish_definitions(where, files, _effective(at, settings), note)
+        return await publish_definitions(where, files, effective, note, backfilled=backfilled)

@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from stream.engine import rest
+from stream.engine.backfill import Backfill
 from stream.engine.layouts import Description, describe_layout, new_columns, warming
 from stream.engine.models import Entry, Model, Versions
 from stream.engine.output import Output
@@ -104,10 +105,17 @@ class Memory:
 
     # New definitions
 
-    def adopted(self, entry: Entry, rows: Rows, before: Description) -> None:
-        """The rows were mapped to the plan of the definitions in ``entry``, from a layout as described."""
-        layouts = self.restorer.layouts
+    def adopted(self, entry: Entry, rows: Rows, before: Description, backfill: Backfill | None = None) -> None:
+        """The rows were mapped to the plan of the definitions in ``entry``, from a layout as described; what is new was
+        filled where there is a ``backfill``, and then every row is to be written."""
+        layouts, anew = self.restorer.layouts, self.own.anew
         self._begin(entry, rows.plan.layout, before)
+        if backfill is not None:
+            layout = rows.plan.layout
+            begun = warming(layout, new_columns(layout, before))
+            self.own.started = {name: since for name, since in self.own.started.items() if name not in begun}
+            self.own.started |= backfill.started(layout, before)
+            self.own.anew = {name: version for name, version in anew.items() if name in self.own.anew}
         self.restorer = rest.Restorer(rows, layouts)
         self._described = self.restorer.mark in layouts
 

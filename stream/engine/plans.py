@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stream.engine.backfill import Backfill
 from stream.engine.versions import DefinitionsVersion
 from stream.events.batch import Batch
 from stream.plan.plan import Plan
@@ -22,11 +23,13 @@ class Plans(Protocol):
 
     ``plan_of`` gives their plan, or None while it is being compiled (the shard waits), or raises
     :class:`stream.errors.UserError` for definitions that have none (the shard goes on without them); the same version
-    always gets the same answer but for None.  ``decoder_of`` gives what decodes for a plan.
+    always gets the same answer but for None.  ``decoder_of`` gives what decodes for a plan.  ``backfill_of`` gives the
+    rows that fill the new features of definitions that say so, or None while they are being rebuilt (the shard waits).
     """
 
     def plan_of(self, version: DefinitionsVersion) -> Plan | None: ...
     def decoder_of(self, plan: Plan) -> Decoder: ...
+    def backfill_of(self, version: DefinitionsVersion, partition: int) -> Backfill | None: ...
 
 
 def definitions_of(plan: Plan) -> dict[str, str]:

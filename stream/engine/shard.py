@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from stream.engine.adopt import adopt_rows
+from stream.engine.backfill import Backfill
 from stream.engine.explain import explain
 from stream.engine.judge import Judge
 from stream.engine.layouts import describe_layout
@@ -64,7 +65,7 @@ class Shard:
         self.memory = Memory(partition, Rows(plan), read_model)
         self.saved: dict[Source, tuple[int, int]] = {}
         self.clock_ms: int | None = None
-        #: Published definitions that are in force by now, but not compiled yet: the shard waits for them.
+        #: Published definitions that are in force by now, but not compiled or filled yet: the shard waits for them.
         self.compiling: DefinitionsVersion | None = None
         self._scanned = (0, 0)
         self._use(plan, self.memory.rows)
@@ -244,16 +245,23 @@ class Shard:
         if refused:
             versions.refuse()
             return True
+        backfill = None
+        if plan is not None and self.plans is not None and entry.version.backfilled:
+            backfill = self.plans.backfill_of(entry.version, self.partition)
+            plan = None if backfill is None else plan
         self.compiling = entry.version if plan is None else None
         if plan is None:
             return False
         self.memory.write_rows(out)
-        self.adopt(plan)
+        self.adopt(plan, backfill)
         return False  # what else this step would bring is of another plan
 
-    def adopt(self, plan: Plan) -> None:
+    def adopt(self, plan: Plan, backfill: Backfill | None = None) -> None:
         """Go over to the plan of the definitions that are next in the chain of versions, or, where none are, to that of
-        definitions that hold from now on.  Rows are mapped at once; customers move by later steps, in slices."""
+        definitions that hold from now on.  Rows are mapped at once; customers move by later steps, in slices.
+
+        What the rows do not have comes from ``backfill``, where it is given, else it starts empty.
+        """
         concerns = differing(plan, definitions_of(self.plan))
         before = describe_layout(self.plan)
         if self.versions.awaited is None:
@@ -262,7 +270,9 @@ class Shard:
         else:
             self.versions.adopt(plan, concerns)
         rows = adopt_rows(self.rows, plan)
-        self.memory.adopted(self.versions.chain[0], rows, before)
+        if backfill is not None:
+            backfill.fill(rows, before, self.versions.chain[0].effective, int(self.versions.slots.version[0]))
+        self.memory.adopted(self.versions.chain[0], rows, before, backfill)
         self._use(plan, rows)
         self.merge.replace(self._fitting)
 

@@ -24,12 +24,15 @@ class DefinitionsVersion(msgspec.Struct, frozen=True, tag="definitions", tag_fie
         The name of each definition file -> its text.
     note
         What whoever published them says about them.
+    backfilled
+        Whether new features are filled at the switch: shards wait there for rows that are rebuilt from the topics.
     """
 
     version: int
     effective: int
     files: dict[str, str]
     note: str = ""
+    backfilled: bool = False
 
     @classmethod
     def from_json(cls, data: bytes) -> DefinitionsVersion:

@@ -112,6 +112,13 @@ class Broadcast:
         found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self.partitions)
         return found
 
+    async def ends(self) -> dict[TopicPartition, int]:
+        """The offset behind the last record that each partition has now."""
+        if self._consumer is None or not self.partitions:
+            return {}
+        found: dict[TopicPartition, int] = await self._consumer.end_offsets(self.partitions)
+        return found
+
     def join(self, cursors: Mapping[TopicPartition, int]) -> None:
         """A shard has opened with these cursors: read on from the oldest cursor of all."""
         consumer = self._consumer

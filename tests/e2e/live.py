@@ -48,7 +48,8 @@ class Live:
     def environment(self) -> dict[str, str]:
         """Settings by variables: topics and group named after this application, and the event clock."""
         topics = {
-            f"SEGSTREAM_TOPICS__{role.upper()}": f"{self.name}-{role}" for role in (*ROLES, "rekeyed", "summaries")
+            f"SEGSTREAM_TOPICS__{role.upper()}": f"{self.name}-{role}"
+            for role in (*ROLES, "rekeyed", "summaries", "backfill")
         }
         return {
             **os.environ,
