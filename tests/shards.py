@@ -18,6 +18,7 @@ import yaml
 
 from stream.cluster.control import read_version
 from stream.cluster.model import ClusterModel
+from stream.engine.backfill import Backfill
 from stream.engine.change import Change
 from stream.engine.output import Counts, Output
 from stream.engine.shard import Shard, Source
@@ -119,6 +120,10 @@ class Published:
         self.asked[version.version] += 1
         early = self.asked[version.version] <= self.delay
         return None if early else plan_of_files(tuple(sorted(version.files.items())))
+
+    def backfill_of(self, version: DefinitionsVersion, partition: int) -> Backfill | None:
+        """There is none."""
+        return None
 
     def decoder_of(self, plan: Plan) -> Decoder:
         """What decodes for a plan."""

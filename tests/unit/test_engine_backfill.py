@@ -55,12 +55,23 @@ class Ready:
         return Decoder(plan.inputs)
 
 
+def as_far_as_it_goes(driver: Driver) -> Driver:
+    """Everything offered and proven; the shard may wait at the switch."""
+    for source, records in driver.log.items():
+        driver.offer(source, len(records))
+    for source in driver.log:
+        driver.prove(source)
+    while driver.step():
+        pass
+    return driver
+
+
 def rebuilt(events: Iterable[dict[str, Any]]) -> Shard:
     """A shard under the new plan that has read everything before the switch, and nothing after."""
     driver = Driver(NEW, logs(events, 400))
     driver.shard.plans = Stop(driver.decoder)
     driver.shard.versions.add(VERSION, -1)
-    shard = driver.finish().shard
+    shard = as_far_as_it_goes(driver).shard
     assert shard.compiling == VERSION
     return shard
 
@@ -70,7 +81,7 @@ def switched(events: list[dict[str, Any]], backfill: Backfill | None, limit: int
     driver = Driver(OLD, logs(events, 400), limit=limit)
     driver.shard.plans = Ready(backfill)
     driver.shard.versions.add(VERSION, -1)
-    return driver.finish()
+    return as_far_as_it_goes(driver)
 
 
 def described(shard: Shard) -> list[Any]:
