@@ -47,8 +47,8 @@ from stream.features.within import Within
 from stream.plan.features import READERS
 
 START = 1_700_000_000_000
-#: Three days before New York sets its clocks back.
-SUMMER = 1_698_900_000_000
+#: Nine days before New York sets its clocks forward and Casablanca sets them back.
+SPRING = 1_709_251_200_000
 #: The columns do not begin at 0 in a row.
 P = 3
 PLUS, MINUS = "Plus", "Minus"
@@ -398,6 +398,7 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
     *((Anniversary("x", (PLUS,), Zone(COPENHAGEN), last), "", birthday(COPENHAGEN, last)) for last in (1, 3)),
     *((Anniversary(None, (PLUS,), Zone(NEW_YORK), last), "", yearly(NEW_YORK, last)) for last in (1, 3)),
     *((Recurring(part, (PLUS,), Zone(NEW_YORK), 4), "", usual(part, NEW_YORK, 4)) for part in PART),
+    (Recurring("hour", (PLUS,), Zone("Africa/Casablanca"), 4), "", usual("hour", "Africa/Casablanca", 4)),
     (Recurring("weekday", (PLUS,), Zone(COPENHAGEN), 9), "share", usual("weekday", COPENHAGEN, 9, "share")),
     (Holiday(SomeHolidays(("DE-BY", "DK")), "x", (PLUS,), Zone(NEW_YORK)), "", read_holiday),
     *((Sequence_(steps, 25, 9), "", sequence(steps)) for steps in STEPS),
@@ -415,7 +416,7 @@ def step_of(accumulator: Accumulator) -> int:
 def stretched(accumulator: Accumulator, seen: Sequence[Seen]) -> list[Seen]:
     """The same events, in the accumulator's own time."""
     by_hour = isinstance(accumulator, Recurring) and accumulator.part == "hour"
-    return [replace(e, t=(SUMMER if by_hour else START) + (e.t - START) * step_of(accumulator)) for e in seen]
+    return [replace(e, t=(SPRING if by_hour else START) + (e.t - START) * step_of(accumulator)) for e in seen]
 
 
 IDS = [f"{type(a).__name__}{'.' if view else ''}{view}{k}" for k, (a, view, _) in enumerate(CASES)]
@@ -424,7 +425,7 @@ events = st.lists(
         Seen,
         st.integers(0, 60).map(lambda t: START + t),
         st.sampled_from([PLUS, PLUS, MINUS]),
-        st.sampled_from([math.nan, 1.0, 2.5, 40.0]),
+        st.sampled_from([math.nan, 1.0, 2.5, 789.0]),  # the last as a date: 29 February 1972
         st.sampled_from([NO_TEXT, 7, -9, 1 << 60]),
     ),
     max_size=9,
