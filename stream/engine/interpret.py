@@ -163,7 +163,17 @@ class Reading:
     def shown(self, node: FeatureRef) -> Any:
         """A feature's value as JSON has it; None: missing."""
         value = self.feature(node)
+        if node.kind is Kind.TEXTS:
+            return None if math.isnan(value) else self.texts(node)
         return shown_text(int(value), self.rows.texts) if node.kind is Kind.TEXT else shown(value, node.kind)
+
+    def texts(self, node: FeatureRef) -> list[str]:
+        """The texts of a feature that keeps several, whose hashes are in its columns."""
+        accumulator, has = self.dimension.features[node.feature], self.view(node).has
+        base = self.plan.layout.base[accumulator]
+        codes = [int(code) for code in self.row[base : base + len(accumulator.columns())]]
+        among = [code for code in codes if has is not None and code != NO_TEXT and self.read(node, has, code)]
+        return [text for code in among if (text := shown_text(code, self.rows.texts)) is not None]
 
     # Conditions
 
@@ -258,8 +268,8 @@ class Reading:
                 text = self.shown(node)
                 return MISSING if text is None else quoted(str(text))
             case FeatureRef(kind=Kind.TEXTS):
-                count = self.feature(node)
-                return MISSING if math.isnan(count) else f"{int(count)} texts"
+                texts = self.shown(node)
+                return MISSING if texts is None else f"({', '.join(map(quoted, texts))})"
             case ShareOf():
                 return percent(round(self.number(node), 4))
             case FeatureRef() | SegmentSince() | Cut():

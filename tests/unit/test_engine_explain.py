@@ -11,10 +11,12 @@ from stream.engine.explain import Explanation, explain
 from stream.events.instant import parse_iso
 from tests.oracle import Oracle
 from tests.oracle_features import Happened
-from tests.shards import Driver, logs
+from tests.shards import Driver, event, logs, plan_of
+from tests.unit import test_plan_words
 from tests.unit.test_plan_conditions import (
     DEEP,
     LENGTH,
+    START,
     UNTIL,
     by_topic,
     cut,
@@ -26,6 +28,7 @@ from tests.unit.test_plan_conditions import (
     planned,
 )
 
+FEATURES = test_plan_words.FEATURES
 HORIZON = 200
 
 
@@ -70,6 +73,19 @@ def test_every_condition_is_as_true_as_the_oracle_says(made: list[dict[str, Any]
 
 
 @DEEP
+@given(st.lists(test_plan_words.conditions(), min_size=1, max_size=3), test_plan_words.happenings())
+def test_every_word_of_the_feature_language_can_be_explained(when: list[str], history: list[Happened]) -> None:
+    """Whatever a condition asks for, its explanation agrees with where the engine has put the customer."""
+    rules = [{"segment": f"s{k}", "when": text} for k, text in enumerate(when)]
+    asked = [name for name in FEATURES if "." not in name and any(name in text for text in when)]
+    made = {"dimension": "d", "features": {n: dict(FEATURES[n][0]) for n in asked}, "segments": rules}
+    driver = Driver(planned([made]), logs(map(on_wire, history), UNTIL)).finish()
+    for i, key in enumerate(driver.shard.rows.keys):
+        (one,) = explained(driver, key.decode()).dimensions
+        assert one.segment == driver.shard.segments(i)["d"] == next((s.segment for s in one.segments if s.here), None)
+
+
+@DEEP
 @given(dimensions(memory=True), happenings())
 def test_what_comes_next_comes(made: list[dict[str, Any]], history: list[Happened]) -> None:
     """The changes foretold when the last event was applied are those that the engine makes as time passes."""
@@ -90,3 +106,20 @@ def test_what_comes_next_comes(made: list[dict[str, Any]], history: list[Happene
             came[change.customer, change.dimension].append((change.at, change.from_segment, change.to_segment))
     assert {place: changes[:3] for place, changes in came.items()} == told
     assert (state == before.shard.rows.table.ints).all()
+
+
+def test_a_list_of_texts_is_shown_as_it_was_written() -> None:
+    """Also where no condition names the text: shards keep the names of texts."""
+    interests = {"latest": "interests", "of": "Identify", "as": "list"}
+    made = {
+        "dimension": "d",
+        "features": {"interests": interests, "country": {"latest": "country", "of": "Identify"}},
+        "segments": [{"segment": "a", "when": '"sport" in interests and country == "DK"'}],
+    }
+    happened = event("ann", "Identify", START, interests=["chess", "sport"], country="SE")
+    happened["type"], happened["traits"] = "identify", happened.pop("properties")
+    driver = Driver(plan_of(made), logs([happened], UNTIL)).finish()
+    sport, country = explained(driver, "ann").dimensions[0].segments[0].when.parts
+    assert (sport.holds, country.holds) == (True, False)
+    assert sport.values in ('"sport" in ("chess", "sport")', '"sport" in ("sport", "chess")')
+    assert country.values == '"SE" == "DK"'

@@ -48,7 +48,7 @@ class Names:
 
 def placeless(node: Condition) -> str:
     """A tree without the columns it was read from."""
-    return re.sub(r"at=\d+", "", repr(node))
+    return re.sub(r"at=\d+", "", repr(node)).replace("value=-0.0", "value=0.0")
 
 
 SENTENCES = (
