@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 from rich.console import Console
+from rich.text import Text
 
 from stream.errors import UserError
 from stream.settings import Settings, load_settings
@@ -120,7 +121,7 @@ def tell(found: Sequence[DimensionRoom], whole: dict[str, int], hints: Sequence[
     )
     mine = [hint for hint in hints if hint.dimension in {room.dimension.name for room in found}]
     for hint in mine:
-        console.print(f"[yellow]hint[/] {hint}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("hint ", "yellow"), str(hint)), soft_wrap=True)
 
 
 def _json(room: DimensionRoom) -> dict[str, Any]:

@@ -114,10 +114,17 @@ def test_hints_name_what_is_probably_not_meant(tmp_path: Path) -> None:
     bare = {
         "dimension": "bare",
         "features": {"n": {"count": "Order Complete"}, "spare": {"since": "Page Viewed"}},
-        "segments": [{"segment": "a", "when": "n >= 1"}],
+        "segments": [{"segment": "a", "when": "n >= 1"}, {"segment": "b", "when": "n >= 2"}],
     }
     sentences = [hint.sentence for hint in find_hints(definitions(bare))]
-    for part in ("'description'", "'owner'", "'minimum_size'", "'Order Completed' meant", "'spare' is used by no"):
+    for part in (
+        "'description'",
+        "'owner'",
+        "'minimum_size'",
+        "'Order Completed' meant",
+        "'spare' is used by no",
+        "be in 'b'",
+    ):
         assert any(part in sentence for sentence in sentences), part
     answer = check(tmp_path, [bare], "--strict")
     assert answer.return_value == 1
