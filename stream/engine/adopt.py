@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.engine.layouts import Description, describe_layout, mapping
+from stream.engine.layouts import BLOCK, Description, Mapping, describe_layout, mapping
 from stream.engine.rows import Rows
 from stream.features import pool
 from stream.features.base import FOREVER
@@ -17,18 +17,35 @@ from stream.plan.plan import Plan
 def adopt_rows(rows: Rows, plan: Plan) -> Rows:
     """The same customers under another plan.  Dimensions that are the same keep their expiries; the others have none
     until they are judged."""
-    new = Rows(plan, capacity=max(1, rows.table.ints.shape[0]))
+    new = Rows(plan, capacity=1)
     new.index, new.keys = rows.index, rows.keys
     new.texts = rows.texts.under(plan)
-    n = len(rows)
     how = mapping(_described(rows), new)
-    how.apply(rows.table.ints[:n], new.blank, new.table.ints[:n])
-    _adopt_expiries(rows, new, n)
-    new.table.marks[:] = rows.table.marks
-    new.table.touched[:] = rows.table.touched
-    new.table.counters[:] = rows.table.counters
-    new.bags = _adopt_bags(rows.bags, new.table, how.bags, plan.layout)
+    same = plan.layout.columns == rows.plan.layout.columns
+    ints = _recoded(rows, how) if same else _mapped(rows, new, how)
+    expiry, deadline = _expiries(rows, plan)
+    old = rows.table
+    new.table = Table(ints, ints.view(np.float64), expiry, deadline, old.marks, old.touched, old.counters)
+    new.bags = rows.bags if same else _adopt_bags(rows.bags, new.table, how.bags, plan.layout)
     return new
+
+
+def _recoded(rows: Rows, how: Mapping) -> NDArray[np.int64]:
+    """The rows as they are, where only segments may have other codes now."""
+    ints = rows.table.ints
+    for column, codes in how.codes.items():
+        if (codes != np.arange(-1, len(codes) - 1)).any():
+            ints[:, column] = codes[ints[:, column] + 1]
+    return ints
+
+
+def _mapped(rows: Rows, new: Rows, how: Mapping) -> NDArray[np.int64]:
+    """The rows in another layout."""
+    n = len(rows)
+    ints = np.empty((rows.table.ints.shape[0], len(new.blank)), np.int64)
+    ints[n:] = new.blank
+    how.apply(rows.table.ints[:n], new.blank, ints[:n])
+    return ints
 
 
 def _described(rows: Rows) -> Description:
@@ -38,12 +55,19 @@ def _described(rows: Rows) -> Description:
     return Description(described.columns, described.bags, names)
 
 
-def _adopt_expiries(rows: Rows, new: Rows, n: int) -> None:
-    old = {d.version: j for j, d in enumerate(rows.plan.definitions.dimensions)}
-    for j, dimension in enumerate(new.plan.definitions.dimensions):
-        if dimension.version in old:
-            new.table.expiry[:n, j] = rows.table.expiry[:n, old[dimension.version]]
-    new.table.deadline[:n] = new.table.expiry[:n].min(axis=1, initial=FOREVER)
+def _expiries(rows: Rows, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Expiries under another plan, and deadlines: dimensions that are the same keep theirs."""
+    was = {d.version: j for j, d in enumerate(rows.plan.definitions.dimensions)}
+    source = np.array([was.get(d.version, -1) for d in plan.definitions.dimensions] or [-1], np.int64)
+    old = rows.table.expiry
+    expiry = np.empty((len(old), len(source)), np.int64)
+    deadline = np.empty(len(old), np.int64)
+    for start in range(0, len(old), BLOCK):
+        block = old[start : start + BLOCK].take(np.maximum(source, 0), axis=1)
+        block[:, source < 0] = FOREVER
+        expiry[start : start + BLOCK] = block
+        block.min(axis=1, out=deadline[start : start + BLOCK])
+    return expiry, deadline
 
 
 def _adopt_bags(bags: pool.Bags, table: Table, moved: dict[int, int], layout: Layout) -> pool.Bags:

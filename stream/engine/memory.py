@@ -14,7 +14,7 @@ from stream.engine.layouts import Description, describe_layout, new_columns, war
 from stream.engine.models import Entry, Model, Versions
 from stream.engine.output import Output
 from stream.engine.plans import definitions_of
-from stream.engine.questions import segments_of
+from stream.engine.questions import all_segments
 from stream.engine.rows import Rows
 from stream.features.base import NEVER
 from stream.plan import header
@@ -173,13 +173,9 @@ class Memory:
         """The latest segments of everyone who changed."""
         last = {change.customer: change for change in out.changes}
         found: list[tuple[bytes, bytes | None]] = []
-        for customer, change in last.items():
-            value = {
-                "customer": change.subject,
-                "segments": segments_of(self.rows, self.rows.index[customer]),
-                "at": change.at_ms,
-                "sequence": change.sequence,
-            }
+        segments = all_segments(self.rows, [self.rows.index[customer] for customer in last])
+        for (customer, change), own in zip(last.items(), segments, strict=True):
+            value = {"customer": change.subject, "segments": own, "at": change.at_ms, "sequence": change.sequence}
             found.append((customer, orjson.dumps(value)))
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,16 @@ from stream.plan.plan import Plan
 
 def segments_of(rows: Rows, i: int) -> dict[str, str | None]:
     """The segment of a row in each dimension."""
-    row, columns = rows.table.ints[i], rows.plan.layout.segment
-    names = [d.name for d in rows.plan.definitions.dimensions]
-    return {name: rows.name(j, int(row[columns[j]])) for j, name in enumerate(names)}
+    return next(all_segments(rows, [i]))
+
+
+def all_segments(rows: Rows, picks: Sequence[int]) -> Iterator[dict[str, str | None]]:
+    """The same of many rows, one after the other."""
+    dimensions = [d.name for d in rows.plan.definitions.dimensions]
+    names = [dict(enumerate(names)) for names in rows.names]
+    codes = rows.table.ints[np.ix_(list(picks), list(rows.plan.layout.segment))].tolist()
+    for row in codes:
+        yield {d: known.get(code) for d, known, code in zip(dimensions, names, row, strict=True)}
 
 
 def feature_names(plan: Plan) -> list[tuple[str, Accumulator]]:

@@ -33,8 +33,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def _table(self, capacity: int) -> Table:
-        ints = np.tile(self.blank, (capacity, 1))
+    def _table(self, capacity: int, filled: int = 0) -> Table:
+        """A table of empty rows, but for the first ones, which are to be filled."""
+        ints = np.empty((capacity, len(self.blank)), np.int64)
+        ints[filled:] = self.blank
         dimensions = max(1, len(self.plan.definitions.dimensions))
         return Table(
             ints,
@@ -78,7 +80,7 @@ class Rows:
     def _grow(self, need: int) -> None:
         old = self.table
         n = old.ints.shape[0]
-        new = self._table(1 << (need - 1).bit_length())
+        new = self._table(1 << (need - 1).bit_length(), n)
         for wide, narrow in (
             (new.ints, old.ints),
             (new.expiry, old.expiry),

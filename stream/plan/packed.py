@@ -20,6 +20,8 @@ from stream.features.pool import ADDED, NONE, OFFER_AT, PRICE_ADDED, PRICE_AT, P
 SKIPPED, WHOLE, INSTANT, REAL, BITS = range(5)
 
 BYTES, CENTS, AGAIN, NAME = 192, 200, 208, 248
+#: How many fields of a bag's entry are instants.
+ENTRY_INSTANTS = 5
 #: How many long values of a row can be named again.
 REPEATED = NAME - AGAIN
 CENT = 10_000

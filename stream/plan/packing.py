@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from stream.features.pool import ADDED, HEAD, NEXT, NONE, OFFER_AT, OFFER_ENDS, PRICE_AT, PRODUCT, SAVED, SIZE, STOCK_AT
 from stream.plan.packed import (
     BITS,
+    ENTRY_INSTANTS,
     EXACT,
     INSTANT,
     REPEATED,
@@ -76,7 +77,7 @@ class Work(NamedTuple):
 @register_jitable
 def make_work(width: int, entries: int) -> Work:
     """Room for rows of this many columns and at most this many entries in bags."""
-    most = width + 5 * entries
+    most = width + ENTRY_INSTANTS * entries
     size = 64
     while size < 2 * most:
         size *= 2
@@ -87,7 +88,7 @@ def make_work(width: int, entries: int) -> Work:
         np.zeros(most, np.int64),
         np.zeros(most, np.int64),
         np.zeros((size, 3), np.int64),
-        np.zeros(1 + width + 14 * entries, np.int64),
+        np.zeros(1 + width + (SAVED + ENTRY_INSTANTS) * entries, np.int64),
         np.zeros(1 + REPEATED, np.int64),
     )
 

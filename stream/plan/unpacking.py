@@ -14,6 +14,7 @@ from stream.features import pool
 from stream.features.pool import ADDED, HEAD, NONE, OFFER_AT, OFFER_ENDS, PRICE_AT, PRODUCT, SAVED, SIZE, STOCK_AT
 from stream.plan.packed import (
     BITS,
+    ENTRY_INSTANTS,
     INSTANT,
     REAL,
     REPEATED,
@@ -133,8 +134,8 @@ def unpack(data: Any, starts: Any, stops: Any, shape: Any, hashes: Any, ints: An
         at, stop = starts[k], stops[k]
         if shape.bags.shape[0]:
             held, at = get_count(data, at)
-        if instants.shape[0] < ints.shape[1] + 4 * held:
-            instants = np.zeros(2 * (ints.shape[1] + 4 * held), np.int64)
+        if instants.shape[0] < ints.shape[1] + ENTRY_INSTANTS * held:
+            instants = np.zeros(2 * (ints.shape[1] + ENTRY_INSTANTS * held), np.int64)
         count, at = get_presence(data, at, ints.shape[1], present)
         n, at = get_instants(data, at, instants)
         width = width_of(n)
