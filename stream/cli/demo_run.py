@@ -19,6 +19,7 @@ import click
 
 from stream.app.definition_files import read_definitions
 from stream.cli.children import Child, Children
+from stream.cli.view.order import shown_first
 from stream.cli.view.show import Show, broker_gone
 from stream.cli.view.source import reading
 from stream.cli.view.state import View
@@ -79,8 +80,7 @@ class _Demo:
         self._settings, self._options, self._folder = settings, options, folder
         self._definitions = read_definitions(settings.config_dir / "segments", settings.time.zone)
         self._began = time.monotonic()
-        known = {d.name: d.segment_names for d in self._definitions.dimensions}
-        self.view = View(known, zone=ZoneInfo(settings.time.zone))
+        self.view = View(shown_first(self._definitions), zone=ZoneInfo(settings.time.zone))
         self._made: list[str] = []
         self.children = Children(_environment(settings), folder)
 

@@ -11,6 +11,7 @@ import click
 
 from stream.app.definition_files import read_definitions
 from stream.cli.interrupt import stop_on_signal
+from stream.cli.view.order import shown_first
 from stream.cli.view.show import Show, broker_gone, check_wanted
 from stream.cli.view.source import Start, reading
 from stream.cli.view.state import View
@@ -46,10 +47,7 @@ def command(
     Where the output is no terminal, each change from now on is one line of text. It only reads; any number may run.
     """
     settings = load_settings(config, brokers=broker)
-    known = {
-        d.name: d.segment_names
-        for d in read_definitions(definitions or settings.config_dir / "segments", settings.time.zone).dimensions
-    }
+    known = shown_first(read_definitions(definitions or settings.config_dir / "segments", settings.time.zone))
     check_wanted(wanted, known)
     plain = plain or not sys.stdout.isatty()
     start: Start = "beginning" if from_beginning else "now" if plain else "lately"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from stream.cli.view.order import shown_first
 from stream.cli.view.show import check_wanted
 from stream.cli.view.state import (
     FEED_LINES,
@@ -18,6 +19,7 @@ from stream.cli.view.state import (
     View,
 )
 from stream.errors import UserError
+from tests.shards import definitions
 
 KNOWN = {"lifecycle": ["at-risk", "active", "new"], "usage": ["heavy", "light"]}
 
@@ -149,3 +151,11 @@ def test_an_unknown_dimension_is_a_mistake_that_names_the_known() -> None:
     check_wanted(["usage"], KNOWN)
     with pytest.raises(UserError, match="no dimension uasge: there are lifecycle, usage"):
         check_wanted(["uasge"], KNOWN)
+
+
+def test_dimensions_that_somebody_waits_for_are_shown_first() -> None:
+    """A terminal seldom has room for all of them."""
+    quiet = {"features": {"n": {"count": "E"}}, "segments": [{"segment": "a", "when": "n >= 1"}]}
+    loud = {"features": {"n": {"count": "E"}}, "segments": [{"segment": "b", "when": "n >= 1", "topic": "b"}]}
+    found = definitions({"dimension": "x"} | quiet, {"dimension": "z"} | loud, {"dimension": "a"} | quiet)
+    assert list(shown_first(found).items()) == [("z", ("b",)), ("a", ("a",)), ("x", ("a",))]

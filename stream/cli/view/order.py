@@ -1,0 +1,11 @@
+"""In which order dimensions are shown, where there is not room for all."""
+
+from __future__ import annotations
+
+from stream.plan.definitions import Definitions
+
+
+def shown_first(definitions: Definitions) -> dict[str, tuple[str, ...]]:
+    """Dimension -> its segments; those with most topics of their own first, since somebody waits for them, then by name."""
+    order = sorted(definitions.dimensions, key=lambda d: (-sum(bool(s.topic) for s in d.segments), d.name))
+    return {dimension.name: dimension.segment_names for dimension in order}
