@@ -17,6 +17,17 @@ EVENT = (
 )
 
 
+#: A catalogue that is compiled in no time.
+ONE = "dimension: one\nfeatures: {orders: {count: Order Completed}}\nsegments:\n  - {segment: a, when: orders >= 1}\n"
+
+
+def one(folder: Path) -> tuple[str, str]:
+    """The option that names a folder of one small definition."""
+    (folder / "segments").mkdir()
+    (folder / "segments" / "one.yaml").write_text(ONE)
+    return "--definitions", "segments"
+
+
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command, in a folder of its own, with the plans of the repository's cache."""
     environment = {
@@ -43,7 +54,7 @@ def test_an_output_is_never_an_input(tmp_path: Path, option: str) -> None:
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     """Not a traceback, and not success."""
     (tmp_path / "events.jsonl").write_text(EVENT * 3)
-    done = run(tmp_path, "replay", "events.jsonl", "--out", "/dev/full")
+    done = run(tmp_path, "replay", "events.jsonl", *one(tmp_path), "--out", "/dev/full")
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
@@ -52,7 +63,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 def test_a_forgotten_mapping_is_not_success(tmp_path: Path) -> None:
     """All lines were rejected: the exit code says so, and what was probably meant."""
     (tmp_path / "events.csv").write_text("a,b\n1,2\n")
-    done = run(tmp_path, "replay", "events.csv")
+    done = run(tmp_path, "replay", "events.csv", *one(tmp_path))
     assert done.returncode == 1
     assert "--mapping" in done.stderr
 
@@ -60,12 +71,8 @@ def test_a_forgotten_mapping_is_not_success(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"\0garbage"])
 def test_a_damaged_cache_is_made_again(tmp_path: Path, damage: bytes) -> None:
     """As a power cut leaves it: what can be made again must not be in the way."""
-    (tmp_path / "segments").mkdir()
-    (tmp_path / "segments" / "one.yaml").write_text(
-        "dimension: one\nfeatures: {orders: {count: Order Completed}}\nsegments:\n  - {segment: a, when: orders >= 1}\n"
-    )
     (tmp_path / "events.jsonl").write_text(EVENT)
-    arguments = ("replay", "events.jsonl", "--definitions", "segments", "--out", "out.jsonl")
+    arguments = ("replay", "events.jsonl", *one(tmp_path), "--out", "out.jsonl")
     data = {"SEGSTREAM_APP__DATA_DIR": str(tmp_path / "data")}
     assert run(tmp_path, *arguments, **data).returncode == 0
     expected = (tmp_path / "out.jsonl").read_text()
