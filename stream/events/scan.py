@@ -20,6 +20,7 @@ from stream.events.scan_form import (
     ANONYMOUS,
     CURRENCY,
     EVENT,
+    IN_STOCK,
     MESSAGE,
     MONEY,
     NUMBER,
@@ -65,7 +66,7 @@ LONGEST_PREFIX = 10
 MOST = 1e9
 #: How many noted texts are looked through before one is noted again.
 _RECENT = 32
-_NULL = 0x6E
+_NULL, _TRUE, _FALSE = 0x6E, 0x74, 0x66
 _COLON = 0x3A
 _BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _IDENTIFY = np.frombuffer(b"identify", np.uint8)
@@ -107,7 +108,7 @@ def _value(b: Any, i: int, end: int, k: int, entries: Any, given: Any, values: A
     if given[k, KIND] != ABSENT or entries[k, SLOW]:
         return json.NOT_SURE
     role = entries[k, ROLE]
-    is_number = entries[k, NUMBER] >= 0 or entries[k, OF_PRODUCT] >= 0 or role in (PRICE, QUANTITY)
+    is_number = entries[k, NUMBER] >= 0 or entries[k, OF_PRODUCT] >= 0 or role in (PRICE, QUANTITY, IN_STOCK)
     if b[i] == json.QUOTE and not is_number:
         closing = json.text(b, i, end)
         if closing < 0:
@@ -123,13 +124,17 @@ def _value(b: Any, i: int, end: int, k: int, entries: Any, given: Any, values: A
         given[k, KIND] = A_NUMBER
         at, values[k] = json.number(b, i, end)
         return at
+    if role == IN_STOCK and (b[i] == _TRUE or b[i] == _FALSE):
+        given[k, KIND] = A_NUMBER
+        values[k] = 1.0 if b[i] == _TRUE else 0.0
+        return json.skip(b, i, end)
     return json.NOT_SURE
 
 
 @register_jitable
 def _row(own: int, stop: int, entries: Any, given: Any, values: Any, items: Any, raw: Any, m: int) -> None:
     """Product m from what was given for the properties ``own`` to ``stop``; its amounts wait in ``raw``."""
-    items[m, 0], items[m, 1], items[m, 2] = 0, -1, 1
+    items[m, 0], items[m, 1], items[m, 2], items[m, 3] = 0, -1, 1, -1
     for c in range(raw.shape[1]):
         raw[m, c] = np.nan
     for k in range(own, stop):
@@ -146,6 +151,8 @@ def _row(own: int, stop: int, entries: Any, given: Any, values: Any, items: Any,
             raw[m, 1] = values[k]
         elif role == QUANTITY and 0.0 <= values[k] < MOST:
             items[m, 2] = int(values[k])
+        elif role == IN_STOCK:
+            items[m, 3] = 1 if values[k] > 0.0 else 0
         if at >= 0:
             raw[m, at] = values[k]
 

@@ -26,10 +26,10 @@ UNKNOWN = -1
 #: Columns of a property's entry: the slot of its number or -1, whether that is money, the slot of its text or -1, what
 #: the decoder itself does with it, its places in a product's row or -1, and whether only the decoder can read it.
 NUMBER, MONEY, TEXT, ROLE, OF_PRODUCT, TEXT_OF_PRODUCT, SLOW = range(7)
-PLAIN, PRODUCT_ID, PRICE, QUANTITY, CURRENCY, PRODUCTS, OFFER_ENDS = range(7)
+PLAIN, PRODUCT_ID, PRICE, QUANTITY, IN_STOCK, CURRENCY, PRODUCTS, OFFER_ENDS = range(8)
 
 #: Columns of a product before those that the plan asks for.
-PRODUCT_COLUMNS = 3
+PRODUCT_COLUMNS = 4
 
 
 class Form(NamedTuple):
@@ -74,6 +74,7 @@ _ROLES = {
     "product_id": PRODUCT_ID,
     "price": PRICE,
     "quantity": QUANTITY,
+    "in_stock": IN_STOCK,
     "currency": CURRENCY,
     "products": PRODUCTS,
     "offer_ends": OFFER_ENDS,
@@ -85,7 +86,7 @@ _TEXT_ROLES, _NUMBER_ROLES = (PLAIN, PRODUCT_ID, CURRENCY), (PLAIN, PRICE, QUANT
 def _entry(name: str, kinds: set[str], schema: Schema, *, of_product: bool) -> list[int]:
     """What is done with a property; that of a product has no slots of the event."""
     role = _ROLES.get(name, PLAIN)
-    if of_product and role > QUANTITY:
+    if of_product and role > IN_STOCK:
         role = PLAIN
     number = UNKNOWN if of_product else schema.numbers.get(name, UNKNOWN)
     text = UNKNOWN if of_product else schema.texts.get(name, UNKNOWN)
@@ -106,7 +107,7 @@ def make_form(
     """The tables of a plan; ``codes`` by every name that an event may have on the wire, aliases too."""
     event, product = readings(schema)
     keys = sorted({*event, *_ROLES})
-    product_keys = sorted({*product, "product_id", "price", "quantity"})
+    product_keys = sorted({*product, "product_id", "price", "quantity", "in_stock"})
     numbers = {name: k for k, name in enumerate(codes)}
     of_products = set(product_names)
     entries = [_entry(key, event.get(key, set()), schema, of_product=False) for key in keys]

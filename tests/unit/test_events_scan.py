@@ -106,6 +106,9 @@ def test_the_usual_event_is_read(quick: QuickReader) -> None:
         made(event=None, type="page", properties={}),
         made(event="Nobody Asked"),
         made(event="Product Updated", properties={"product_id": "p", "price": 3, "offer_ends": "2026-02-01T00:00:00Z"}),
+        made(event="Product Updated", properties={"product_id": "p", "in_stock": True}),
+        made(event="Product Updated", properties={"product_id": "p", "in_stock": False, "price": 2}),
+        made(properties={"products": [{"product_id": "p", "in_stock": False}, {"product_id": "q", "in_stock": 3}]}),
         made(event=None, type="identify", properties=None, traits={"country": "SE", "likes": None}),
         made(userId=None, anonymousId="a1"),
         made(properties=None),
@@ -181,12 +184,14 @@ scalars = st.one_of(
     st.text(max_size=6),
 )
 nested = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner))
-item = st.dictionaries(st.sampled_from(["product_id", "price", "quantity", "category", "x"]), scalars, max_size=4)
+item = st.dictionaries(
+    st.sampled_from(["product_id", "price", "quantity", "in_stock", "category", "x"]), scalars, max_size=4
+)
 properties = st.fixed_dictionaries(
     {},
     optional={
         **dict.fromkeys(["total", "rating", "price", "category", "country", "currency", "product_id"], scalars),
-        **dict.fromkeys(["offer_ends", "quantity", "born", "likes"], scalars),
+        **dict.fromkeys(["offer_ends", "quantity", "in_stock", "born", "likes"], scalars),
         "products": st.lists(item, max_size=3) | nested,
         "other": nested,
     },
