@@ -56,7 +56,7 @@ class Plans:
 
     def backfill_of(self, version: DefinitionsVersion, partition: int) -> Backfill | None:
         """A replay rebuilds nothing: what is new starts empty."""
-        return Backfill(Rows(self._plans[texts_of(version)], capacity=1))
+        return Backfill(Rows(self._plans[texts_of(version)], capacity=1), since=version.effective)
 
     def decoder_of(self, plan: Plan) -> Decoder:
         """What decodes records for a plan."""

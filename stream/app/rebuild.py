@@ -163,8 +163,10 @@ class Rebuild:
         ends = await self._reading.ends()
         while True:
             busy = await self._step(told)
-            behind = any((one.expected(tp) or end) < end for one in self.shards for tp, end in ends.items())
-            if not busy and not behind:
+            read = [
+                (at, end) for one in self.shards for tp, end in ends.items() if (at := one.expected(tp)) is not None
+            ]
+            if not busy and all(at >= end for at, end in read):
                 return
 
     def stop_at(self, version: DefinitionsVersion) -> bool:

@@ -78,7 +78,7 @@ def test_a_plan_is_compiled_in_a_child_while_the_loop_goes_on(settings: Settings
         plan = await waiting
         assert plan.definitions.dimensions[0].segment_names == ("buys",)
         assert list((tmp_path / "plans").glob("plan_*.py"))
-        assert held_up < 2.0
+        assert held_up < 5.0
         assert plans.plan_of(version(7, 2)) is plan, "the same texts are the same plan"
         assert plans.decoder_of(plan) is plans.decoder_of(plan)
 
