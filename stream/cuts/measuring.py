@@ -11,8 +11,8 @@ from stream.plan.plan import Plan
 
 
 class Pace:
-    """Says when summaries of a shard are due: each time its clock passes a multiple of ``every`` ms, at the first look,
-    and when its definitions have changed."""
+    """Says when summaries of a shard are due: each time its clock passes a multiple of ``every`` ms, when its
+    definitions have changed, and at the first look where no cuts were ever published."""
 
     def __init__(self, every: int) -> None:
         self._every = every
@@ -24,10 +24,12 @@ class Pace:
         if not shard.plan.cuts or shard.clock_ms is None:
             return False
         passed = shard.clock_ms // self._every
-        if self._plan is shard.plan and passed <= self._passed:
-            return False
+        if self._plan is None:
+            due = "cuts" not in shard.versions.newest
+        else:
+            due = self._plan is not shard.plan or passed > self._passed
         self._plan, self._passed = shard.plan, passed
-        return True
+        return due
 
 
 def measure(shard: Shard, now: int) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ import pytest
 
 from tests.e2e.live import Change, Live, by_customer, read_changes, send, wait_for
 
-#: The trainer of a live worker, which goes on from the newest published version, stays silent: every run uses the same.
-SILENT = {"SEGSTREAM_CLUSTERS__PUBLISH_EVERY": "1000000000"}
+#: What learns in a live worker, going on from the newest published versions, stays silent: every run uses the same.
+SILENT = {"SEGSTREAM_CLUSTERS__PUBLISH_EVERY": "1000000000", "SEGSTREAM_CUTS__EVERY": "36500d"}
 
 
 @pytest.fixture(scope="module")

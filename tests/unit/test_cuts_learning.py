@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import msgspec
 import numpy as np
 import pytest
 
+from stream.cuts.measuring import Pace
 from stream.cuts.service import USED, Gathered, key_of
 from stream.cuts.summary import ShardSummary, summarize_shard
+from stream.engine.shard import Shard
 
 MEASURES, CUTS = ["rfm: spend"], [(0, 0.5)]
 
@@ -91,3 +96,45 @@ def test_summaries_of_partitions_that_are_not_there_any_more_do_not_count() -> N
 def test_broken_records_are_one_sentence(key: bytes, value: bytes | None) -> None:
     with pytest.raises(ValueError, match="broken"):
         Gathered(1, lead_ms=0).take(key, value)
+
+
+class Clocked:
+    """What is asked of a shard to know whether its summaries are due."""
+
+    def __init__(self, known: bool) -> None:
+        self.plan = SimpleNamespace(cuts=CUTS)
+        self.versions = SimpleNamespace(newest={"cuts": (1, 5)} if known else {})
+        self.clock_ms: int | None = None
+
+
+def looks(pace: Pace, shard: Clocked, *clocks: int | None) -> list[bool]:
+    """Whether summaries are due when the clock stands so, one look after the other."""
+    found = []
+    for shard.clock_ms in clocks:
+        found.append(pace.due(cast(Shard, shard)))
+    return found
+
+
+def test_a_shard_tells_of_its_customers_when_its_clock_passes_a_multiple() -> None:
+    """Once a multiple, however many it has passed at once; a clock that stands still tells nothing new."""
+    assert looks(Pace(10), Clocked(known=True), None, 8, 9, 10, 10, 19, 45, 49, 50) == [
+        *(False, False, False, True, False, False, True, False, True)
+    ]
+
+
+def test_a_shop_without_any_cuts_does_not_wait_for_the_first_multiple() -> None:
+    assert looks(Pace(10), Clocked(known=False), None, 8, 9) == [False, True, False]
+
+
+def test_new_definitions_are_told_of_at_once() -> None:
+    """They may ask for cuts that nobody has."""
+    pace, shard = Pace(10), Clocked(known=True)
+    assert looks(pace, shard, 8, 9) == [False, False]
+    shard.plan = SimpleNamespace(cuts=CUTS)
+    assert looks(pace, shard, 9, 9) == [True, False]
+
+
+def test_without_cuts_there_is_nothing_to_tell() -> None:
+    shard = Clocked(known=False)
+    shard.plan = SimpleNamespace(cuts=())
+    assert looks(Pace(10), shard, 8, 19) == [False, False]
