@@ -24,7 +24,7 @@ from tests.shards import CONTROL, Driver, Record, logs, wire_time
 
 FOLDER = REPOSITORY / "config" / "segments"
 FILES = sorted(FOLDER.glob("*.yaml"))
-HISTORIES = [h for h in (*BEHAVIOUR, *RELATION) if (FOLDER / f"{h.dimension}.yaml").exists()]
+HISTORIES = [*BEHAVIOUR, *RELATION]
 #: Segments come about otherwise than by a history: by learning, and by chance.
 OTHERWISE = {"cluster", "experiment"}
 #: Names that two dimensions share, because they mean the same to whoever reads them.
