@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from stream.app import bootstrap
 from stream.app.definition_files import read_definitions
 from stream.engine import rest
@@ -60,22 +58,20 @@ def _ours(ground: Ground, events: Events, expected: Mapping[str, Totals]) -> Non
 
 
 def read_rows(ours: Ours) -> dict[str, Totals]:
-    """What segstream has in its changelog, read as a worker would read it."""
+    """What segstream has in its changelog, read back into a shard as a worker would do it."""
     settings = Settings(app=App(data_dir=REPOSITORY / ".segstream"))
     plan = bootstrap.make_plan(read_definitions(ours.definitions), settings)
-    rows = [
-        (key, value) for key, value in kafka.latest(ours.ground.broker, [ours.changelog]).items() if key[:1] == rest.ROW
-    ]
-    width = len(plan.layout.columns)
-    table = np.frombuffer(b"".join(value[8 : 8 + 8 * width] for _, value in rows), np.int64).reshape(-1, width)
+    shard = bootstrap.make_shard(settings, plan, 0, [("", 0)], everyone=True)
+    found = kafka.latest(ours.ground.broker, [ours.changelog])
+    for kind in (rest.LAYOUT, rest.ROW):  # the layout says what is in the rows
+        records = {key: value for key, value in found.items() if key[:1] == kind}
+        shard.restore(list(records), list(records.values()))
+    rows = shard.rows
     (dimension,) = plan.definitions.dimensions
     base = {name: plan.layout.base[accumulator] for name, accumulator in dimension.features.items()}
-    counts, last = table[:, base["events"]].tolist(), table[:, base["since_seen"]].tolist()
-    spent = table.view(np.float64)[:, base["spend"]].tolist()
-    return {
-        key[1:].decode(): (counts[i], spent[i] / 1_000_000, last[i])  # money is kept in micros
-        for i, (key, _) in enumerate(rows)
-    }
+    counts, last = (rows.table.ints[: len(rows), base[name]].tolist() for name in ("events", "since_seen"))
+    spent = (rows.table.floats[: len(rows), base["spend"]] / 1_000_000).tolist()  # money is kept in micros
+    return {key.decode(): (counts[i], spent[i], last[i]) for i, key in enumerate(rows.keys)}
 
 
 def differs(found: Mapping[str, Totals], expected: Mapping[str, Totals]) -> str | None:
