@@ -37,6 +37,8 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.rearm,
     loops.work,
 )
+#: Their texts, read while the files are those that were imported: they may be replaced under a running worker.
+TEXTS = {function.__name__: inspect.getsource(function) for function in LOOPS}
 #: What is called from outside; these are cached once compiled.
 KERNELS = ("work", "measure")
 #: Called once in the kernels, and made part of the caller: passing all arrays on costs time to compile.
@@ -140,7 +142,7 @@ class Generator:
     def loop(self, function: Callable[..., object]) -> str:
         """One of the loops, as it stands in its own file."""
         decorator = "kernel" if function.__name__ in KERNELS else "inlined" if function.__name__ in INLINED else "jit"
-        return f"@{decorator}\n{inspect.getsource(function)}"
+        return f"@{decorator}\n{TEXTS[function.__name__]}"
 
     def moves(self) -> list[int]:
         """For each event code, the bits of the dimensions whose features it feeds.
