@@ -5,6 +5,7 @@ On a first start that takes as long as the plan itself; two cores do both at onc
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from stream.compiled import common_is_compiled, compile_packing, compile_scan
 from stream.engine import rest
 from stream.engine.rows import Rows
 from stream.events.decode import Decoder
+from stream.kafka.processes import bound_to
 from stream.plan.definitions import parse_definitions
 from stream.plan.plan import twin_plan
 
@@ -36,6 +38,7 @@ def compiled_beside(cache: Path) -> Iterator[None]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=bound_to(os.getpid()),
     )
     try:
         yield
