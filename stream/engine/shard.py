@@ -194,6 +194,9 @@ class Shard:
             return True
         if not self._caught_up(limit, out):
             return False
+        while self.versions.coming <= self.clock_ms:  # deadlines that a move brings are only known after it
+            if not self._switch(self.clock_ms, limit, out):
+                return False
         due = self.rows.due(self.clock_ms)
         if len(due):
             self.judge.fire(due[:limit], self.clock_ms, out)
