@@ -9,7 +9,9 @@ import numpy as np
 
 from stream.engine.change import shown, shown_text
 from stream.engine.rows import Rows
+from stream.events.instant import iso
 from stream.features.base import Accumulator, Kind, arguments
+from stream.plan import header
 from stream.plan.plan import Plan
 
 
@@ -83,3 +85,18 @@ def sizes_of(rows: Rows) -> dict[str, dict[str, int]]:
         found[dimension.name] = dict(zip(rows.names[j][:plain], counts[:plain], strict=True))
         found[dimension.name] |= {n: k for n, k in zip(rows.names[j][plain:], counts[plain:], strict=False) if k}
     return found
+
+
+def described(rows: Rows, customer: str, clock: int | None, started: Mapping[str, int]) -> dict[str, Any] | None:
+    """Segments and features of one customer as of the clock; None where there is no such customer."""
+    i = rows.index.get(customer.encode("utf-8", "surrogatepass"))
+    if i is None:
+        return None
+    latest = int(rows.table.ints[i, header.LATEST])
+    now = max(latest, clock if clock is not None else latest)
+    return {
+        "customer": customer,
+        "segments": segments_of(rows, i),
+        "features": features_of(rows, i, now),
+        "warming": {name: iso(since) for name, since in warming_of(rows.plan, started, now).items()},
+    }

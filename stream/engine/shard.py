@@ -22,14 +22,13 @@ from stream.engine.merge import GapError, Merge, Source
 from stream.engine.models import Model, Versions
 from stream.engine.output import Output
 from stream.engine.plans import Plans, decoded_again, definitions_of, differing
-from stream.engine.questions import features_of, segments_of, sizes_of, warming_of
+from stream.engine.questions import described, features_of, segments_of, sizes_of, warming_of
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.engine.versions import DefinitionsVersion
 from stream.errors import UserError
 from stream.events.batch import CONTROL, Batch
-from stream.events.instant import iso
 from stream.features.base import FOREVER, NEVER
 from stream.plan import header
 from stream.plan.plan import Plan
@@ -207,8 +206,11 @@ class Shard:
         for batch, i in map(run.origin, run.of_code(CONTROL)):
             version = batch.controls[i]
             if version is not None:
-                clock = NEVER if self.clock_ms is None else self.clock_ms
-                self.versions.add(version, self._events_position(batch.topic), clock)
+                now, slots = NEVER if self.clock_ms is None else self.clock_ms, self.versions.slots
+                places = self.rows.table.ints[: len(self.rows), header.VERSION]
+                if self.versions.coming < FOREVER and (places == slots.version[1]).any():
+                    now = max(now, self.versions.coming)  # some have moved before the clock came to it
+                self.versions.add(version, self._events_position(batch.topic), now)
 
     def _floor(self) -> int:
         """What time has come to for everyone: the clock, or the definitions whose plan was adopted."""
@@ -378,17 +380,7 @@ class Shard:
 
         ``warming`` names the features that began with later definitions, and since when.
         """
-        i = self.rows.index.get(customer.encode("utf-8", "surrogatepass"))
-        if i is None:
-            return None
-        latest = int(self.rows.table.ints[i, header.LATEST])
-        now = max(latest, self.clock_ms if self.clock_ms is not None else latest)
-        return {
-            "customer": customer,
-            "segments": self.segments(i),
-            "features": self.features(i, now),
-            "warming": {name: iso(since) for name, since in self.warming(now).items()},
-        }
+        return described(self.rows, customer, self.clock_ms, self.memory.own.started)
 
     def explain(self, customer: str, horizon: int) -> Any:
         """Why a customer is where they are (:mod:`stream.engine.explain`), as JSON has it; None where there is none."""
