@@ -15,7 +15,7 @@ CUTS: dict[str, dict[str, dict[float, float]]] = {
         "spend": {0.2: 100, 0.4: 200, 0.6: 300, 0.8: 400},
     },
     "basket": {"spend.mean": {0.8: 200}},
-    "buying-style": {"spend.mean": {0.8: 200}},
+    "buying-style": {"spend.mean": {0.8: 200}, "views / orders": {0.7: 14}},
     "value": {"spend": {0.5: 100, 0.8: 400, 0.99: 1000}, "margin": {0.8: 200, 0.99: 500}},
 }
 #: The day from which they hold.
@@ -77,7 +77,7 @@ PURCHASES = [
 USAGE = [
     told("usage", viewed(1), day_1_5="light", day_8="light", day_9="idle"),
     told("usage", viewed(*(1 + k * HOUR for k in range(8))), day_2="moderate", day_20="light"),
-    told("usage", viewed(*(1 + k * HOUR / 4 for k in range(40))), day_2="heavy", day_10="moderate"),
+    told("usage", viewed(*(1 + k * HOUR / 4 for k in range(40))), day_2="heavy", day_10="heavy", day_14="moderate"),
     told("features-used", viewed(1), day_2="basics-only"),
     told("features-used", did("Products Searched", 1, 2, 3), day_4="one-function", day_94="basics-only"),
     told("features-used", did("Products Searched", 1), did("Coupon Applied", 2), day_3="several-functions"),

@@ -81,6 +81,8 @@ class Persona:
     review_per_order: float = 0.1
     #: What most of these shoppers seek (see BENEFITS), and how content they are: 0 not at all, 1 entirely.
     seeks: str = "quality"
+    #: How many of the products that they buy have the brand of their first order.
+    faithful: float = 0.0
     content: float = 0.7
     #: How many of these shoppers use the app, and how many watch the shop's films.
     in_app: float = 0.15
@@ -102,6 +104,7 @@ PERSONAS: tuple[Persona, ...] = (
         basket=2.2,
         review_per_order=0.3,
         refund_per_order=0.03,
+        faithful=0.9,
         seeks="convenience",
         content=0.9,
         in_app=0.3,
@@ -168,6 +171,7 @@ PERSONAS: tuple[Persona, ...] = (
         basket=3.0,
         views=7,
         refund_per_order=0.15,
+        faithful=0.3,
         seeks="novelty",
         content=0.65,
         watches=0.2,
@@ -178,6 +182,7 @@ PERSONAS: tuple[Persona, ...] = (
         Gaps(5, 0.8),
         Gaps(12, 0.4),
         stay=Stay(Gaps(55, 0.4), returns=0.4, away=Gaps(80, 0.3)),
+        faithful=0.4,
         seeks="service",
         content=0.25,
         in_app=0.0,

@@ -22,6 +22,7 @@ class Shopper:
     """The state of one shopper; small, since there may be millions."""
 
     __slots__ = (
+        "brand",
         "busy_until",
         "cart",
         "gets_mail",
@@ -63,6 +64,7 @@ class Shopper:
         self.in_app = False
         self.gets_mail = not anonymous
         self.seeks = ""
+        self.brand = ""
         self.pays = ""
         self.watches = False
         self.hour = 0

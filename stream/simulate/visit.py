@@ -64,10 +64,20 @@ class Storefront:
         at = self._browse(at, shopper)
         wanted = min(MOST_IN_CART, 1 + int(self._random.expovariate(1 / max(shopper.persona.basket - 1, 0.01)) + 0.3))
         for _ in range(wanted - len(shopper.cart)):
-            product = self._catalogue.pick(shopper.tastes, self._random)
+            product = self._choose(shopper)
             self.tell(at, shopper, "Product Viewed", product.card)
             at = self._add_to_cart(at + self._pause(), shopper, product)
         return self._check_out(at, shopper)
+
+    def _choose(self, shopper: Shopper) -> Product:
+        """A product to buy: of the faithful mostly one of their brand, if one comes to hand."""
+        product = self._catalogue.pick(shopper.tastes, self._random)
+        if shopper.brand and self._random.random() < shopper.persona.faithful:
+            for _ in range(12):
+                if product.brand == shopper.brand:
+                    break
+                product = self._catalogue.pick(shopper.tastes, self._random)
+        return product
 
     def answer_drop(self, at: int, shopper: Shopper, product: Product) -> int:
         """A visit because a wished product became cheaper: it is bought if it still is; the instant of its end."""
@@ -211,6 +221,7 @@ class Storefront:
         self.tell(at, shopper, "Checkout Started", {"value": _total(bought) / 100, **self._money})
         at += self._pause()
         shopper.cart = []
+        shopper.brand = shopper.brand or bought[0].brand
         shopper.orders += 1
         self._order_count += 1
         order = self._order(shopper, bought)
