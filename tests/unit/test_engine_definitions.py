@@ -175,3 +175,21 @@ def test_files_that_changed_while_the_shard_was_closed_are_not_known_to_have_bee
         assert [(c.subject, c.at_ms) for c in driver.changes if c.cause == "definition"] == [("c0", 20), ("c0", 30)]
         driver.open()
         driver.drain()
+
+
+def test_who_moved_right_before_the_definitions_is_written_in_their_own_words() -> None:
+    """One step fires a deadline and adopts a plan that has no such segment; a restart follows before they moved."""
+    features = {"ago": {"since": "Order Completed"}}
+    old = {"dimension": "d", "features": features, "segments": [{"segment": "late", "when": "ago >= 15ms"}]}
+    new = old | {"segments": [{"segment": "lost", "when": "ago >= 1h"}], "otherwise": "here"}
+    log = logs(ordered(3))
+    log[CONTROL, 0] = control(publish(1, 30, new), 40)
+    driver = Driver(plan_of(old), log, plans=Published(), limit=3)
+    while len(driver.changes) < 6:
+        for source, records in log.items():
+            driver.offer(source, len(records))
+            driver.prove(source)
+        driver.step()
+        driver.open()
+    found = [(c.from_segment, c.to_segment, c.at_ms, c.cause) for c in driver.changes]
+    assert found == [(None, "late", 25, "deadline")] * 3 + [("late", "here", 30, "definition")] * 3
