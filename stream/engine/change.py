@@ -16,6 +16,9 @@ from stream.features.base import NO_TEXT, Kind
 TYPE = "segstream.segment.changed"
 SOURCE = "segstream"
 MICROS = 1_000_000
+#: Headers that all changes have in common.
+_SPECVERSION, _SOURCE, _TYPE = ("ce_specversion", b"1.0"), ("ce_source", SOURCE.encode()), ("ce_type", TYPE.encode())
+_CONTENT_TYPE = ("content-type", b"application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,14 @@ class Change:
     def headers(self) -> list[tuple[str, bytes]]:
         """The attributes as headers of the record (binary content mode)."""
         return [
-            ("ce_specversion", b"1.0"),
+            _SPECVERSION,
             ("ce_id", self.id.encode()),
-            ("ce_source", SOURCE.encode()),
-            ("ce_type", TYPE.encode()),
+            _SOURCE,
+            _TYPE,
             ("ce_subject", self.customer),
             ("ce_time", iso(self.at_ms).encode()),
             ("ce_cause", self.cause.encode()),
-            ("content-type", b"application/json"),
+            _CONTENT_TYPE,
         ]
 
     def cloud_event(self) -> bytes:

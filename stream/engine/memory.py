@@ -14,7 +14,7 @@ from stream.engine.layouts import Description, describe_layout, new_columns, war
 from stream.engine.models import Entry, Model, Versions
 from stream.engine.output import Output
 from stream.engine.plans import definitions_of
-from stream.engine.questions import all_segments
+from stream.engine.questions import segments_as_json
 from stream.engine.rows import Rows
 from stream.features.base import NEVER
 from stream.plan import header
@@ -172,12 +172,15 @@ class Memory:
     def _latest(self, out: Output) -> list[tuple[bytes, bytes | None]]:
         """The latest segments of everyone who changed."""
         last = {change.customer: change for change in out.changes}
-        found: list[tuple[bytes, bytes | None]] = []
-        segments = all_segments(self.rows, [self.rows.index[customer] for customer in last])
-        for (customer, change), own in zip(last.items(), segments, strict=True):
-            value = {"customer": change.subject, "segments": own, "at": change.at_ms, "sequence": change.sequence}
-            found.append((customer, orjson.dumps(value)))
-        return found
+        segments = segments_as_json(self.rows, [self.rows.index[customer] for customer in last])
+        return [
+            (
+                customer,
+                b'{"customer":%b,"segments":%b,"at":%d,"sequence":%d}'
+                % (orjson.dumps(change.subject), own, change.at_ms, change.sequence),
+            )
+            for (customer, change), own in zip(last.items(), segments, strict=True)
+        ]
 
 
 def text_hash(files: dict[str, str]) -> str:

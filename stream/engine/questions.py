@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from stream.engine.change import shown, shown_text
 from stream.engine.rows import Rows
@@ -17,16 +18,17 @@ from stream.plan.plan import Plan
 
 def segments_of(rows: Rows, i: int) -> dict[str, str | None]:
     """The segment of a row in each dimension."""
-    return next(all_segments(rows, [i]))
+    codes = rows.table.ints[i, list(rows.plan.layout.segment)].tolist()
+    return {d.name: rows.name(j, codes[j]) for j, d in enumerate(rows.plan.definitions.dimensions)}
 
 
-def all_segments(rows: Rows, picks: Sequence[int]) -> Iterator[dict[str, str | None]]:
-    """The same of many rows, one after the other."""
-    dimensions = [d.name for d in rows.plan.definitions.dimensions]
-    names = [dict(enumerate(names)) for names in rows.names]
-    codes = rows.table.ints[np.ix_(list(picks), list(rows.plan.layout.segment))].tolist()
-    for row in codes:
-        yield {d: known.get(code) for d, known, code in zip(dimensions, names, row, strict=True)}
+def segments_as_json(rows: Rows, picks: Sequence[int]) -> list[bytes]:
+    """The same of many rows, as JSON; each pair of a dimension and a segment is written once for all of them."""
+    columns, layout = [], rows.plan.layout
+    for j, (dimension, column) in enumerate(zip(rows.plan.definitions.dimensions, layout.segment, strict=True)):
+        pairs = [orjson.dumps({dimension.name: name})[1:-1] for name in (*rows.names[j], None)]  # code -1: in none
+        columns.append([pairs[code] for code in rows.table.ints[picks, column].tolist()])
+    return [b"{" + b",".join(row) + b"}" for row in zip(*columns, strict=True)]
 
 
 def feature_names(plan: Plan) -> list[tuple[str, Accumulator]]:
