@@ -10,6 +10,7 @@ import orjson
 
 from stream.engine import rest
 from stream.engine.backfill import Backfill
+from stream.engine.chain_at_rest import ENTRY, HEAD, ChainAtRest
 from stream.engine.layouts import Description, describe_layout, new_columns, warming
 from stream.engine.models import Entry, Model, Versions
 from stream.engine.output import Output
@@ -49,7 +50,7 @@ class Memory:
         self.partition, self.read_model = partition, read_model
         self.own = OwnRow()
         self.restorer = rest.Restorer(rows)
-        self.versions_at_rest: bytes | None = None
+        self._chain = ChainAtRest()
         self._described = False
         self._revision = 0
 
@@ -66,15 +67,15 @@ class Memory:
         rows_v: list[bytes] = []
         for key, value in zip(keys, values, strict=True):
             letter = key[:1]
-            if value is None:
+            if letter in (HEAD, ENTRY):
+                self._chain.read(key, value)
+            elif value is None:
                 raise ValueError(f"an unexpected tombstone in the changelog of partition {self.partition}")
-            if letter == rest.ROW:
+            elif letter == rest.ROW:
                 rows_k.append(key[1:])
                 rows_v.append(value)
             elif letter == rest.SHARD:
                 self.own = msgspec.json.decode(value, type=OwnRow)
-            elif letter == rest.MODELS:
-                self.versions_at_rest = value
             elif letter == rest.NAME:
                 self.rows.texts.restore([rest.decode_name(key, value)])
             elif letter == rest.LAYOUT:
@@ -85,9 +86,7 @@ class Memory:
 
     def read_versions(self, versions: Versions) -> None:
         """The chain of versions as it was written; once."""
-        if self.versions_at_rest is not None:
-            versions.from_rest(self.versions_at_rest, self.read_model)
-            self.versions_at_rest = None
+        self._chain.restore(versions, self.read_model)
 
     def go_under(self, plan: Plan) -> None:
         """The rows under another plan than the one that reading began with."""
@@ -158,7 +157,7 @@ class Memory:
         """Add to ``out`` what this step has changed."""
         self.write_rows(out)
         if self.differs(versions):
-            out.rows.append((rest.MODELS, versions.to_rest()))
+            out.rows += self._chain.write(versions)
             self._revision = versions.revision
             published = versions.definitions
             self.own.published = published.version if published is not None else 0

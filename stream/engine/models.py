@@ -8,11 +8,10 @@ adopts it first (:meth:`stream.engine.shard.Shard.adopt`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
 import numpy as np
 
 from stream.engine.versions import CutsVersion, DefinitionsVersion
@@ -48,41 +47,19 @@ Version = Model | CutsVersion | DefinitionsVersion
 
 @dataclass(slots=True)
 class Entry:
-    """A version in the chain: since when it holds here, its place (0: not yet in slot 1), and which dimensions new
-    definitions concern."""
+    """A version in the chain: since when it holds here, its place (0: not yet in slot 1), which dimensions new
+    definitions concern, and its order among those of one instant."""
 
     effective: int
     version: Version
     ordinal: int = 0
     concerns: tuple[str, ...] = ()
+    order: int = 0
 
     @property
     def defines(self) -> bool:
         """Whether it brings definitions."""
         return isinstance(self.version, DefinitionsVersion)
-
-
-class _KeptEntry(msgspec.Struct, array_like=True):
-    effective: int
-    ordinal: int
-    concerns: list[str]
-    version: msgspec.Raw
-
-
-class _Kept(msgspec.Struct):
-    """The chain at rest."""
-
-    ordinal: int
-    effective: int
-    newest: dict[str, tuple[int, int]]
-    cuts: list[tuple[str, float, float]]
-    clusters: list[msgspec.Raw]
-    definitions: DefinitionsVersion | None
-    chain: list[_KeptEntry]
-
-
-class _Type(msgspec.Struct):
-    type: str
 
 
 @dataclass
@@ -133,6 +110,7 @@ class Versions:
             elif entry.effective < self.coming:  # nobody has moved to it yet
                 self.slots.effective[1] = FOREVER
                 self.chain[0].ordinal = 0
+        entry.order = 1 + max((other.order for other in self.chain), default=0)
         after = (k for k in range(first, len(self.chain)) if self.chain[k].effective > entry.effective)
         self.chain.insert(next(after, len(self.chain)), entry)
         self.revision += 1
@@ -280,60 +258,16 @@ class Versions:
             self.slots.effective[1] = FOREVER
             self.chain[0].ordinal = 0
         now = max(now, int(self.slots.effective[0]))
-        self.chain.insert(0, Entry(now, DefinitionsVersion(0, now, {})))
+        first = min((entry.order for entry in self.chain), default=1) - 1
+        self.chain.insert(0, Entry(now, DefinitionsVersion(0, now, {}), order=first))
         for entry in self.chain:
             entry.effective = max(entry.effective, now)
         self.adopt(plan, concerns)
 
     # At rest
 
-    def to_rest(self) -> bytes:
-        """All of it as JSON."""
-        kept = _Kept(
-            int(self.slots.version[0]),
-            int(self.slots.effective[0]),
-            self.newest,
-            [(measure, share, value) for (measure, share), value in sorted(self.cuts.items())],
-            [msgspec.Raw(self.clusters.to_json())] if self.clusters is not None else [],
-            self.definitions,
-            [
-                _KeptEntry(e.effective, e.ordinal, list(e.concerns), msgspec.Raw(e.version.to_json()))
-                for e in self.chain
-            ],
-        )
-        return msgspec.json.encode(kept)
-
-    def from_rest(self, data: bytes, read_model: Callable[[bytes], Model] | None) -> None:
-        """What :meth:`to_rest` wrote; the plan need not be that of the definitions in force yet (:meth:`planned`)."""
-        if data.startswith(b"["):
-            self._from_models_alone(data, read_model)
-            return
-        kept = msgspec.json.decode(data, type=_Kept)
-        self.slots.version[0], self.slots.effective[0] = kept.ordinal, kept.effective
-        self.newest, self.definitions = kept.newest, kept.definitions
-        self.cuts = {(measure, share): value for measure, share, value in kept.cuts}
-        if kept.clusters and read_model is not None:
-            self.clusters = read_model(bytes(kept.clusters[0]))
-        for one in kept.chain:
-            version = _version(bytes(one.version), read_model)
-            if version is not None:
-                self.chain.append(Entry(one.effective, version, one.ordinal, tuple(one.concerns)))
-
-    def _from_models_alone(self, data: bytes, read_model: Callable[[bytes], Model] | None) -> None:
-        """As written before there were other versions than clusters, whose numbers were their places."""
-        for effective, in_force, raw in msgspec.json.decode(data, type=list[tuple[int, bool, msgspec.Raw]]):
-            model = read_model(bytes(raw)) if read_model is not None else None
-            if model is None:
-                continue
-            self.newest[kind_of(model)] = (model.version, effective)
-            if in_force:
-                self.clusters = model
-                self.slots.version[0], self.slots.effective[0] = model.version, effective
-            else:
-                self.chain.append(Entry(effective, model, 0 if self.chain else model.version))
-
     def planned(self, plan: Plan) -> None:
-        """The plan of the definitions in force, after :meth:`from_rest`."""
+        """The plan of the definitions in force, after they came from rest."""
         self._use(plan)
 
 
@@ -342,15 +276,6 @@ def kind_of(version: Version) -> str:
     if isinstance(version, DefinitionsVersion):
         return "definitions"
     return "cuts" if isinstance(version, CutsVersion) else f"clusters of {version.dimension}"
-
-
-def _version(data: bytes, read_model: Callable[[bytes], Model] | None) -> Version | None:
-    kind = msgspec.json.decode(data, type=_Type).type
-    if kind == "cuts":
-        return CutsVersion.from_json(data)
-    if kind == "definitions":
-        return msgspec.json.decode(data, type=DefinitionsVersion)
-    return read_model(data) if read_model is not None else None
 
 
 def _slots(plan: Plan) -> header.Models:

@@ -1,7 +1,8 @@
 """Rows at rest: what the changelog holds, and how it becomes rows again.
 
-Keys begin with a letter: ``c`` and the customer's id for a row, ``s`` for the shard's own row, ``m`` for its models,
-``l`` and a layout's fingerprint for what that layout's columns are called, ``n`` and a number for the name of a text.
+Keys begin with a letter: ``c`` and the customer's id for a row, ``s`` for the shard's own row, ``l`` and a layout's
+fingerprint for what that layout's columns are called, ``n`` and a number for the name of a text, ``m`` and ``v`` for
+the chain of versions (:mod:`stream.engine.chain_at_rest`).
 A row's value is the fingerprint (8 bytes) and the packed row (:mod:`stream.plan.packing`).  Layouts and names come
 before the rows that need them, and are never written again.  Expiries are not kept.
 
@@ -30,7 +31,7 @@ from stream.plan.plan import Packing, Plan
 
 Ints = NDArray[np.int64]
 
-ROW, SHARD, MODELS, LAYOUT, NAME = b"c", b"s", b"m", b"l", b"n"
+ROW, SHARD, LAYOUT, NAME = b"c", b"s", b"l", b"n"
 _FINGERPRINT = struct.Struct("<q")
 _BAG = struct.Struct("<qq")
 #: Fields of an entry of a bag in rows that are not packed.

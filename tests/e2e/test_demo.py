@@ -25,7 +25,7 @@ from tests.conftest import JARS
 PATIENCE_S = 240.0
 #: The variable that marks every process of one demo.
 MARK = "DEMO_UNDER_TEST"
-CHANGE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  \S+  \w+  \S+ -> \S+  (event|deadline|model)  .+\n")
+CHANGE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  \S+  [\w-]+  \S+ -> \S+  (event|deadline|model)  .+\n")
 
 
 class Demo:
