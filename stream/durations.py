@@ -7,6 +7,9 @@ import re
 #: unit -> milliseconds, from the longest to the shortest; a day is always 24 hours.
 UNITS: dict[str, int] = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
+#: The longest that definitions speak of: a thousand years.  Instants and windows add up far below what a column holds.
+LONGEST = 36_525 * 10 * UNITS["d"]
+
 _PART = re.compile(r"(\d+)(ms|[dhms])", re.ASCII)
 _ORDER = list(UNITS)
 
@@ -33,6 +36,14 @@ def parse_duration(text: str) -> int:
             f"{text!r} is not a duration: write whole numbers with units d, h, m, s, ms, the longest first, "
             "such as 30d, 1h30m or 25ms"
         )
+    return total
+
+
+def parse_bounded(text: str) -> int:
+    """The same of at most a thousand years; raises ValueError with a sentence."""
+    total = parse_duration(text) if len(text) <= 100 else LONGEST + 1
+    if total > LONGEST:
+        raise ValueError(f"{text[:40]!r} is too long: a duration is at most 1000 years (365250d)")
     return total
 
 

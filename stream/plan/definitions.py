@@ -20,6 +20,7 @@ from stream.plan import tree
 from stream.plan.dimension import Definitions, Dimension, Learning, Segment
 from stream.plan.document import Mapping, Value, parse_document
 from stream.plan.expressions import ExpressionError, parse_condition, parse_number
+from stream.plan.feature_keys import MOST_COUNTED
 from stream.plan.features import parse_feature
 from stream.plan.motion import UNSOLVED, unsolved
 from stream.plan.problems import Place, Problems, suggest
@@ -275,10 +276,14 @@ def _bounded(draft: _Draft, expressions: list[tree.Condition | tree.Number]) -> 
     for name, accumulator in draft.features.items():
         if accumulator.needs_threshold() and name in asked:
             k = asked[name]
-            if k is None:
+            if k is None or k > MOST_COUNTED:
                 features = draft.root.entries["features"].mapping()
-                features.entries[name].wrong(f"say how far {name!r} has to count, for instance 'up_to: 50'")
-                k = 1.0
+                far = f"say how far {name!r} has to count, for instance 'up_to: 50'"
+                if k is not None:
+                    most_kept = f"make it at most {MOST_COUNTED}: so many are kept of each customer"
+                    far = f"{name!r} is compared with {_plain(k)}; {most_kept}"
+                features.entries[name].wrong(far)
+                asked[name] = k = 1.0
             accumulator = accumulator.with_threshold(int(k))
         limit, most = accumulator.counts_to(), int(asked.get(name) or 0)
         if limit is not None and most > limit:
@@ -286,6 +291,11 @@ def _bounded(draft: _Draft, expressions: list[tree.Condition | tree.Number]) -> 
             features.entries[name].wrong(f"{name!r} is compared with {most} but counts only 'up_to: {limit}'")
         found[name] = accumulator
     return found
+
+
+def _plain(k: float) -> str:
+    """A number as people write it, as long as it is no longer than they would."""
+    return f"{k:.0f}" if k == int(k) and k < 1e15 else f"{k:g}"
 
 
 def _fingerprint(dimension: Dimension) -> str:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import yaml
 
-from stream.durations import parse_duration
+from stream.durations import parse_bounded
 from stream.plan.problems import Place, Problems, suggest
+
+#: Most digits of a whole number; no key has a use for more.
+LONGEST_NUMBER = 9
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,16 @@ class Value:
     def whole(self) -> int:
         """A whole number, not negative."""
         text = self.text()
-        if text.isdecimal():
+        if text.isdecimal() and len(text) <= LONGEST_NUMBER:
             return int(text)
-        self.wrong(f"expected a whole number, not {text!r}")
+        most = f" of at most {LONGEST_NUMBER} digits" if text.isdecimal() else ""
+        self.wrong(f"expected a whole number{most}, not {text[:40]!r}")
         return 0
 
     def duration(self) -> int:
         """A duration such as 30d, in milliseconds."""
         try:
-            return parse_duration(self.text())
+            return parse_bounded(self.text())
         except ValueError as error:
             self.wrong(str(error))
             return 1
@@ -109,6 +113,9 @@ def parse_document(text: str, file: str, problems: Problems) -> Value | None:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
         problems.add(place, f"this is not valid YAML: {error.problem or error.context}")
+        return None
+    except RecursionError:
+        problems.add(Place(file, 1, 1), "this is nested too deeply to be a definition; a few levels are enough")
         return None
     except yaml.YAMLError as error:
         problems.add(Place(file, 1, 1), f"this is not valid YAML: {str(error).splitlines()[0]}")

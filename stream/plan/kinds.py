@@ -9,6 +9,8 @@ from stream.plan.problems import ExpressionError
 from stream.plan.tree import Condition, Expression, FeatureRef, Literal, Number, SegmentRef, Text
 
 MICROS = 1_000_000
+#: More whole units of a currency than anybody has.
+MOST_MONEY = 1e15
 #: What a type is called in a message.
 WORDS = {
     Kind.NUMBER: "a number",
@@ -66,8 +68,15 @@ def same_kind(a: Number, b: Number) -> tuple[Number, Number]:
     if a.kind is b.kind:
         return a, b
     if a.kind is Kind.MONEY and isinstance(b, Literal) and b.kind is Kind.NUMBER:
-        return a, Literal(b.value * MICROS, Kind.MONEY, b.at)
+        return a, _amount(b)
     if b.kind is Kind.MONEY and isinstance(a, Literal) and a.kind is Kind.NUMBER:
-        return Literal(a.value * MICROS, Kind.MONEY, a.at), b
+        return _amount(a), b
     hint = "; write a duration such as 30d" if Kind.DURATION in (a.kind, b.kind) else ""
     raise ExpressionError(b.at, f"{WORDS[a.kind]} cannot be compared with {WORDS[b.kind]}{hint}")
+
+
+def _amount(number: Literal) -> Literal:
+    """A bare number as an amount of so many whole units."""
+    if abs(number.value) > MOST_MONEY:
+        raise ExpressionError(number.at, "this amount is too large")
+    return Literal(number.value * MICROS, Kind.MONEY, number.at)

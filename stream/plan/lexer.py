@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stream.durations import parse_duration
+from stream.durations import parse_bounded
 from stream.plan.problems import ExpressionError
 
 _TOKEN = re.compile(
@@ -64,7 +64,7 @@ def _piece(match: re.Match[str]) -> str:
     at, text = match.start(), match[0]
     if match["duration"]:
         try:
-            return f"duration_{parse_duration(text)}_ms"
+            return f"duration_{parse_bounded(text)}_ms"
         except ValueError as error:
             raise ExpressionError(at, str(error)) from error
     if match["percent"]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from stream.durations import LONGEST
 from stream.features.base import Kind, Shape
 from stream.plan.kinds import MICROS, arithmetic_kind, is_condition, is_number, same_kind, what
 from stream.plan.lexer import duration_named, part_named
@@ -382,6 +383,8 @@ def finite(value: float, kind: Kind, at: int) -> Literal:
         number = math.inf
     if not math.isfinite(number):
         raise ExpressionError(at, "this number is too large")
+    if kind is Kind.DURATION and abs(number) > LONGEST:
+        raise ExpressionError(at, "this is too long: a duration is at most 1000 years (365250d)")
     return Literal(number, kind, at)
 
 

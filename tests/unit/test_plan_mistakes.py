@@ -1,0 +1,95 @@
+"""What newcomers get wrong in definitions: each is told where it stands, with what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream.plan.definitions import parse_definitions
+from stream.plan.problems import DefinitionError
+
+GOOD = """\
+dimension: d
+features:
+  orders: {count: Order Completed}
+  week: {count: Product Viewed, within: 7d}
+  after: {count: Product Viewed, after: Order Completed}
+  ago: {since: Order Completed}
+  spend: {sum: total, of: Order Completed}
+  country: {latest: country, of: Identify}
+  fav: {favourite: category, of: Product Viewed}
+segments:
+  - segment: a
+    when: CONDITION
+"""
+
+
+def told(text: str) -> str:
+    """All that is said of this file, or nothing where it is good."""
+    try:
+        parse_definitions({"a.yaml": text})
+    except DefinitionError as error:
+        return str(error)
+    return ""
+
+
+def of_condition(condition: str) -> str:
+    """The same of a file with this condition, without the place."""
+    said = told(GOOD.replace("CONDITION", condition))
+    assert len(said.splitlines()) == 1, said
+    return said
+
+
+TOO_LONG = "is too long: a duration is at most 1000 years (365250d)"
+
+
+@pytest.mark.parametrize("key", ["stay", "cooldown", "every"])
+def test_durations_of_a_segment_have_an_end(key: str) -> None:
+    """What is longer than a thousand years fits no column, so it is told before anything runs."""
+    good = GOOD.replace("CONDITION", "orders >= 1")
+    assert told(f"{good}    {key}: 365250d\n") == ""
+    assert f"a.yaml:13:{7 + len(key)}: '99999999999999d' {TOO_LONG}" in told(f"{good}    {key}: 99999999999999d\n")
+    assert TOO_LONG in told(f"{good}    {key}: {'9' * 5000}d\n")
+
+
+def test_windows_have_an_end() -> None:
+    """In a feature as in a segment."""
+    text = GOOD.replace("CONDITION", "orders >= 1").replace("7d", "365250d1ms")
+    assert f"a.yaml:4:41: '365250d1ms' {TOO_LONG}" in told(text)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["ago >= 99999999999999d", "ago >= 365250d * 2", "ago > 1d / 0.000001", "orders > 1 and ago < 365251d"],
+)
+def test_durations_of_conditions_have_an_end(condition: str) -> None:
+    """As written, and as worked out of what is written."""
+    assert "too long: a duration is at most 1000 years (365250d)" in of_condition(condition)
+
+
+@pytest.mark.parametrize(("feature", "line"), [("week", 4), ("after", 5)])
+@pytest.mark.parametrize("condition", ["{} > 1001", "{} >= 5000", "{} > 10000000", "orders > 1 or 1e200 < {}"])
+def test_a_count_goes_no_further_than_it_could_be_told_to(feature: str, line: int, condition: str) -> None:
+    """So many instants are kept of every customer: the end of ``up_to`` holds where conditions say how far."""
+    said = of_condition(condition.format(feature))
+    assert said.startswith(f"a.yaml:{line}:")
+    assert f"{feature!r} is compared with " in said
+    assert "; make it at most 1000: so many are kept of each customer" in said
+    assert told(GOOD.replace("CONDITION", f"{feature} >= 1000")) == ""
+
+
+def test_deep_nesting_is_one_sentence() -> None:
+    """However deep."""
+    assert told("[" * 3000 + "]" * 3000) == (
+        "a.yaml:1:1: this is nested too deeply to be a definition; a few levels are enough"
+    )
+
+
+def test_whole_numbers_have_an_end() -> None:
+    """Python itself refuses to read the longest."""
+    good = GOOD.replace("CONDITION", "orders >= 1")
+    assert "expected a whole number of at most 9 digits" in told(f"minimum_size: {'9' * 5000}\n{good}")
+
+
+def test_amounts_have_an_end() -> None:
+    """Micros of it must be a number still."""
+    assert "this amount is too large" in of_condition("spend > 1e305")
