@@ -17,6 +17,7 @@ import ast
 from stream.plan.kinds import is_condition, is_number, what
 from stream.plan.lexer import lex
 from stream.plan.problems import ExpressionError
+from stream.plan.slips import negative_part, slip
 from stream.plan.tree import Condition, Expression, Number
 from stream.plan.typer import Names, Typer
 
@@ -42,10 +43,14 @@ def parse_number(source: str, names: Names) -> Number:
 
 
 def _parse(source: str, names: Names) -> Expression:
+    if wrong := negative_part(source):
+        raise ExpressionError(*wrong)
     lexed = lex(source)
     try:
         tree = ast.parse(lexed.text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if not isinstance(error, RecursionError | MemoryError) and (known := slip(source, "orders >= 3")):
+            raise ExpressionError(*known) from error
         column = getattr(error, "offset", None) or 1
         at = lexed.origin[min(column - 1, len(lexed.origin) - 1)] if lexed.origin else 0
         raise ExpressionError(at, "this cannot be read as a condition") from error

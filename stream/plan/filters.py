@@ -38,6 +38,7 @@ from stream.features.filter import (
 )
 from stream.plan.expressions import ExpressionError
 from stream.plan.inputs import OF_TIME, Inputs
+from stream.plan.slips import slip
 
 COMPARISONS = {ast.GtE: ">=", ast.Gt: ">", ast.LtE: "<=", ast.Lt: "<", ast.Eq: "==", ast.NotEq: "!="}
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
@@ -55,6 +56,8 @@ def parse_filter(source: str, zone: str = "UTC") -> Filter:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if not isinstance(error, RecursionError | MemoryError) and (found := slip(source, 'category == "shoes"')):
+            raise ExpressionError(*found) from error
         column = getattr(error, "offset", None) or 1
         raise ExpressionError(min(column - 1, max(0, len(text) - 1)), "this cannot be read as a filter") from error
     shift = len(text) - len(text.lstrip())

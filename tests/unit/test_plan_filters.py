@@ -134,7 +134,8 @@ def test_marks_are_not_filtered() -> None:
 @pytest.mark.parametrize(
     ("where", "column", "sentence"),
     [
-        ("price >", 25, "this cannot be read as a filter"),
+        ("price >", 31, "something is missing behind `>`"),
+        ("price 1", 31, "this cannot be read as a filter"),
         ("price", 25, "a filter compares properties"),
         ('price >= "x"', 34, "a text is compared with == or !="),
         ("price + 1", 25, "a filter compares properties"),

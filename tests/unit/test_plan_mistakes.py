@@ -93,3 +93,54 @@ def test_whole_numbers_have_an_end() -> None:
 def test_amounts_have_an_end() -> None:
     """Micros of it must be a number still."""
     assert "this amount is too large" in of_condition("spend > 1e305")
+
+
+SLIPS = [
+    ("orders => 3", 8, "write `>=` instead of `=>`"),
+    ("orders =< 3", 8, "write `<=` instead of `=<`"),
+    ("orders = 3", 8, "write `==` instead of `=`"),
+    ("orders <> 3", 8, "write `!=` instead of `<>`"),
+    ("orders > 1 && ago > 1d", 12, "write `and` instead of `&&`"),
+    ("orders > 1 || ago > 1d", 12, "write `or` instead of `||`"),
+    ("orders > 1 AND ago > 1d", 12, "write `and` in small letters"),
+    ("orders > 1 OR ago > 1d", 12, "write `or` in small letters"),
+    ("(orders > 1 and ago > 1d", 1, "this `(` is not closed"),
+    ("orders > 1) and ago > 1d", 11, "this `)` closes nothing"),
+    ("orders > 1 and", 12, "something is missing behind `and`"),
+    ("orders >", 8, "something is missing behind `>`"),
+    ("ago > 30 days", 7, "write the duration `30 days` as `30d`"),
+    ("ago > 2w", 7, "write the duration `2w` as `14d`"),
+    ("ago > 2 weeks and orders > 1", 7, "write the duration `2 weeks` as `14d`"),
+    ("spend > 50 EUR", 9, "write an amount without its currency: `50`"),
+    ("spend > 50€", 9, "write an amount without its currency: `50`"),
+    ("spend in the top 20%", 10, "leave out `the`: `spend in top 20%`"),
+    ("top 20% of orders", 1, "write `orders in top 20%`"),
+    ("orders between 1 and 3", 1, "write `1 <= orders <= 3`"),
+    ('country == "DK', 12, "this quote is not closed"),
+    ("", 1, "nothing stands here; write for instance `orders >= 3`"),
+]
+
+
+@pytest.mark.parametrize(("condition", "column", "sentence"), SLIPS)
+def test_a_slip_is_told_with_what_to_write_instead(condition: str, column: int, sentence: str) -> None:
+    """Where it stands; in YAML a condition begins in the eleventh column."""
+    said = of_condition(condition)
+    assert sentence in said
+    if condition:
+        assert said.startswith(f"a.yaml:12:{10 + column}: ")
+
+
+def test_what_stands_in_quotes_is_no_slip() -> None:
+    """Another mistake is told as before."""
+    assert "cannot be read as a condition" in of_condition('country == "a && b = 2w" country')
+
+
+def test_filters_know_the_same_slips() -> None:
+    """With an example of their own."""
+    text = GOOD.replace("CONDITION", "orders > 1")
+    assert "write `and` instead of `&&`" in told(
+        text.replace("{count: Order Completed}", "{count: Order Completed, where: 'total > 1 && total < 5'}")
+    )
+    assert 'write for instance `category == "shoes"`' in told(
+        text.replace("{count: Order Completed}", "{count: Order Completed, where: ''}")
+    )
