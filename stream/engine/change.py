@@ -108,18 +108,23 @@ class Change:
 
 
 def shown(value: float, kind: Kind) -> Any:
-    """A feature's value for people and programs: durations as the language writes them, amounts in whole units."""
+    """A feature's value for people and programs: durations as the language writes them, amounts in whole units.
+
+    Always one of Python's own types, also where an accumulator answers with one of numpy, which JSON does not know.
+    """
+    value = float(value)
     if value != value:
         return None
     if kind is Kind.DURATION:
         return format_duration(round(value)) if value >= 0 else f"-{format_duration(round(-value))}"
     if kind is Kind.MONEY:
         return value / MICROS
-    return int(value) if float(value).is_integer() and abs(value) < 1 << 53 else float(value)
+    return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
 
 
 def shown_text(code: int, names: Names) -> str | None:
     """A text by its hash: as it was written where that is known, else the hash; None where there is none."""
+    code = int(code)
     if code == NO_TEXT:
         return None
-    return names.text(int(code)) or f"#{code & (1 << 64) - 1:x}"
+    return names.text(code) or f"#{code & (1 << 64) - 1:x}"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.engine.change import shown_text
 from stream.engine.explain import Explanation, explain
 from stream.events.instant import parse_iso
 from tests.oracle import Oracle
@@ -123,3 +126,25 @@ def test_a_list_of_texts_is_shown_as_it_was_written() -> None:
     assert (sport.holds, country.holds) == (True, False)
     assert sport.values in ('"sport" in ("chess", "sport")', '"sport" in ("sport", "chess")')
     assert country.values == '"SE" == "DK"'
+
+
+def test_values_are_plain_numbers_whatever_the_feature() -> None:
+    """They go into JSON: of snapshots, of `explain --json` and of the web; some accumulators answer with numpy's."""
+    of: dict[str, Any] = {"of": "Order Completed", "within": "30d"}
+    features = {
+        **{f"{word}_of": {word: "total", **of} for word in ("max", "min", "sum", "mean")},
+        "start": {"sum": "total", "of": "Order Completed", "after": "7d"},
+        "least": {"min": "total", "of": "Order Completed", "after": "7d"},
+    }
+    rules = [{"segment": "s", "when": " and ".join(f"{name} >= 5" for name in features)}]
+    bought = [event("ann", "Order Completed", START + k, total=12.5) for k in range(2)]
+    driver = Driver(plan_of({"dimension": "d", "features": features, "segments": rules}), logs(bought, UNTIL)).finish()
+    described = driver.shard.describe("ann")
+    found = explained(driver, "ann").dimensions[0].features
+    assert described is not None
+    assert orjson.loads(orjson.dumps(described))["features"] == described["features"]
+    for values in (found, described["features"]):
+        assert {type(value) for value in values.values()} <= {int, float, type(None)}
+        assert values["max_of"] == 12.5
+    code: Any = np.int64(-5)
+    assert shown_text(code, driver.shard.rows.texts) == "#fffffffffffffffb"
