@@ -19,6 +19,7 @@ from stream.engine.merge import Source
 from stream.engine.plans import Plans
 from stream.engine.rekey import Home
 from stream.engine.shard import Shard
+from stream.errors import UserError
 from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.features.base import NEVER
@@ -27,18 +28,50 @@ from stream.plan.definitions import Definitions, parse_definitions
 from stream.plan.plan import Plan, plan_source
 from stream.settings import Settings
 
+#: How much of the reason is shown where definitions cannot be compiled, in characters.
+REASON = 300
 #: Reads a record of the control topic, see `read_control`.
 ReadControl: TypeAlias = Callable[[bytes], tuple[int, Version | None]]
 
 
+class UncompilableError(UserError):
+    """Definitions that no check finds fault with, but of which no machine makes a plan."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"these definitions cannot be compiled, though no mistake was found in them: {reason}")
+
+
 def make_plan(definitions: Definitions, settings: Settings) -> Plan:
-    """The compiled plan, from the cache in the data folder where it was compiled before."""
+    """The compiled plan, from the cache in the data folder where it was compiled before.
+
+    `UncompilableError` where that fails by the definitions' own fault; what this machine lacks (memory, a folder that
+    can be written to) is raised as it is.
+    """
     cache = settings.app.data_dir / "plans"
     try:
-        return _warm_plan(definitions, settings, cache)
-    except DAMAGED:  # as a power cut leaves files behind: what is in the cache can be made again
-        forget_plan(definitions, cache)
-        return _warm_plan(definitions, settings, cache)
+        try:
+            return _warm_plan(definitions, settings, cache)
+        except DAMAGED:  # as a power cut leaves files behind: what is in the cache can be made again
+            forget_plan(definitions, cache)
+            return _warm_plan(definitions, settings, cache)
+    except Exception as error:
+        if isinstance(error, UserError | OSError) or _out_of_memory(error):
+            raise
+        raise UncompilableError(_in_short(error)) from error
+
+
+def _out_of_memory(error: BaseException | None) -> bool:
+    """Whether it is at the bottom of an error; numba wraps what its compiler raises."""
+    while error is not None and not isinstance(error, MemoryError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _in_short(error: Exception) -> str:
+    """An error in one line; those of numba have dozens, of which the first that is no headline says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = next((line for line in lines if not line.startswith("Failed in ")), "")
+    return f"{type(error).__name__}: {said[:REASON]}" if said else type(error).__name__
 
 
 def _warm_plan(definitions: Definitions, settings: Settings, cache: Path) -> Plan:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 
 from stream.app import bootstrap
+from stream.app.bootstrap import UncompilableError
+from stream.app.compiling import REFUSED
 from stream.app.filling import Filling
 from stream.app.metrics import Metrics
 from stream.app.plans import Plans, Texts, texts_of
@@ -22,7 +24,7 @@ from stream.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: How often compiling is tried before the worker ends: `publish` has compiled the same, so the fault is this machine's.
+#: How often compiling is tried before the worker ends, where the fault is this machine's and not the definitions'.
 ATTEMPTS = 3
 #: Pause after a failed attempt, in seconds.
 PAUSE = 2.0
@@ -53,11 +55,14 @@ class LivePlans(Plans):
         #: what shards wait for, and the newest that was seen, of those that are not compiled yet
         self._asked: dict[Texts, DefinitionsVersion] = {}
         self._newest: DefinitionsVersion | None = None
-        self._refused: set[Texts] = set()
+        self._refused: dict[Texts, UserError] = {}
         self._task: asyncio.Task[None] | None = None
 
     def plan_of(self, version: DefinitionsVersion) -> Plan | None:
-        """The compiled plan of a version; None: it is being compiled.  `DefinitionError` where it has mistakes."""
+        """The compiled plan of a version; None: it is being compiled.  `UserError` where it has mistakes, or cannot be
+        compiled."""
+        if texts_of(version) in self._refused:
+            raise self._refused[texts_of(version)]
         plan = self._plans.get(texts_of(version))
         if plan is None:
             self.check(version)
@@ -71,8 +76,11 @@ class LivePlans(Plans):
         return None if plan is None or self.filling is None else self.filling.of(version, plan, partition)
 
     def load(self, version: DefinitionsVersion) -> None:
-        """Compile a version at once; for before the worker starts."""
-        self._plans[texts_of(version)] = bootstrap.make_plan(self.check(version), self.settings)
+        """Compile a version at once; for before the worker starts.  One that cannot be is refused."""
+        try:
+            self._plans[texts_of(version)] = bootstrap.make_plan(self.check(version), self.settings)
+        except UncompilableError as error:
+            self.refused(version, error)
 
     def seen(self, version: DefinitionsVersion) -> None:
         """Compile the newest version ahead of its instant; older ones only where a shard asks for them."""
@@ -80,14 +88,15 @@ class LivePlans(Plans):
             self._newest = version
             self._begin()
 
-    def refused(self, version: DefinitionsVersion, error: DefinitionError) -> None:
+    def refused(self, version: DefinitionsVersion, error: UserError) -> None:
         """Count and tell once what is never adopted."""
         if texts_of(version) not in self._refused:
-            self._refused.add(texts_of(version))
+            self._refused[texts_of(version)] = error
             self._metrics.definitions_refused.inc()
             log.error(
-                "version %d of the definitions has mistakes and is not adopted; all goes on by those before it:\n%s",
+                "version %d of the definitions %s and is not adopted; all goes on by those before it:\n%s",
                 version.version,
+                "has mistakes" if isinstance(error, DefinitionError) else "cannot be compiled",
                 error,
             )
 
@@ -105,7 +114,8 @@ class LivePlans(Plans):
 
     def _next(self) -> DefinitionsVersion | None:
         waiting = next(iter(self._asked.values()), None) or self._newest
-        return waiting if waiting is not None and texts_of(waiting) not in self._plans else None
+        known = waiting is None or texts_of(waiting) in self._plans or texts_of(waiting) in self._refused
+        return None if known else waiting
 
     async def _compile_all(self) -> None:
         while (version := self._next()) is not None:
@@ -113,17 +123,20 @@ class LivePlans(Plans):
                 await self._compile(version)
                 # Loading takes a second; in a thread, so that shards and heartbeats go on.
                 plan = await asyncio.to_thread(bootstrap.make_plan, self.check(version), self.settings)
+            except (DefinitionError, UncompilableError) as error:  # on every machine alike: all shards go on without it
+                self.refused(version, error)
             except Exception as error:  # noqa: BLE001  whatever it is, shards would wait for ever
                 self.crashed(error)
                 return
-            self._plans[texts_of(version)] = plan
+            else:
+                self._plans[texts_of(version)] = plan
+                log.info("version %d of the definitions is compiled", version.version)
             self._asked.pop(texts_of(version), None)
-            log.info("version %d of the definitions is compiled", version.version)
             for ready in self.on_ready:
                 ready()
 
     async def _compile(self, version: DefinitionsVersion) -> None:
-        """Have a child process fill the cache."""
+        """Have a child process fill the cache.  `UncompilableError` where it says that the definitions are at fault."""
         log.info("compiling version %d of the definitions beside the running ones", version.version)
         for attempt in range(1, ATTEMPTS + 1):
             process = await asyncio.create_subprocess_exec(
@@ -145,6 +158,8 @@ class LivePlans(Plans):
             if process.returncode == 0:
                 return
             tail = said.decode(errors="replace")[-SAID:].strip()
+            if process.returncode == REFUSED:
+                raise UncompilableError(tail.rsplit("found in them: ", 1)[-1])
             log.error("compiling version %d failed (attempt %d of %d): %s", version.version, attempt, ATTEMPTS, tail)
             await asyncio.sleep(PAUSE)
         raise UserError(

@@ -78,7 +78,12 @@ METRICS: tuple[Metric, ...] = (
         ("partition",),
         "Version of the published definitions that a shard goes by; 0: those in the worker's files.",
     ),
-    Metric("definitions_refused_total", "counter", (), "Published definitions that have mistakes: never adopted."),
+    Metric(
+        "definitions_refused_total",
+        "counter",
+        (),
+        "Published definitions that have mistakes or cannot be compiled: never adopted.",
+    ),
     Metric("records_lost_total", "counter", ("topic",), "Records that Kafka deleted before they were read."),
 )
 

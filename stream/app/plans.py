@@ -7,6 +7,7 @@ from stream.cluster.control import Version
 from stream.engine.backfill import Backfill
 from stream.engine.rows import Rows
 from stream.engine.versions import DefinitionsVersion
+from stream.errors import UserError
 from stream.events.decode import Decoder
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan
@@ -82,5 +83,5 @@ class Plans:
     def seen(self, version: DefinitionsVersion) -> None:
         """Definitions without mistakes were published: they may be asked for soon."""
 
-    def refused(self, version: DefinitionsVersion, error: DefinitionError) -> None:
-        """Definitions with mistakes were published: no shard will ever ask for them."""
+    def refused(self, version: DefinitionsVersion, error: UserError) -> None:
+        """Definitions were published that no shard will ever go by."""

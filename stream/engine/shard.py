@@ -249,6 +249,7 @@ class Shard:
             refused = self.plans is None
         if refused:
             versions.refuse()
+            self.compiling = None  # it was waited for, and found to have no plan
             return True
         backfill = None
         if plan is not None and self.plans is not None and entry.version.backfilled:

@@ -116,6 +116,60 @@ def test_definitions_with_mistakes_are_refused_and_counted_once(settings: Settin
     running(settings, what)
 
 
+#: No check finds fault with it, and no machine compiles it.
+ENDLESS = TEXT.replace("Completed}", "Completed, within: 99999999999999999d}").replace("NUMBER", "1")
+
+
+def test_definitions_that_cannot_be_compiled_are_refused_like_those_with_mistakes(settings: Settings) -> None:
+    """By the child's word, once, and those after them are compiled; nothing ends the worker."""
+
+    async def what(plans: LivePlans) -> None:
+        crashes: list[BaseException] = []
+        plans.crashed = crashes.append
+        bad = DefinitionsVersion(1, 1_000, {"buying.yaml": ENDLESS})
+        assert plans.plan_of(bad) is None
+        with pytest.raises(UserError, match="cannot be compiled, though no mistake was found in them: OverflowError"):
+            await ready(plans, bad)
+        assert plans._metrics.definitions_refused._value.get() == 1.0
+        assert await ready(plans, version(2, 2)) is not None
+        assert crashes == []
+
+    running(settings, what)
+
+
+def test_definitions_that_cannot_be_compiled_are_refused_at_the_start_too(settings: Settings) -> None:
+    """They are the newest that were published: the worker starts, and its shards go by those before."""
+
+    async def what(plans: LivePlans) -> None:
+        bad = DefinitionsVersion(1, 1_000, {"buying.yaml": ENDLESS})
+        plans.load(bad)
+        with pytest.raises(UserError, match="cannot be compiled"):
+            plans.plan_of(bad)
+        assert plans._metrics.definitions_refused._value.get() == 1.0
+
+    running(settings, what)
+
+
+def test_a_compiler_that_is_killed_says_nothing_about_the_definitions(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As where memory is short: tried again, and in the end the worker ends and counts nothing as refused."""
+    killed = tmp_path / "killed"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr(live_plans, "PAUSE", 0.0)
+    monkeypatch.setattr("sys.executable", str(killed))
+
+    async def what(plans: LivePlans) -> None:
+        failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        plans.crashed = failed.set_result
+        assert plans.plan_of(version(1, 2)) is None
+        assert "cannot be compiled on this machine" in str(await failed)
+        assert plans._metrics.definitions_refused._value.get() == 0.0
+
+    running(settings, what)
+
+
 def test_a_machine_that_cannot_compile_ends_the_worker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shards would wait for ever, and nobody would know why."""
     monkeypatch.setattr(live_plans, "PAUSE", 0.0)

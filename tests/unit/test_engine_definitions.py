@@ -9,6 +9,8 @@ import pytest
 
 from stream.engine import rest
 from stream.engine.versions import CutsVersion, DefinitionsVersion
+from stream.errors import UserError
+from stream.plan.plan import Plan
 from tests.scenes import VALUE, Dimension, control, publish, reworded
 from tests.shards import CONTROL, Driver, Published, Record, event, logs, plan_of, wire_time
 
@@ -146,6 +148,27 @@ def test_definitions_without_a_plan_are_left_out_and_counted() -> None:
     assert [(c.subject, c.at_ms) for c in driver.changes if c.cause == "definition"] == [("c0", 40)]
     assert (driver.shard.memory.own.published, driver.shard.versions.definitions) == (2, DefinitionsVersion.from_json(
         publish(2, 40, LOWER)))  # fmt: skip
+
+
+def test_a_shard_that_waited_for_a_plan_that_cannot_be_compiled_goes_on() -> None:
+    """Only compiling shows it: the shard is no longer held up, and takes the next good version."""
+
+    class Uncompilable(Published):
+        """The first version is waited for a while, and then found to have no plan."""
+
+        def plan_of(self, version: DefinitionsVersion) -> Plan | None:
+            plan = super().plan_of(version)
+            if version.version == 1 and plan is not None:
+                raise UserError("cannot be compiled")
+            return plan
+
+    log = logs(ordered(10))
+    log[CONTROL, 0] = control(publish(1, 30, reworded(LOWER, otherwise="none")), 35)
+    driver = Driver(plan_of(SPENDERS), log, plans=Uncompilable(delay=2)).finish()
+    assert (driver.shard.versions.skipped, driver.shard.compiling, driver.shard.blocked_by()) == (1, None, None)
+    log[CONTROL, 0] += [Record(k + 2, record.value) for k, record in enumerate(control(publish(2, 40, LOWER), 60))]
+    driver.finish()
+    assert [(c.subject, c.at_ms) for c in driver.changes if c.cause == "definition"] == [("c0", 40)]
 
 
 def test_cuts_move_only_who_compares_with_them() -> None:
