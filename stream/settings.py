@@ -293,7 +293,7 @@ class Definitions(_Section):
 class Cuts(_Section):
     """How cuts by share of the customers are learned, where definitions ask for any."""
 
-    every: Duration = Field(default=3_600_000, description="How often (event time) cuts are taken anew.")
+    every: Duration = Field(default=86_400_000, description="How often (event time) cuts are taken anew.")
     lead: Duration = Field(
         default=60_000, description="How far ahead (event time) cuts take effect, so that all shards know them."
     )

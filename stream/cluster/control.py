@@ -10,6 +10,7 @@ import msgspec
 
 from stream.cluster.model import ClusterModel
 from stream.engine.versions import CutsVersion, DefinitionsVersion
+from stream.events.instant import EARLIEST_MS, LATEST_MS
 from stream.kafka.restore import read_changelog
 
 #: Whatever changes how every shard judges from an instant on.
@@ -17,6 +18,8 @@ Version: TypeAlias = ClusterModel | CutsVersion | DefinitionsVersion
 
 #: The `type` of a control record -> what it is read as.
 KINDS: Mapping[str, type[Version]] = {"model": ClusterModel, "cuts": CutsVersion, "definitions": DefinitionsVersion}
+#: The greatest number of a version.
+MOST_VERSIONS = 1 << 53
 #: The `type` of a control record that tells how late it is.
 CLOCK = "clock"
 
@@ -41,7 +44,10 @@ def read_version(data: bytes) -> Version | None:
     if kind not in KINDS:
         known = ", ".join(sorted((*KINDS, CLOCK)))
         raise ValueError(f"{kind[:40]!r} is not a type of control record: known are {known}")
-    return KINDS[kind].from_json(data)
+    version = KINDS[kind].from_json(data)
+    if version.version > MOST_VERSIONS or not EARLIEST_MS <= version.effective <= LATEST_MS:
+        raise ValueError(f"broken {kind} version: its number or the instant it takes effect is out of all bounds")
+    return version
 
 
 def chain_of(version: Version) -> str:

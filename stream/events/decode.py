@@ -133,8 +133,8 @@ class Decoder:
             return
         try:
             batch.instants[i], batch.controls[i] = self.control(record.value or b"")
-        except ValueError as error:
-            raise RejectionError("control", str(error)) from error
+        except Exception as error:
+            raise RejectionError("control", str(error) or type(error).__name__) from error
         if batch.instants[i] != NO_INSTANT:
             self._not_ahead(int(batch.instants[i]), record)
         batch.codes[i] = CONTROL

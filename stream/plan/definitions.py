@@ -29,6 +29,8 @@ __all__ = ["Definitions", "Dimension", "Learning", "Segment", "parse_definitions
 
 #: What Kafka allows as the name of a topic.
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+#: Most clusters of a learned dimension.
+MOST_CLUSTERS = 256
 #: Words with a meaning of their own, in conditions or in the evidence of a change.
 RESERVED = ("event", "segment")
 #: Keys of a dimension, and of a segment.
@@ -79,6 +81,8 @@ def _draft(root: Value, zone: str) -> _Draft | None:
     listed = mapping.get("segments")
     rules = [item.mapping() for item in listed.items()] if listed else []
     own = mapping.get("zone")
+    if not name.text() or not name.text().isprintable():
+        name.wrong("a dimension needs a name of one line")
     draft = _Draft(name.text(), mapping, rules, _zone(own) if own else zone)
     features = mapping.get("features")
     for feature, value in features.mapping().entries.items() if features else ():
@@ -106,8 +110,8 @@ def _segment_names(draft: _Draft) -> tuple[str, ...]:
         name = value.text()
         if name in found:
             value.wrong(f"segment {name!r} stands here twice")
-        if not name:
-            value.wrong("a segment needs a name")
+        if not name or not name.isprintable():
+            value.wrong("a segment needs a name of one line")
         if name == "none":
             value.wrong("no segment may be called 'none': that is the word for being in no segment")
         found.append(name)
@@ -219,7 +223,7 @@ def _segment(rule: Mapping, draft: _Draft, names: _Names) -> Segment | None:
         condition,
         leave,
         came_from.texts() if came_from else (),
-        lasts.duration() if lasts else None,
+        _positive(rule, "for"),
         topic.text() if topic else None,
         note.text() if note else "",
         stay,
@@ -238,7 +242,11 @@ def _learning(mapping: Mapping, names: _Names) -> Learning:
             parts[name] = parse_number(value.text(), names)
         except ExpressionError as error:
             _report(value, error)
-    return Learning(max(1, clusters.whole()) if clusters else 1, parts, every.duration() if every else 86_400_000)
+    count = clusters.whole() if clusters else 1
+    if clusters and not 1 <= count <= MOST_CLUSTERS:
+        clusters.wrong(f"'clusters' is a number from 1 to {MOST_CLUSTERS}")
+        count = 1
+    return Learning(count, parts, every.duration() if every else 86_400_000)
 
 
 def _condition(value: Value, names: _Names, every: int | None, *, crossings: bool = True) -> tree.Condition | None:

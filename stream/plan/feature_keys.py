@@ -152,6 +152,9 @@ class Keys:
     def property(self, key: str, others: Sequence[str], reading: str) -> str:
         """The name of a property; ``others`` are those that hold something else than what is read here."""
         path = self.mapping.entries[key].text()
+        if path == EVENT:
+            self.wrong(key, "'event' is the event's name, not a property that can be read here")
+            return "unknown"
         name = path.removeprefix(OF_PRODUCTS)
         wrong = GIVEN_OF_PRODUCTS.get(name, reading) != reading if name != path else path in others
         if not name.isidentifier() or keyword.iskeyword(name) or wrong:
@@ -185,6 +188,8 @@ def event_names(value: Value) -> tuple[str, ...]:
     names = value.texts()
     if PRODUCT_UPDATED in names:
         value.wrong(f"{PRODUCT_UPDATED!r} happens to products, not to customers; a bag hears of it by itself")
+    if not all(name.isprintable() for name in names):
+        value.wrong("the name of an event is of one line")
     return names
 
 

@@ -147,6 +147,8 @@ class _Parser:
     def property(self, node: ast.expr, reading: Reading) -> Property:
         """The name of a property of the event, or of its products."""
         match node:
+            case ast.Name(id="event"):
+                raise self.wrong(node, "'event' is the event's name: list the names under the feature's own key")
             case ast.Name() if node.id not in STRUCTURED and not keyword.iskeyword(node.id):
                 return Property(node.id, reading)
             case ast.Attribute(value=ast.Name(id="time")) if node.attr in TIMES:

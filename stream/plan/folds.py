@@ -33,7 +33,7 @@ class FoldWriter:
         for name, code in self.inputs.codes.items():
             calls = [line for found, at in reactions if name in found for line in self.call(found[name], at, name)]
             if calls:
-                lines.append(f"    {'elif' if len(lines) > 2 else 'if'} code == {code}:  # {name}")
+                lines.append(f"    {'elif' if len(lines) > 2 else 'if'} code == {code}:  # {name!r}")
                 lines += [f"        {line}" for line in calls]
         body = "\n".join(lines if len(lines) > 2 else [*lines, "    pass"]) + "\n"
         return "\n\n".join([*self.helpers.values(), body])

@@ -36,7 +36,7 @@ class Judging:
     def judged(self) -> str:
         """``dim_j(...) -> (segment, until)``."""
         dimension, j = self.dimension, self.j
-        lines = ["@jit", f"def {self.call}:  # {dimension.name}"]
+        lines = ["@jit", f"def {self.call}:  # {dimension.name!r}"]
         lines += [f"    g = r[{self.layout.segment[j]}]", f"    e = r[{self.layout.entered[j]}]", *self.stays()]
         if dimension.learning:
             return "\n".join([*lines, *self.nearest()]) + "\n"
@@ -64,7 +64,7 @@ class Judging:
     def segment(self, code: int, segment: Segment) -> list[str]:
         """Lines that return the segment's code where it holds, and lower ``u`` to when that may differ."""
         self.writer.every = segment.every
-        lines = [f"    # {segment.name}"]
+        lines = [f"    # {segment.name!r}"]
         if not remembers(segment):
             body, v, u = self.writer.condition(segment.when, "    ")
             return [*lines, *body, f"    if {u} < u:", f"        u = {u}", f"    if {v}:", f"        return {code}, u"]
@@ -103,7 +103,7 @@ class Judging:
         """The dimension's lines in ``evaluate``: where it is ``due``, it is judged, and a change is written down with
         the values of the features that it used."""
         j, column = self.j, self.layout.segment[self.j]
-        lines = [f"if {due}:  # {self.dimension.name}", f"    s, u = {self.call}"]
+        lines = [f"if {due}:  # {self.dimension.name!r}", f"    s, u = {self.call}"]
         if self.dimension.learning:  # when it is judged next does not depend on where the customer is
             lines.append(f"    if s != r[{column}] and cause != REARM:")
         else:
@@ -133,7 +133,7 @@ class Judging:
     def measures(self, measures: list[tuple[int, Measure]]) -> list[str]:
         """Lines that write these measures of a row into their columns of ``into``; NaN for whom they do not count."""
         among = next((measure.among for _, measure in measures), None)
-        lines = [f"        if {self.writer.truth(among) if among else 'True'}:  # {self.dimension.name}"]
+        lines = [f"        if {self.writer.truth(among) if among else 'True'}:  # {self.dimension.name!r}"]
         lines += [f"            into[k, {column}] = {self.writer.number(measure.of)}" for column, measure in measures]
         return lines
 

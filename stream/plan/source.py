@@ -47,7 +47,7 @@ INLINED = ("apply", "apply_own", "apply_product", "fire", "known", "rearm", "slo
 COMPILED = "from stream.plan.jit import constant, inlined, jit, kernel"
 TWIN = "from stream.plan.jit import plain as inlined, plain as jit, plain as kernel, whole as constant"
 
-PREAMBLE = '''"""Generated from the definitions; do not edit.  Dimensions: {names}."""
+PREAMBLE = '''"""Generated from the definitions; do not edit."""
 
 from __future__ import annotations
 
@@ -125,7 +125,6 @@ class Generator:
     def preamble(self) -> str:
         """Imports, constants and the jitted functions of the accumulators and of the pool."""
         text = PREAMBLE.format(
-            names=", ".join(d.name for d in self.definitions.dimensions),
             decorators=TWIN if self.twin else COMPILED,
             day=loops.DAY,
             dimensions=len(self.definitions.dimensions),

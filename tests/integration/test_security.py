@@ -152,6 +152,7 @@ def test_variables_are_enough(secured: Secured, monkeypatch: pytest.MonkeyPatch)
 def test_a_worker_runs_on_a_secured_cluster(secured: Secured, unique: str, tmp_path: Path) -> None:
     """Topics, loader, shards, broadcast reader, restoring and trainer: all of them log in, by variables alone."""
     security = {f"SEGSTREAM_KAFKA__SECURITY__{k.upper()}": str(v) for k, v in ways(secured)["scram"].items()}
+    security["SEGSTREAM_CUTS__EVERY"] = "36500d"  # what is learned live comes at other instants than in a replay
     live = Live(f"127.0.0.1:{secured.ports['scram']}", unique, tmp_path, 1, security)
     events = tmp_path / "events.jsonl"
     try:
