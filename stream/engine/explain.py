@@ -142,11 +142,6 @@ def upcoming(change: Change) -> Upcoming:
     return Upcoming(iso(change.at_ms), change.from_segment, change.to_segment, change.cause, change.evidence)
 
 
-def in_dimension(name: str, dimension: Dimension) -> bool:
-    """Whether a feature of that name, as the shard shows it, is one of the dimension's."""
-    return name.removeprefix(f"{dimension.name}.") in dimension.features
-
-
 @dataclass(frozen=True)
 class Explainer:
     """Explains the one row of a scratch copy at the instant ``now``, up to which its deadlines have fired."""
@@ -159,7 +154,8 @@ class Explainer:
     def dimension(self, j: int, dimension: Dimension) -> DimensionReading:
         """All there is to say of one dimension but what comes next."""
         plan, row = self.shard.plan, self.scratch.rows.table.ints[0]
-        reading = Reading(self.scratch.rows, dimension, self.models, self.now, self.shares)
+        warming = {name: iso(since) for name, since in self.shard.warming(dimension, self.now).items()}
+        reading = Reading(self.scratch.rows, dimension, self.models, self.now, self.shares, warming=warming)
         current = reading.segment(dimension.name)
         entered = int(row[plan.layout.entered[j]])
         found = DimensionReading(
@@ -174,7 +170,7 @@ class Explainer:
             {name: reading.segment(name) for name in sorted(dimension.refers_to())},
         )
         self.mark_here(found)
-        found.warming = {n: iso(t) for n, t in self.shard.warming(self.now).items() if in_dimension(n, dimension)}
+        found.warming = warming
         found.cuts = self.cuts(reading)
         if dimension.learning is not None:
             self.clusters(reading, found)

@@ -7,8 +7,8 @@ test holds them to the same answers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -72,7 +72,8 @@ class Part(msgspec.Struct, omit_defaults=True):
 
     ``text`` is the condition as written, ``values`` the same with the values put in.  ``and``, ``or`` and ``not`` have
     ``parts`` instead, and ``all_of`` where all of them must hold.  ``missing`` names what has no value, which makes a
-    comparison false; ``note`` says what else matters.
+    comparison false; ``note`` says what else matters; ``warming`` names what began with later definitions and knows
+    nothing from before, and since when it counts (ISO 8601).
     """
 
     text: str
@@ -82,6 +83,7 @@ class Part(msgspec.Struct, omit_defaults=True):
     all_of: bool = False
     note: str = ""
     missing: list[str] = []
+    warming: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Reading:
     """The one row of a table at the instant ``now``, in the terms of one dimension.
 
     ``models`` are the versions in force and to come, ``shares`` gives
-    the places of cuts, ``every`` says how often (ms) comparisons without a known crossing are looked at.
+    the places of cuts, ``every`` says how often (ms) comparisons without a known crossing are looked at, ``warming``
+    which features count only since when (ISO 8601).
     """
 
     rows: Rows
@@ -98,6 +101,7 @@ class Reading:
     now: int
     shares: Shares
     every: int | None = None
+    warming: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan:
@@ -179,6 +183,14 @@ class Reading:
 
     def part(self, node: Condition) -> Part:
         """The condition with its values and its truth, and so each of its parts."""
+        part = self.judged(node)
+        if not part.parts:
+            names = sorted({feature for feature, _ in references(node)})
+            part.warming = {name: self.warming[name] for name in names if name in self.warming}
+        return part
+
+    def judged(self, node: Condition) -> Part:
+        """The same, but for what is warming in a part that has none of its own."""
         match node:
             case Junction() if tile_of(node) is not None:
                 return self.between(node)

@@ -61,13 +61,14 @@ def features_of(rows: Rows, i: int, now: int) -> dict[str, Any]:
 def warming_of(plan: Plan, started: Mapping[str, int], now: int) -> dict[str, int]:
     """The features that began with later definitions than the customers, and since when (event time, ms): they know
     nothing from before.  One that looks back over a window is warm once that has passed."""
-    found = {}
-    for name, accumulator in feature_names(plan):
-        since = started.get(accumulator.identity())
-        window = window_of(accumulator)
-        if since is not None and (window is None or now < since + window):
-            found[name] = since
-    return found
+    named = ((name, warm_since(accumulator, started, now)) for name, accumulator in feature_names(plan))
+    return {name: since for name, since in named if since is not None}
+
+
+def warm_since(accumulator: Accumulator, started: Mapping[str, int], now: int) -> int | None:
+    """Since when a feature counts that knows nothing from before; None where it is warm."""
+    since, window = started.get(accumulator.identity()), window_of(accumulator)
+    return since if since is not None and (window is None or now < since + window) else None
 
 
 def window_of(accumulator: Accumulator) -> int | None:
@@ -100,5 +101,5 @@ def described(rows: Rows, customer: str, clock: int | None, started: Mapping[str
         "customer": customer,
         "segments": segments_of(rows, i),
         "features": features_of(rows, i, now),
-        "warming": {name: iso(since) for name, since in warming_of(rows.plan, started, now).items()},
+        "warming": {name: {"since": iso(since)} for name, since in warming_of(rows.plan, started, now).items()},
     }

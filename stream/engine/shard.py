@@ -22,7 +22,7 @@ from stream.engine.merge import GapError, Merge, Source
 from stream.engine.models import Model, Versions
 from stream.engine.output import Output
 from stream.engine.plans import Plans, decoded_again, definitions_of, differing
-from stream.engine.questions import described, features_of, segments_of, sizes_of, warming_of
+from stream.engine.questions import described, features_of, segments_of, sizes_of, warm_since
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
@@ -31,6 +31,7 @@ from stream.errors import UserError
 from stream.events.batch import CONTROL, Batch
 from stream.features.base import FOREVER, NEVER
 from stream.plan import header
+from stream.plan.definitions import Dimension
 from stream.plan.plan import Plan
 
 __all__ = ["GapError", "Shard", "Source"]
@@ -372,14 +373,17 @@ class Shard:
         """Every feature of a row at an instant; a name that means two things is told apart by its dimension."""
         return features_of(self.rows, i, now)
 
-    def warming(self, now: int) -> dict[str, int]:
-        """The features that know nothing from before new definitions, and since when they count (event time, ms)."""
-        return warming_of(self.plan, self.memory.own.started, now)
+    def warming(self, dimension: Dimension, now: int) -> dict[str, int]:
+        """The features of a dimension that know nothing from before new definitions, and since when they count (event
+        time, ms)."""
+        started = self.memory.own.started
+        named = ((name, warm_since(one, started, now)) for name, one in dimension.features.items())
+        return {name: since for name, since in named if since is not None}
 
     def describe(self, customer: str) -> dict[str, Any] | None:
         """Segments and features of one customer as of the clock; None where there is no such customer.
 
-        ``warming`` names the features that began with later definitions, and since when.
+        ``warming`` names the features that began with later definitions, and ``since`` when they count.
         """
         return described(self.rows, customer, self.clock_ms, self.memory.own.started)
 

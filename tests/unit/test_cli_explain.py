@@ -18,7 +18,8 @@ from stream.cli.view.explained import draw
 from stream.engine.explain import Explanation, explain
 from stream.errors import UserError
 from stream.events.instant import parse_iso
-from tests.shards import Driver, event, logs, plan_of
+from tests.scenes import control, publish, reworded
+from tests.shards import Driver, Published, event, logs, plan_of
 
 DAY = 86_400_000
 NOON = parse_iso("2026-01-01T12:00:00Z")
@@ -94,6 +95,35 @@ def test_what_keeps_somebody_out_or_in_is_told() -> None:
     assert (vip.segment, vip.segments[0].here) == ("vip", True)
     assert [(h.kind, h.until) for h in vip.segments[0].hindrances] == [("stay", "2026-03-04T12:00:00.000Z")]
     assert vip.segments[1].hindrances[0].kind == "stay"
+
+
+def test_a_stay_is_told_and_who_comes_first() -> None:
+    """The stay is not all that keeps them out of a segment further down: the order does as well."""
+    text = shown(explained([0, 1, 2], 40, 200))
+    active = text[text.index(" active ") : text.index("otherwise")]
+    assert "stay: nobody leaves vip so soon after entering it" in active
+    assert "would hold, but vip comes first" in active
+
+
+def test_what_began_with_later_definitions_says_so_beside_its_value() -> None:
+    """A nought that only means that nobody has looked before is not taken for one."""
+    later = reworded(
+        LIFE,
+        features=FEATURES | {"near": {"count": "Order Completed", "within": "60d"}},
+        segments=[{"segment": "busy", "when": "near >= 10 and orders >= 1"}],
+    )
+    day = NOON + 5 * DAY
+    log = logs([event("4711", "Order Completed", NOON, total=5)])
+    log["control", 0] = control(publish(1, day, later), day + DAY)
+    driver = Driver(plan_of(LIFE), log, plans=Published()).finish()
+    found = explain(driver.shard, "4711")
+    assert found is not None
+    busy = found.dimensions[0].segments[0]
+    assert [part.warming for part in busy.when.parts] == [{"near": "2026-01-06T12:00:00.000Z"}, {}]
+    assert "0 >= 10  (warming: counts since 2026-01-06)" in shown(found)
+    assert found.dimensions[0].warming == {"near": "2026-01-06T12:00:00.000Z"}
+    again = msgspec.json.decode(msgspec.json.encode(found), type=Explanation)
+    assert again == found
 
 
 def test_who_stays_is_told_how_far_was_looked() -> None:

@@ -88,13 +88,13 @@ def test_new_features_begin_empty_and_say_so() -> None:
     for _ in range(2):  # also after a restart
         known = driver.shard.describe("c0")
         assert known is not None
-        assert known["warming"] == {"near": wire_time(50), "orders": wire_time(50)}
+        assert known["warming"] == {"near": {"since": wire_time(50)}, "orders": {"since": wire_time(50)}}
         assert (known["features"]["orders"], known["features"]["spend"]) == (1, 31)
         driver.open()
     log[CONTROL, 0].append(Record(2, control(80)[0].value))
     known = driver.finish().shard.describe("c0")
     assert known is not None
-    assert known["warming"] == {"orders": wire_time(50)}
+    assert known["warming"] == {"orders": {"since": wire_time(50)}}
 
 
 def test_a_feature_that_was_dropped_comes_back_empty_also_from_rest() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, tzinfo
 
 from rich.console import Group, RenderableType
@@ -55,7 +55,7 @@ def _lines(one: DimensionReading, zone: tzinfo) -> Iterator[Line]:
     here = one.segment
     passed = False
     for segment in one.segments:
-        lines = list(_segment(segment, one, zone))
+        lines = list(_segment(segment, one, zone, passed))
         for k, (mark, name, text, values) in enumerate(lines):
             style = "bold" if segment.segment == here and k == 0 else "dim" if passed else ""
             yield mark, Text(name.plain, style=style), text, values
@@ -75,16 +75,18 @@ def _lines(one: DimensionReading, zone: tzinfo) -> Iterator[Line]:
         yield YES if found else NO, name, Text("otherwise: who is in none of the above"), Text()
 
 
-def _segment(segment: SegmentReading, one: DimensionReading, zone: tzinfo) -> Iterator[Line]:
+def _segment(segment: SegmentReading, one: DimensionReading, zone: tzinfo, passed: bool) -> Iterator[Line]:
     mark = YES if segment.holds else NO
     inside = segment.segment == one.segment
-    lines = list(_part(segment.when, "" if segment.leave is None else "enters: "))
+    lines = list(_part(segment.when, zone, "" if segment.leave is None else "enters: "))
     if segment.leave is not None:
-        lines += _part(segment.leave, "leaves: ")
+        lines += _part(segment.leave, zone, "leaves: ")
     for hindrance in segment.hindrances:
         until = f" ({instant(parse_iso(hindrance.until), zone)})" if hindrance.until else ""
         lines.append((_marked(BUT, 0, f"{hindrance.kind}: {hindrance.text}{until}"), Text()))
-    if segment.holds and not segment.here:
+    # Once that stay is over they do not come here either: what keeps them out is also the order.
+    stays = passed and segment.when.holds and {h.kind for h in segment.hindrances} == {"stay"}
+    if (segment.holds or stays) and not segment.here:
         first = next((s.segment for s in one.segments if s.here), "")
         lines.append((_marked(BUT, 0, f"would hold, but {first} comes first"), Text()))
     elif inside and segment.here:
@@ -93,18 +95,27 @@ def _segment(segment: SegmentReading, one: DimensionReading, zone: tzinfo) -> It
         yield mark if k == 0 else Text(), Text(segment.segment if k == 0 else ""), text, values
 
 
-def _part(part: Part, label: str, depth: int = 0) -> Iterator[tuple[Text, Text]]:
+def _part(part: Part, zone: tzinfo, label: str, depth: int = 0) -> Iterator[tuple[Text, Text]]:
     """(mark and text, values) of a condition and of what it is made of."""
     mark = YES if part.holds else NO
     inner = part.parts[0] if len(part.parts) == 1 and not part.parts[0].parts else part
     if inner is not part or not part.parts:
         notes = [f"no {name} yet" for name in inner.missing] + ([inner.note] if inner.note else [])
+        notes += _warming(inner.warming, zone)
         note = f"  ({', '.join(notes)})" if notes else ""
         yield _marked(mark, depth, label + part.text), Text.assemble(shortened(inner.values), (note, "yellow"))
         return
     yield _marked(mark, depth, label + _joint(part)), Text()
     for one in part.parts:
-        yield from _part(one, "", depth + 1)
+        yield from _part(one, zone, "", depth + 1)
+
+
+def _warming(since: Mapping[str, str], zone: tzinfo) -> list[str]:
+    """What a nought may only mean: the feature is younger than the customer. Named where there are several."""
+    days = {name: instant(parse_iso(at), zone)[:10] for name, at in since.items()}
+    if len(days) == 1:
+        return [f"warming: counts since {day}" for day in days.values()]
+    return [f"{name} warming: counts since {day}" for name, day in days.items()]
 
 
 def _marked(mark: Text, depth: int, text: str) -> Text:
