@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +31,8 @@ from stream.kafka.client import client_options, consumer_options, producer_optio
 from stream.plan.plan import Plan
 from stream.settings import Settings
 
+log = logging.getLogger(__name__)
+
 Headers = list[tuple[str, bytes]]
 
 
@@ -54,6 +57,7 @@ def create_app(
     plans.crashed = host.crash
     plans.on_ready.append(host.look_again)
     host.on_stop.append(plans.stop)
+    host.on_adopted.append(InForce(host).adopted)
     plans.filling = Filling(
         consumer_options(settings),
         settings.topics.backfill,
@@ -69,6 +73,26 @@ def create_app(
         host.on_adopted.append(keeper.changed)
         host.on_lost.append(keeper.lost)
     return app
+
+
+class InForce:
+    """Tells once a version and worker that shards go by new definitions."""
+
+    def __init__(self, host: ShardHost) -> None:
+        self._host = host
+        self._told = 0
+
+    def adopted(self, partition: int) -> None:
+        """A shard goes by other definitions now."""
+        shard: Any = self._host.runners[partition].shard
+        version = None if shard is None else shard.versions.definitions
+        if version is not None and version.version > self._told:
+            self._told = version.version
+            log.info(
+                "version %d of the definitions is in force: shard %d goes by it, the others follow",
+                version.version,
+                partition,
+            )
 
 
 def _learner(

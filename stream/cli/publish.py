@@ -47,6 +47,12 @@ def command(definitions: Path | None, at: int | None, note: str, broker: str | N
 
     version = asyncio.run(publish())
     click.echo(f"version {version.version} of the definitions takes effect at {iso(version.effective)}")
+    if settings.time.clock == "event":
+        click.echo(
+            "note: time is what events say; a shard that has applied events of that instant or later by now takes it "
+            "when it arrives, and does not go back",
+            err=True,
+        )
 
 
 def effective_of(at: int | None, settings: Settings) -> int:
