@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from stream.cuts.summary import ShardSummary, summarize_shard
 from stream.engine.shard import Shard
+from stream.features.base import NEVER
 from stream.plan.plan import Plan
 
 
 class Pace:
     """Says when summaries of a shard are due: each time its clock passes a multiple of ``every`` ms, when its
-    definitions have changed, and at the first look where no cuts were ever published."""
+    definitions have changed, and at the first look where the newest cuts are from before the latest multiple."""
 
     def __init__(self, every: int) -> None:
         self._every = every
@@ -25,7 +26,7 @@ class Pace:
             return False
         passed = shard.clock_ms // self._every
         if self._plan is None:
-            due = "cuts" not in shard.versions.newest
+            due = shard.versions.newest.get("cuts", (0, NEVER))[1] < passed * self._every
         else:
             due = self._plan is not shard.plan or passed > self._passed
         self._plan, self._passed = shard.plan, passed

@@ -56,9 +56,10 @@ class Judge:
         self._vectors(out_arrays, out)
         self._count(run, events, out)
 
-    def fire(self, rows: NDArray[np.int64], upto: int, out: Output) -> None:
-        """Fire these rows' deadlines up to an instant, and their move to the next model."""
-        self._over(lambda o, k: self._kernel(self.plan.kernels.fire, rows, upto, o, k), len(rows), out)
+    def fire(self, rows: NDArray[np.int64], upto: int, out: Output, most: int | None = None) -> None:
+        """Fire these rows' deadlines up to an instant, and their move to the next model; with ``most``, no more of them
+        once there are so many changes."""
+        self._over(lambda o, k: self._kernel(self.plan.kernels.fire, rows, upto, o, k), len(rows), out, most)
 
     def rearm(self) -> None:
         """Work out all expiries, after rows came from rest."""
@@ -77,9 +78,11 @@ class Judge:
     def _kernel(self, kernel: Callable[..., tuple[int, int]], rows: Any, t: int, o: Any, k: int) -> tuple[int, int]:
         return kernel(self.rows.table, self.rows.bags, self.versions.slots, rows, t, o, 0, k)
 
-    def _over(self, call: Callable[[Any, int], tuple[int, int]], count: int, out: Output) -> None:
+    def _over(
+        self, call: Callable[[Any, int], tuple[int, int]], count: int, out: Output, most: int | None = None
+    ) -> None:
         arrays, start = self._out(0), 0
-        while start < count:
+        while start < count and (most is None or len(out.changes) < most):
             n, start = call(arrays, start)
             self._changes(n, out, None)
 

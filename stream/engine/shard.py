@@ -38,6 +38,8 @@ __all__ = ["GapError", "Shard", "Source"]
 
 #: Rows that are looked through at once for those that have yet to move to a version.
 SCAN = 1 << 16
+#: Deadlines fire in one step until there are so many changes: a customer who swaps by time alone may make thousands.
+MOST_CHANGES = 50_000
 
 
 class Shard:
@@ -336,7 +338,7 @@ class Shard:
             self._switch(upto, limit, out)
         due = self.rows.due(upto)
         if len(due):
-            self.judge.fire(due[:limit], upto, out)
+            self.judge.fire(due[:limit], upto, out, MOST_CHANGES)
 
     def more_due(self) -> bool:
         """Whether deadlines, or moves to a version, up to the clock are left for the next step."""

@@ -126,6 +126,12 @@ def test_a_shop_without_any_cuts_does_not_wait_for_the_first_multiple() -> None:
     assert looks(Pace(10), Clocked(known=False), None, 8, 9) == [False, True, False]
 
 
+def test_a_multiple_that_passed_while_the_shard_was_closed_is_told_of() -> None:
+    """Found: a worker that was restarted over midnight told nothing until the next one."""
+    assert looks(Pace(10), Clocked(known=True), 8) == [False]
+    assert looks(Pace(10), Clocked(known=True), 23) == [True]
+
+
 def test_new_definitions_are_told_of_at_once() -> None:
     """They may ask for cuts that nobody has."""
     pace, shard = Pace(10), Clocked(known=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 
-from stream.engine import rest
-from tests.shards import CONTROL, Driver, Record, event, logs, plan_of, wire_time
+from stream.engine import rest, shard
+from tests.shards import CONTROL, Driver, Record, event, logs, plan_of, told, wire_time
 from tests.shop import LIFE
 
 BOLD: dict[str, Any] = {
@@ -93,3 +94,24 @@ def test_clock_records_do_not_make_versions_late() -> None:
     driver = Driver(plan_of(LIFE), log).finish()
     assert driver.shard.position == 50
     assert driver.shard._events_position(CONTROL) == 1
+
+
+def test_a_segment_that_comes_and_goes_by_itself_ends_no_step_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found: `for` and `from` that swap a customer every second made one transaction of all nights together."""
+    swap = {
+        "dimension": "swap",
+        "features": {"orders": {"count": "Order Completed"}},
+        "segments": [
+            {"segment": "a", "when": "orders >= 1", "from": ["b"], "for": "5ms"},
+            {"segment": "b", "when": "orders >= 1"},
+        ],
+    }
+    plan = plan_of(swap)
+    events = [event(f"c{k}", "Order Completed", 10, total=5) for k in range(3)]
+    whole = Driver(plan, logs(events, 5_000)).finish()
+    assert len(whole.changes) > 2_000
+    monkeypatch.setattr(shard, "MOST_CHANGES", 100)
+    monkeypatch.setattr("stream.engine.judge.ROOM", 16)
+    sliced = Driver(plan, logs(events, 5_000)).finish()
+    assert max(len(out.changes) for out in sliced.outputs) < 130
+    assert told(sliced.changes) == told(whole.changes)
