@@ -19,16 +19,23 @@ def read_definitions(folder: Path, zone: str = "UTC") -> Definitions:
 
 
 def read_texts(folder: Path) -> dict[str, str]:
-    """Path -> text of all ``*.yaml`` in the folder; there must be one."""
-    files = sorted(folder.glob("*.yaml"))
-    if not files:
-        raise UserError(f"no definitions in {folder}: expected one or more *.yaml files")
+    """Path -> text of all ``*.yaml`` in the folder; there must be one.
+
+    A file that cannot be read, or that only nearly has this ending, is told together with the mistakes of all others.
+    """
     texts: dict[str, str] = {}
-    for file in files:
+    refused = {str(file): "definitions end in .yaml; rename this file" for file in sorted(folder.glob("*.yml"))}
+    for file in sorted(folder.glob("*.yaml")):
         try:
             texts[str(file)] = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{file}: cannot be read as UTF-8 text: {error}") from error
+        except UnicodeDecodeError as error:
+            refused[str(file)] = f"this is not UTF-8 text (byte {error.start + 1}: {error.reason}); save it as UTF-8"
+        except OSError as error:
+            refused[str(file)] = f"cannot be read: {error.strerror or error}"
+    if refused:
+        parse_definitions(texts, refused=refused)
+    if not texts:
+        raise UserError(f"no definitions in {folder}: expected one or more *.yaml files")
     return texts
 
 

@@ -53,22 +53,26 @@ class _Draft:
     segments: tuple[str, ...] = ()
 
 
-def parse_definitions(files: MappingOf[str, str], zone: str = "UTC") -> Definitions:
+def parse_definitions(
+    files: MappingOf[str, str], zone: str = "UTC", refused: MappingOf[str, str] | None = None
+) -> Definitions:
     """Definitions from file name -> text; raises :class:`DefinitionError` with every mistake of every file.
 
-    ``zone`` is the time zone (IANA) of the dimensions that name none.
+    ``zone`` is the time zone (IANA) of the dimensions that name none; ``refused`` has files without a text, and why.
     """
     problems = Problems()
+    for file, why in (refused or {}).items():
+        problems.add(Place(file, 1, 1), why)
     drafts: dict[str, _Draft] = {}
     for file, text in sorted(files.items()):
         root = parse_document(text, file, problems)
         draft = _draft(root, zone) if root else None
         if draft and draft.name in drafts:
-            draft.root.value.wrong(f"dimension {draft.name!r} is defined in another file too")
+            other = drafts[draft.name].root.value.file
+            draft.root.entries["dimension"].wrong(f"dimension {draft.name!r} is defined in {other} too; rename one")
         elif draft:
             drafts[draft.name] = draft
     dimensions = {name: _finish(draft, drafts) for name, draft in drafts.items()}
-    problems.raise_any()
     return Definitions(_in_order(dimensions, problems))
 
 
@@ -85,9 +89,11 @@ def _draft(root: Value, zone: str) -> _Draft | None:
         name.wrong("a dimension needs a name of one line")
     draft = _Draft(name.text(), mapping, rules, _zone(own) if own else zone)
     features = mapping.get("features")
-    for feature, value in features.mapping().entries.items() if features else ():
+    named = features.mapping() if features else None
+    for feature, value in named.entries.items() if named else ():
         if not feature.isidentifier() or keyword.iskeyword(feature) or feature in RESERVED:
-            value.wrong(f"{feature!r} cannot be a feature's name: use letters, digits and _, and none of {RESERVED}")
+            why = "it has a meaning of its own; take another" if feature.isidentifier() else "use letters, digits and _"
+            named.keys[feature].wrong(f"{feature!r} cannot be a feature's name: {why}")  # type: ignore[union-attr]
         accumulator = parse_feature(value, draft.zone)
         if accumulator is not None:
             draft.features[feature] = accumulator

@@ -70,15 +70,17 @@ class Value:
     def mapping(self) -> Mapping:
         """The keys and values of a mapping."""
         found: dict[str, Value] = {}
+        keys: dict[str, Value] = {}
         if isinstance(self.node, yaml.MappingNode):
             for key, value in self.node.value:
                 name = str(key.value)
                 if name in found:
                     Value(key, self.file, self.problems).wrong(f"{name!r} is given twice; keep one")
                 found[name] = Value(value, self.file, self.problems)
+                keys[name] = Value(key, self.file, self.problems)
         else:
             self.wrong("expected a mapping (key: value) here")
-        return Mapping(self, found)
+        return Mapping(self, found, keys)
 
 
 @dataclass
@@ -87,6 +89,8 @@ class Mapping:
 
     value: Value
     entries: dict[str, Value]
+    #: The keys themselves, for what is wrong with them.
+    keys: dict[str, Value]
 
     def get(self, key: str) -> Value | None:
         """The value, or None where the key is absent."""
@@ -100,9 +104,9 @@ class Mapping:
 
     def only(self, *keys: str) -> None:
         """Every other key is a mistake, with a suggestion."""
-        for name, value in self.entries.items():
+        for name in self.entries:
             if name not in keys:
-                value.wrong(f"{name!r} is not a key here{suggest(name, keys)}")
+                self.keys[name].wrong(f"{name!r} is not a key here{suggest(name, keys)}")
 
 
 def parse_document(text: str, file: str, problems: Problems) -> Value | None:

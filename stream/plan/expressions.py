@@ -54,7 +54,7 @@ def _parse(source: str, names: Names) -> Expression:
         column = getattr(error, "offset", None) or 1
         at = lexed.origin[min(column - 1, len(lexed.origin) - 1)] if lexed.origin else 0
         raise ExpressionError(at, "this cannot be read as a condition") from error
-    typer = Typer(names, lexed.place)
+    typer = Typer(names, lexed.place, lexed.percents)
     try:
         found = typer.expression(tree)
     except RecursionError as error:

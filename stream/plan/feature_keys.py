@@ -186,6 +186,8 @@ class Keys:
 def event_names(value: Value) -> tuple[str, ...]:
     """One name of an event or a list of them."""
     names = value.texts()
+    if not names or not all(names):
+        value.wrong("the name of an event is missing here, such as Order Completed")
     if PRODUCT_UPDATED in names:
         value.wrong(f"{PRODUCT_UPDATED!r} happens to products, not to customers; a bag hears of it by itself")
     if not all(name.isprintable() for name in names):

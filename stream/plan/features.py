@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import yaml
+
 from stream.events.names import MONEY_PROPERTIES
 from stream.features.after import After, CountAfter
 from stream.features.anniversary import Anniversary
@@ -57,8 +59,11 @@ def parse_feature(value: Value, zone: str = "UTC") -> Accumulator | None:
     if words:
         value.wrong(f"a feature does one thing; {' and '.join(repr(w) for w in words)} cannot stand together")
     else:
-        first = next(iter(mapping.entries), "")
-        value.wrong(f"{first!r} is not a kind of feature{suggest(first, READERS)}")
+        first = next(iter(mapping.entries), None)
+        if first is not None:
+            mapping.keys[first].wrong(f"{first!r} is not a kind of feature{suggest(first, READERS)}")
+        elif isinstance(value.node, yaml.MappingNode):
+            value.wrong("say what this feature is, for instance {count: Order Completed}")
     return None
 
 

@@ -39,6 +39,8 @@ class Lexed:
 
     text: str
     origin: list[int]
+    #: The columns, as it was written, at which a percentage stands.
+    percents: frozenset[int] = frozenset()
 
     @property
     def place(self) -> Callable[[int], int]:
@@ -52,12 +54,15 @@ def lex(source: str) -> Lexed:
     """The text with its literals renamed; raises :class:`ExpressionError` where one cannot be read."""
     out: list[str] = []
     origin: list[int] = []
+    percents = set()
     for match in _TOKEN.finditer(source.replace("\n", " ")):
         piece = _piece(match)
         same = piece == match[0]
         origin += range(match.start(), match.end()) if same else [match.start()] * len(piece)
         out.append(piece)
-    return Lexed("".join(out), origin)
+        if match["percent"]:
+            percents.add(match.start())
+    return Lexed("".join(out), origin, frozenset(percents))
 
 
 def _piece(match: re.Match[str]) -> str:

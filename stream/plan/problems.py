@@ -58,7 +58,7 @@ class ExpressionError(Exception):
 
 def suggest(word: str, known: Iterable[str], *, list_all: bool = True) -> str:
     """``; did you mean 'orders'?`` or, where nothing is near, what there is (with ``list_all``)."""
-    names = sorted(known)
+    names = sorted(set(known))
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"

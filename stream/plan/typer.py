@@ -33,6 +33,7 @@ from stream.plan.tree import (
     SegmentSince,
     ShareOf,
     Text,
+    walk,
 )
 
 COMPARISONS = {ast.GtE: ">=", ast.Gt: ">", ast.LtE: "<=", ast.Lt: "<", ast.Eq: "==", ast.NotEq: "!="}
@@ -40,6 +41,10 @@ MIRROR = {">=": "<=", ">": "<", "<=": ">=", "<": ">", "==": "==", "!=": "!="}
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 #: Functions of one number; but for abs they are in `stream.plan.runtime`.
 FUNCTIONS = ("abs", "log1p", "sqrt")
+#: What to do instead of a condition that always holds.
+ALWAYS = "a condition asks something of the customer; for whoever is in no other segment write 'otherwise: NAME'"
+#: Views that are shares, from 0 to 1.
+SHARES = ("share", "variety", "switching")
 #: What else is written like a function.
 WORDS = ("known", "share", *TILES)
 
@@ -70,6 +75,8 @@ class Typer:
 
     names: Names
     place: Callable[[int], int]
+    #: Where percentages stand, in those columns.
+    percents: frozenset[int] = frozenset()
     mistakes: list[tuple[int, str]] = field(default_factory=list)
 
     def wrong(self, at: int, message: str) -> None:
@@ -150,6 +157,8 @@ class Typer:
         """A number as it is written."""
         if isinstance(node.value, int | float) and not isinstance(node.value, bool):
             return finite(node.value, Kind.NUMBER, at)
+        if isinstance(node.value, bool):
+            raise ExpressionError(at, f"{node.value} is not a number; {ALWAYS}")
         raise ExpressionError(at, f"{node.value!r} is not a number, a duration or a text")
 
     def negative(self, node: ast.expr, at: int) -> Number | None:
@@ -166,6 +175,8 @@ class Typer:
             return Literal(duration, Kind.DURATION, at)
         if part_named(name):
             raise ExpressionError(at, "a part of the customers stands after `in`: `spend in top 20%`")
+        if name in ("true", "false", "yes", "no") and self.names.view(name, "") is None:
+            raise ExpressionError(at, f"there is no feature {name!r}; {ALWAYS}")
         if name == "segment":
             raise ExpressionError(at, "say of which dimension: `segment.lifecycle`")
         return self.feature(name, "", at)
@@ -271,6 +282,8 @@ class Typer:
         for tile, other, way in ((left, right, word), (right, left, MIRROR[word])):
             if is_tile(tile):
                 return self.tile(tile, partial(tile_compared, op=way, at=at), [other])
+        for one, other in ((left, right), (right, left)):
+            self.quotes(one, [other])
         a, b = self.expression(left), self.expression(right)
         if a is None or b is None:
             return None
@@ -283,7 +296,46 @@ class Typer:
         x, y = self.as_number(a, self.at(left)), self.as_number(b, self.at(right))
         if x is None or y is None:
             return None
-        return Compare(word, *shares_checked(*same_kind(x, y)), at)
+        self.no_part(x, y)
+        found = Compare(word, *shares_checked(*same_kind(x, y)), at)
+        if not asks(found):
+            raise ExpressionError(at, f"this is the same for everyone: no feature stands in it; {ALWAYS}")
+        return found
+
+    def no_part(self, x: Number, y: Number) -> None:
+        """An amount or a duration beside a percentage: who writes so means a part of the customers."""
+        for value, percent in ((x, y), (y, x)):
+            if value.kind is not Kind.NUMBER and isinstance(percent, Literal) and percent.at in self.percents:
+                raise ExpressionError(
+                    percent.at,
+                    f"{what(value)} cannot be compared with a percentage; for a part of the customers, by a value, "
+                    "write for instance `spend in top 20%`",
+                )
+
+    def quotes(self, subject: ast.expr, others: list[ast.expr]) -> None:
+        """Raises where a text is compared with what is no feature: it was meant as a text, without its quotes."""
+        if not isinstance(subject, ast.Name | ast.Attribute):
+            return
+        bare = [(node, word) for node in others if (word := self.bare(node)) is not None]
+        if not bare:
+            return
+        try:
+            found = self._expression(subject, self.at(subject))
+        except ExpressionError:
+            return
+        if isinstance(found, SegmentRef) or (isinstance(found, FeatureRef) and not is_number(found)):
+            for node, word in bare:
+                self.wrong(self.at(node), f'put texts in quotes: `"{word}"`')
+            raise ExpressionError(self.at(bare[0][0]), f'put texts in quotes: `"{bare[0][1]}"`')
+
+    def bare(self, node: ast.expr) -> str | None:
+        """The text that names of no feature, perhaps with hyphens between them, may have been meant as."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            left, right = self.bare(node.left), self.bare(node.right)
+            return None if left is None or right is None else f"{left}-{right}"
+        if not isinstance(node, ast.Name) or duration_named(node.id) is not None or part_named(node.id):
+            return None
+        return node.id if node.id != "segment" and self.names.view(node.id, "") is None else None
 
     def membership(self, left: ast.expr, right: ast.expr, negated: bool, at: int) -> Condition | None:
         """``left in right``: a part of the customers, some texts or numbers, or a feature that keeps several texts."""
@@ -293,6 +345,9 @@ class Typer:
         members = right.elts if isinstance(right, ast.Tuple | ast.List | ast.Set) else None
         if members is not None and is_tile(left):
             return self.tile(left, partial(tile_in, negated=negated, at=at), members)
+        if members == []:
+            raise ExpressionError(self.at(right), "nothing stands in these brackets; write what it may be: `in (1, 2)`")
+        self.quotes(left, members or [])
         subject = self.expression(left)
         if isinstance(subject, Text) and members is None:
             return self.member(subject, right, negated, at)
@@ -362,6 +417,11 @@ class Typer:
         return None if x is None else made(function, x, numbers)
 
 
+def asks(condition: Condition) -> bool:
+    """Whether it speaks of anything that differs between customers."""
+    return any(isinstance(node, FeatureRef | SegmentRef | SegmentSince | ShareOf) for node in walk(condition))
+
+
 def is_tile(node: ast.expr) -> bool:
     """Whether it is ``quintile(...)`` or one of its kin."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TILES
@@ -370,7 +430,9 @@ def is_tile(node: ast.expr) -> bool:
 def arithmetic(op: str, left: Number, right: Number, at: int) -> Number:
     """``left op right``; worked out where both are literals."""
     kind = arithmetic_kind(op, left, right, at)
-    if isinstance(left, Literal) and isinstance(right, Literal) and op in "*/" and right.value:
+    if op == "/" and isinstance(right, Literal) and not right.value:
+        raise ExpressionError(right.at, "nothing can be divided by 0")
+    if isinstance(left, Literal) and isinstance(right, Literal) and op in "*/":
         return finite(left.value * right.value if op == "*" else left.value / right.value, kind, at)
     return Arithmetic(op, left, right, kind, at)
 
@@ -393,4 +455,8 @@ def shares_checked(a: Number, b: Number) -> tuple[Number, Number]:
     for share, other in ((a, b), (b, a)):
         if isinstance(share, ShareOf) and isinstance(other, Literal) and not 0 <= other.value <= 1:
             raise ExpressionError(other.at, "a share lies between 0% and 100%; write for instance `10%`")
+        view = share.view if isinstance(share, FeatureRef) else ""
+        if view in SHARES and isinstance(other, Literal) and not 0 <= other.value <= 1:
+            percent = f"{other.value:g}%" if 1 < other.value <= 100 else "50%"
+            raise ExpressionError(other.at, f"'.{view}' lies between 0% and 100%; write for instance `{percent}`")
     return a, b

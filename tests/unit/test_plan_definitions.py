@@ -72,7 +72,7 @@ BROKEN = [
         "a.yaml:14:18: a duration cannot be compared with a number; write a duration such as 30d",
     ),
     (GOOD.replace("  - segment: b", "  - segmnt: b"), "'segment' is missing here"),
-    (GOOD.replace("for: 7d", "four: 7d"), "a.yaml:16:11: 'four' is not a key here; did you mean 'for'?"),
+    (GOOD.replace("for: 7d", "four: 7d"), "a.yaml:16:5: 'four' is not a key here; did you mean 'for'?"),
     (GOOD.replace("for: 7d", "for: 7 days"), "a.yaml:16:10: '7 days' is not a duration"),
     (GOOD.replace("from: a", "from: x"), "a.yaml:15:11: there is no segment 'x' here; known are: a, b, c"),
     (GOOD.replace("otherwise: c", "otherwise: none"), "a.yaml:18:12: no segment may be called 'none'"),
@@ -80,12 +80,12 @@ BROKEN = [
     (GOOD.replace("otherwise: c", "otherwise:"), "a segment needs a name"),
     (
         GOOD.replace("{count: Order Completed}", "{cuont: Order Completed}"),
-        "a.yaml:5:11: 'cuont' is not a kind of feature",
+        "a.yaml:5:12: 'cuont' is not a kind of feature",
     ),
     (GOOD.replace("within: 7d", "within: 0d"), "a.yaml:6:41: 'within' must be more than 0"),
     (GOOD.replace("latest: country", "latest: a country"), "a.yaml:8:21: 'a country' is not a property"),
-    (GOOD.replace("  orders:", "  event:"), "a.yaml:5:10: 'event' cannot be a feature's name"),
-    (GOOD.replace("  orders:", "  not:"), "a.yaml:5:8: 'not' cannot be a feature's name"),
+    (GOOD.replace("  orders:", "  event:"), "a.yaml:5:3: 'event' cannot be a feature's name"),
+    (GOOD.replace("  orders:", "  not:"), "a.yaml:5:3: 'not' cannot be a feature's name"),
     (GOOD.replace("week >= 3", "week >= orders"), "a.yaml:6:9: say how far 'week' has to count"),
     (GOOD.replace("week >= 3", "week >= 1e999"), "a.yaml:11:35: this number is too large"),
     (GOOD.replace("week >= 3", "not " * 1500 + "week >= 3"), "nested too deeply"),
@@ -166,7 +166,7 @@ def test_the_good_file_is_good() -> None:
 
 def test_one_dimension_in_two_files() -> None:
     """Names are unique over all files."""
-    assert "dimension 'd' is defined in another file too" in message(GOOD, GOOD)
+    assert "b.yaml:1:12: dimension 'd' is defined in a.yaml too; rename one" in message(GOOD, GOOD)
 
 
 def test_dimensions_that_depend_on_each_other_are_refused() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from stream.app.definition_files import read_texts
 from stream.plan.definitions import parse_definitions
 from stream.plan.problems import DefinitionError
 
@@ -144,3 +147,98 @@ def test_filters_know_the_same_slips() -> None:
     assert 'write for instance `category == "shoes"`' in told(
         text.replace("{count: Order Completed}", "{count: Order Completed, where: ''}")
     )
+
+
+MISREAD = [
+    ("orders in top -5%", 11, "a part of the customers is more than 0% and less than 100%"),
+    ("orders in top -5% and ago > 1d", 11, "a part of the customers is more than 0% and less than 100%"),
+    ("orders in []", 11, "nothing stands in these brackets"),
+    ("country == shoes", 12, 'put texts in quotes: `"shoes"`'),
+    ("shoes == country", 1, 'put texts in quotes: `"shoes"`'),
+    ("fav != running-shoes", 8, 'put texts in quotes: `"running-shoes"`'),
+    ("segment.d.before == a", 21, 'put texts in quotes: `"a"`'),
+    ("true", 1, "there is no feature 'true'; a condition asks something of the customer"),
+    ("1 < 2", 1, "this is the same for everyone: no feature stands in it"),
+    ("orders > 1 or 30d > 2d", 15, "this is the same for everyone: no feature stands in it"),
+    ("orders / 0 > 1", 10, "nothing can be divided by 0"),
+    ("spend >= 20%", 10, "an amount of money cannot be compared with a percentage; for a part of the customers"),
+    ("20% < ago", 1, "a duration cannot be compared with a percentage; for a part of the customers"),
+    ("fav.share > 50", 13, "'.share' lies between 0% and 100%; write for instance `50%`"),
+    ("fav.variety > 80", 15, "'.variety' lies between 0% and 100%; write for instance `80%`"),
+    ("fav.switching > 101", 17, "'.switching' lies between 0% and 100%; write for instance `50%`"),
+]
+
+
+@pytest.mark.parametrize(("condition", "column", "sentence"), MISREAD)
+def test_what_reads_well_and_means_nothing_is_told(condition: str, column: int, sentence: str) -> None:
+    """Such a condition was let through, or blamed on something else."""
+    said = of_condition(condition)
+    assert said.startswith(f"a.yaml:12:{10 + column}: ")
+    assert sentence in said
+
+
+def test_every_text_without_quotes_is_told() -> None:
+    """Each where it stands."""
+    said = told(GOOD.replace("CONDITION", "country in (DK, SE)")).splitlines()
+    assert said == [
+        'a.yaml:12:23: put texts in quotes: `"DK"`',
+        'a.yaml:12:27: put texts in quotes: `"SE"`',
+    ]
+
+
+@pytest.mark.parametrize("condition", ["fav.share > 50%", "fav.share >= 1", "spend in top 20%", "orders > 0 / 1"])
+def test_what_is_near_a_mistake_and_none(condition: str) -> None:
+    """Shares up to the whole, parts of the customers."""
+    assert told(GOOD.replace("CONDITION", condition)) == ""
+
+
+@pytest.mark.parametrize(
+    ("feature", "place", "sentence"),
+    [
+        ("x: {}", "3:6", "say what this feature is, for instance {count: Order Completed}"),
+        ("x: {count: []}", "3:14", "the name of an event is missing here"),
+        ("x: {count: }", "3:13", "the name of an event is missing here"),
+        ("and: {count: X}", "3:3", "'and' cannot be a feature's name: it has a meaning of its own; take another"),
+        ("2x: {count: X}", "3:3", "'2x' cannot be a feature's name: use letters, digits and _"),
+        ("x: {count: X, les: Y}", "3:17", "'les' is not a key here; did you mean 'less'?"),
+    ],
+)
+def test_a_wrong_feature_is_told_where_it_is_wrong(feature: str, place: str, sentence: str) -> None:
+    """At the key, where the key is wrong."""
+    text = GOOD.replace("CONDITION", "orders > 1").replace("features:\n", f"features:\n  {feature}\n")
+    [said] = told(text).splitlines()
+    assert sentence in said
+    assert said.startswith(f"a.yaml:{place}: ")
+
+
+def test_a_name_is_suggested_once() -> None:
+    """However often it stands there."""
+    text = GOOD.replace("CONDITION", "orders > 1") + "  - {segment: a, when: ago > 1d, from: zzz}\n"
+    assert "there is no segment 'zzz' here; known are: a\n" in told(text) + "\n"
+
+
+def test_circles_are_told_beside_other_mistakes() -> None:
+    """One run shows everything there is to mend."""
+    d = GOOD.replace("CONDITION", 'segment.e == "a"')
+    e = GOOD.replace("dimension: d", "dimension: e").replace("CONDITION", 'segment.d == "a"')
+    with pytest.raises(DefinitionError) as error:
+        parse_definitions({"d.yaml": d, "e.yaml": e + "  - {segment: b, when: ordrs > 1}\n"})
+    assert "there is no feature 'ordrs'" in str(error.value)
+    assert "these dimensions depend on each other: " in str(error.value)
+
+
+def test_files_that_cannot_be_read_are_told_beside_other_mistakes(tmp_path: Path) -> None:
+    """None is passed over, and none hides the others."""
+    (tmp_path / "a.yml").write_text(GOOD.replace("CONDITION", "orders > 1"))
+    (tmp_path / "b.yaml").write_bytes("# caf\xe9\n".encode("latin-1"))
+    (tmp_path / "c.yaml").write_text(GOOD.replace("CONDITION", "ordrs > 1"))
+    (tmp_path / "d.yaml").mkdir()
+    with pytest.raises(DefinitionError) as error:
+        read_texts(tmp_path)
+    said = str(error.value).replace(f"{tmp_path}/", "").splitlines()
+    assert said == [
+        "a.yml:1:1: definitions end in .yaml; rename this file",
+        "b.yaml:1:1: this is not UTF-8 text (byte 6: invalid continuation byte); save it as UTF-8",
+        "c.yaml:12:11: there is no feature 'ordrs'; did you mean 'orders'?",
+        "d.yaml:1:1: cannot be read: Is a directory",
+    ]
