@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stream.app import live_plans
+from stream.app import bootstrap, compiling, live_plans
 from stream.app.live_plans import LivePlans
 from stream.app.metrics import Metrics
 from stream.engine.versions import DefinitionsVersion
 from stream.errors import UserError
 from stream.features.base import NEVER
+from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan
 from stream.settings import Settings, load_settings
 
@@ -116,20 +121,56 @@ def test_definitions_with_mistakes_are_refused_and_counted_once(settings: Settin
     running(settings, what)
 
 
-#: No check finds fault with it, and no machine compiles it.
-ENDLESS = TEXT.replace("Completed}", "Completed, within: 99999999999999999d}").replace("NUMBER", "1")
+#: What stands in a version that no machine compiles: the compiler is made to fail on it.
+UNLUCKY = 4711
 
 
-def test_definitions_that_cannot_be_compiled_are_refused_like_those_with_mistakes(settings: Settings) -> None:
+@pytest.fixture
+def unlucky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that fails on definitions with the unlucky number, by the definitions' fault."""
+    compiles = bootstrap._warm_plan
+
+    def fails(definitions: Definitions, *more: Any) -> Plan:
+        if str(UNLUCKY) in str(definitions):
+            raise OverflowError("int too big to convert")
+        return compiles(definitions, *more)
+
+    monkeypatch.setattr(bootstrap, "_warm_plan", fails)
+
+
+def test_a_child_says_by_its_exit_code_that_definitions_are_at_fault(
+    settings: Settings, unlucky: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not as Python ends by an error, nor as a process that is killed."""
+    monkeypatch.setattr("sys.argv", ["compiling", str(settings.config_dir)])
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(version(1, UNLUCKY).to_json())))
+    with pytest.raises(SystemExit) as ended:
+        compiling.main()
+    assert ended.value.code == compiling.REFUSED
+    assert "cannot be compiled, though no mistake was found in them: OverflowError" in capsys.readouterr().err
+
+
+def test_definitions_that_cannot_be_compiled_are_refused_like_those_with_mistakes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """By the child's word, once, and those after them are compiled; nothing ends the worker."""
+    child = tmp_path / "child"
+    child.write_text(
+        f'#!/bin/sh\nread=$(cat)\ncase "$read" in *{UNLUCKY}*) echo too much >&2; exit {compiling.REFUSED};; esac\n'
+        f'printf %s "$read" | {sys.executable} "$@"\n'
+    )
+    child.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(child))
 
     async def what(plans: LivePlans) -> None:
         crashes: list[BaseException] = []
         plans.crashed = crashes.append
-        bad = DefinitionsVersion(1, 1_000, {"buying.yaml": ENDLESS})
+        bad = version(1, UNLUCKY)
         assert plans.plan_of(bad) is None
-        with pytest.raises(UserError, match="cannot be compiled, though no mistake was found in them: OverflowError"):
-            await ready(plans, bad)
+        for _ in range(2):
+            with pytest.raises(UserError, match="cannot be compiled, though no mistake was found in them: too much"):
+                await ready(plans, bad)
         assert plans._metrics.definitions_refused._value.get() == 1.0
         assert await ready(plans, version(2, 2)) is not None
         assert crashes == []
@@ -137,11 +178,11 @@ def test_definitions_that_cannot_be_compiled_are_refused_like_those_with_mistake
     running(settings, what)
 
 
-def test_definitions_that_cannot_be_compiled_are_refused_at_the_start_too(settings: Settings) -> None:
+def test_definitions_that_cannot_be_compiled_are_refused_at_the_start_too(settings: Settings, unlucky: None) -> None:
     """They are the newest that were published: the worker starts, and its shards go by those before."""
 
     async def what(plans: LivePlans) -> None:
-        bad = DefinitionsVersion(1, 1_000, {"buying.yaml": ENDLESS})
+        bad = version(1, UNLUCKY)
         plans.load(bad)
         with pytest.raises(UserError, match="cannot be compiled"):
             plans.plan_of(bad)
