@@ -1,6 +1,7 @@
 # make demo    everything it takes to see segment changes flow, until Ctrl-C (options: make demo ARGS="...")
 # make test    everything it takes to run all checks and all tests
 # make bench   speed beside other stream processors, in one run (make bench ARGS="--quick": does it work at all)
+# make chaos   faults without mercy on a real Kafka, and whether any change was lost or came twice (ARGS="--only kill")
 # make check   style and types only
 # make clean   remove what the others made: virtual environment, embedded Kafka with its data, caches
 
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-bench
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo test bench check java clean
+.PHONY: help demo test bench chaos check java clean
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
 
@@ -21,6 +22,9 @@ test: check java
 
 bench: $(READY) $(PEERS_READY) java
 	@$(VENV)/bin/python -m tests.benchmarks $(ARGS)
+
+chaos: $(READY) java
+	@$(VENV)/bin/python -m tests.chaos $(ARGS)
 
 check: $(READY)
 	@$(VENV)/bin/ruff check .
