@@ -14,8 +14,8 @@ from stream.events.text import text_hash
 from stream.events.wire import instant_of
 
 MICROS = 1_000_000
-#: Above this, an amount in micros is no longer exact in float64.
-LARGEST_AMOUNT = (1 << 53) / MICROS
+#: From here on, micros made of an amount as JSON has it (a double) may be off by one: two roundings reach a half.
+LARGEST_AMOUNT = float(1 << 32)
 #: Most texts of a list that are kept, and what stands for a list that is empty.
 LONGEST_LIST = 8
 EMPTY_LIST = 1
