@@ -63,7 +63,6 @@ class QuickReader:
         items, raw = np.zeros((room, batch.items.shape[1]), np.int64), np.zeros((room, PRODUCT_COLUMNS))
         if batch.items.shape[1] > PRODUCT_COLUMNS:
             raw = np.zeros(items.shape)
-        numbers, texts = batch.numbers.copy(), batch.texts.copy()
         form = self.form
         m = self.scan(
             np.frombuffer(buffer or b" ", np.uint8),
@@ -75,8 +74,8 @@ class QuickReader:
             form.events,
             form.rates,
             found,
-            numbers,
-            texts,
+            batch.numbers,
+            batch.texts,
             items,
             raw,
             seen,
@@ -85,19 +84,15 @@ class QuickReader:
         self._take(batch, sure, found, buffer)
         for text, first, last in seen[1 : 1 + int(seen[0, 0])].tolist():
             batch.named[text] = buffer[first:last].decode()
-        batch.numbers[sure], batch.texts[sure] = numbers[sure], texts[sure]
+        batch.numbers[~sure], batch.texts[~sure] = np.nan, 0  # what was written before it was not sure
         batch.first[1:] = np.where(sure, found[:, s.COUNT], 0)
         batch.items = items[:m]
         return sure
 
     @staticmethod
     def _latest(batch: Batch, future_ms: int | None) -> NDArray[np.int64]:
-        """The latest instant that each record may have."""
-        limit = np.full(len(batch), NO_LIMIT)
-        if future_ms is not None:
-            for i, record in enumerate(batch.records):
-                if record.timestamp is not None:
-                    limit[i] = record.timestamp + future_ms
+        """The latest instant that each record may have; one without a timestamp of its own is left to the decoder."""
+        limit = np.full(len(batch), NO_LIMIT) if future_ms is None else batch.timestamps + future_ms
         if len(batch) and hasattr(batch.records[0], "problem"):  # a line of a file, which may be no event
             limit[[bool(record.problem) for record in batch.records]] = -NO_LIMIT
         return limit

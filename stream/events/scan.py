@@ -13,14 +13,14 @@ import numpy as np
 from numba.extending import register_jitable
 
 from stream.events import json_bytes as json
-from stream.events.blake import digest
+from stream.events.blake import SCRATCH, digest
 from stream.events.iso_bytes import NO_TIME, instant
-from stream.events.properties import LARGEST_AMOUNT, MICROS, NO_NUMBER
+from stream.events.properties import LARGEST_AMOUNT, MICROS
 from stream.events.scan_form import (
     ANONYMOUS,
     CURRENCY,
+    ENVELOPE,
     EVENT,
-    IN_STOCK,
     MESSAGE,
     MONEY,
     NUMBER,
@@ -28,29 +28,32 @@ from stream.events.scan_form import (
     OF_ENVELOPE,
     OF_EVENTS,
     OF_PRODUCT,
-    OF_PRODUCTS,
-    OF_PROPERTIES,
     OF_TYPES,
     OFFER_ENDS,
-    PRICE,
     PRODUCT_ID,
     PRODUCTS,
     PROPERTIES,
-    QUANTITY,
     ROLE,
-    SLOW,
     TEXT,
-    TEXT_OF_PRODUCT,
     TIMESTAMP,
     TRAITS,
     TYPE,
     UNKNOWN,
     USER,
 )
-
-#: Columns of what was given for a property: how, the hash of a text, its first and last byte.
-KIND, HASH, FIRST, LAST = range(4)
-ABSENT, A_NUMBER, A_TEXT, A_LIST = range(4)
+from stream.events.scan_properties import (
+    A_NUMBER,
+    A_TEXT,
+    ABSENT,
+    FIRST,
+    HASH,
+    KIND,
+    LAST,
+    NULL,
+    lookup,
+    put_product,
+    read_properties,
+)
 
 #: Columns of what is found of a record: whether it is sure, the number of its event name, its code, its instant, the
 #: hash of its message id and the bytes of it, those of the customer's id and whether that is an anonymous one, how
@@ -63,203 +66,8 @@ NO_INSTANT = -(1 << 60)
 LONGEST_ID = 980
 #: Bytes of the longest prefix that a customer's id must not have by itself.
 LONGEST_PREFIX = 10
-MOST = 1e9
-#: How many noted texts are looked through before one is noted again.
-_RECENT = 32
-_NULL, _TRUE, _FALSE = 0x6E, 0x74, 0x66
 _COLON = 0x3A
-_BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _IDENTIFY = np.frombuffer(b"identify", np.uint8)
-
-
-@register_jitable
-def _lookup(tables: Any, table: int, b: Any, start: int, stop: int) -> int:
-    """The number of a text in one of the tables, or UNKNOWN."""
-    h = _BASIS
-    for i in range(start, stop):
-        h = (h ^ np.uint64(b[i])) * _PRIME
-    mark = np.int64(h)
-    first, mask = tables[2 * table], tables[2 * table + 1]
-    at = mark & mask
-    while tables[first + 2 * at + 1] != UNKNOWN and tables[first + 2 * at] != mark:
-        at = (at + 1) & mask
-    found: int = tables[first + 2 * at + 1]
-    return found
-
-
-@register_jitable
-def _note(text: int, first: int, last: int, seen: Any) -> None:
-    """Remember where a text lies.  Row 0 of ``seen`` counts; rows from 1 on are texts: hash, first and last byte.  A
-    text that was seen a moment ago is not noted again, and what there is no room for has no name."""
-    n = seen[0, 0]
-    for k in range(n, max(0, n - _RECENT), -1):
-        if seen[k, 0] == text:
-            return
-    if n + 1 < len(seen):
-        seen[n + 1, 0], seen[n + 1, 1], seen[n + 1, 2] = text, first, last
-        seen[0, 0] = n + 1
-
-
-@register_jitable
-def _value(b: Any, i: int, end: int, k: int, entries: Any, given: Any, values: Any, words: Any, seen: Any) -> int:
-    """Read the value of property k at ``i``; past it, or NOT_SURE."""
-    if b[i] == _NULL and given[k, KIND] == ABSENT:
-        return json.null(b, i, end)
-    if given[k, KIND] != ABSENT or entries[k, SLOW]:
-        return json.NOT_SURE
-    role = entries[k, ROLE]
-    is_number = entries[k, NUMBER] >= 0 or entries[k, OF_PRODUCT] >= 0 or role in (PRICE, QUANTITY, IN_STOCK)
-    if b[i] == json.QUOTE and not is_number:
-        closing = json.text(b, i, end)
-        if closing < 0:
-            return json.NOT_SURE
-        named = entries[k, TEXT] >= 0 or entries[k, TEXT_OF_PRODUCT] >= 0
-        given[k, KIND], given[k, FIRST], given[k, LAST], given[k, HASH] = A_TEXT, i + 1, closing, 0
-        if closing > i + 1 and (named or role == PRODUCT_ID):
-            given[k, HASH] = digest(b, i + 1, closing, words)
-            if named:
-                _note(given[k, HASH], i + 1, closing, seen)
-        return closing + 1
-    if is_number and (b[i] == 0x2D or 0x30 <= b[i] <= 0x39):
-        given[k, KIND] = A_NUMBER
-        at, values[k] = json.number(b, i, end)
-        return at
-    if role == IN_STOCK and (b[i] == _TRUE or b[i] == _FALSE):
-        given[k, KIND] = A_NUMBER
-        values[k] = 1.0 if b[i] == _TRUE else 0.0
-        return json.skip(b, i, end)
-    return json.NOT_SURE
-
-
-@register_jitable
-def _row(own: int, stop: int, entries: Any, given: Any, values: Any, items: Any, raw: Any, m: int) -> None:
-    """Product m from what was given for the properties ``own`` to ``stop``; its amounts wait in ``raw``."""
-    items[m, 0], items[m, 1], items[m, 2], items[m, 3] = 0, -1, 1, -1
-    for c in range(raw.shape[1]):
-        raw[m, c] = np.nan
-    for k in range(own, stop):
-        role, at, text_at, kind = entries[k, ROLE], entries[k, OF_PRODUCT], entries[k, TEXT_OF_PRODUCT], given[k, KIND]
-        if at >= 0:
-            items[m, at] = NO_NUMBER
-        if text_at >= 0:
-            items[m, text_at] = given[k, HASH] if kind == A_TEXT else 0
-        if kind == ABSENT:
-            continue
-        if role == PRODUCT_ID:
-            items[m, 0] = given[k, HASH]
-        elif role == PRICE:
-            raw[m, 1] = values[k]
-        elif role == QUANTITY and 0.0 <= values[k] < MOST:
-            items[m, 2] = int(values[k])
-        elif role == IN_STOCK:
-            items[m, 3] = 1 if values[k] > 0.0 else 0
-        if at >= 0:
-            raw[m, at] = values[k]
-
-
-@register_jitable
-def _product(
-    b: Any, i: int, end: int, tables: Any, entries: Any, own: int, given: Any, values: Any, words: Any, seen: Any
-) -> int:
-    """One product of a list; past it, or NOT_SURE."""
-    for k in range(own, len(given)):
-        given[k, KIND] = ABSENT
-    if i >= end or b[i] != json.OPEN_OBJECT:
-        return json.NOT_SURE
-    i = json.blank(b, i + 1, end)
-    if i < end and b[i] == json.CLOSE_OBJECT:
-        return i + 1
-    done = False
-    while not done:
-        closing, value = json.key(b, i, end)
-        if closing < 0:
-            return json.NOT_SURE
-        k = _lookup(tables, OF_PRODUCTS, b, i + 1, closing)
-        i = json.skip(b, value, end) if k < 0 else _value(b, value, end, k, entries, given, values, words, seen)
-        if i < 0:
-            return json.NOT_SURE
-        i, done = json.following(b, i, end, json.CLOSE_OBJECT)
-        if i < 0:
-            return json.NOT_SURE
-    return i
-
-
-@register_jitable
-def _products(
-    b: Any,
-    i: int,
-    end: int,
-    tables: Any,
-    entries: Any,
-    own: int,
-    given: Any,
-    values: Any,
-    words: Any,
-    seen: Any,
-    items: Any,
-    raw: Any,
-    m: int,
-) -> tuple[int, int]:
-    """The list of products at ``i``: past it and the new count of rows; NOT_SURE too where there is no room."""
-    if b[i] != json.OPEN_LIST:
-        return json.NOT_SURE, m
-    i = json.blank(b, i + 1, end)
-    if i < end and b[i] == json.CLOSE_LIST:
-        return i + 1, m
-    done = False
-    while not done:
-        i = _product(b, i, end, tables, entries, own, given, values, words, seen)
-        if i < 0 or m >= len(items):
-            return json.NOT_SURE, m
-        _row(own, len(given), entries, given, values, items, raw, m)
-        m += 1
-        i, done = json.following(b, i, end, json.CLOSE_LIST)
-        if i < 0:
-            return json.NOT_SURE, m
-    return i, m
-
-
-@register_jitable
-def _properties(
-    b: Any,
-    i: int,
-    end: int,
-    tables: Any,
-    entries: Any,
-    own: int,
-    given: Any,
-    values: Any,
-    words: Any,
-    seen: Any,
-    items: Any,
-    raw: Any,
-    m: int,
-) -> tuple[int, int]:
-    """The object of properties at ``i``: past it and the new count of products."""
-    i = json.blank(b, i + 1, end)
-    if i < end and b[i] == json.CLOSE_OBJECT:
-        return i + 1, m
-    done = False
-    while not done:
-        closing, value = json.key(b, i, end)
-        if closing < 0:
-            return json.NOT_SURE, m
-        k = _lookup(tables, OF_PROPERTIES, b, i + 1, closing)
-        if k < 0:
-            i = json.skip(b, value, end)
-        elif entries[k, ROLE] == PRODUCTS and b[value] != _NULL:
-            if given[k, KIND] != ABSENT or entries[k, SLOW]:
-                return json.NOT_SURE, m
-            given[k, KIND] = A_LIST
-            i, m = _products(b, value, end, tables, entries, own, given, values, words, seen, items, raw, m)
-        else:
-            i = _value(b, value, end, k, entries, given, values, words, seen)
-        if i < 0:
-            return json.NOT_SURE, m
-        i, done = json.following(b, i, end, json.CLOSE_OBJECT)
-        if i < 0:
-            return json.NOT_SURE, m
-    return i, m
 
 
 @register_jitable
@@ -289,18 +97,18 @@ def _envelope(
         closing, value = json.key(b, i, end)
         if closing < 0:
             return json.NOT_SURE
-        k = _lookup(tables, OF_ENVELOPE, b, i + 1, closing)
+        k = lookup(tables, OF_ENVELOPE, b, i + 1, closing)
         if k >= 0 and head[2 * k] >= 0:
             return json.NOT_SURE
         if k < 0:
             i = json.skip(b, value, end)
-        elif b[value] == _NULL:
+        elif b[value] == NULL:
             i = json.null(b, value, end)
         elif k >= PROPERTIES:
             if b[value] != json.OPEN_OBJECT:
                 return json.NOT_SURE
             head[2 * k], head[2 * k + 1] = value, value
-            i, m = _properties(b, value, end, tables, entries, own, given, values, words, seen, items, raw, m)
+            i, m = read_properties(b, value, end, tables, entries, own, given, values, words, seen, items, raw, m)
         elif b[value] != json.QUOTE:
             return json.NOT_SURE
         else:
@@ -326,7 +134,7 @@ def _rate(b: Any, tables: Any, entries: Any, own: int, given: Any, rates: Any) -
     """What one unit of the event's currency is worth; 0 where that is not known."""
     for k in range(own):
         if entries[k, ROLE] == CURRENCY and given[k, KIND] != ABSENT:
-            found = _lookup(tables, OF_CURRENCIES, b, given[k, FIRST], given[k, LAST])
+            found = lookup(tables, OF_CURRENCIES, b, given[k, FIRST], given[k, LAST])
             return float(rates[found]) if found >= 0 else 0.0
     return 1.0
 
@@ -393,9 +201,9 @@ def _given(head: Any, k: int) -> bool:
 def _name(b: Any, tables: Any, head: Any, unknown: int) -> int:
     """The number of the event's name; that of unknown ones; UNKNOWN where it has none."""
     if _given(head, EVENT):
-        found = _lookup(tables, OF_EVENTS, b, head[2 * EVENT], head[2 * EVENT + 1])
+        found = lookup(tables, OF_EVENTS, b, head[2 * EVENT], head[2 * EVENT + 1])
         return found if found >= 0 else unknown
-    return _lookup(tables, OF_TYPES, b, head[2 * TYPE], head[2 * TYPE + 1]) if _given(head, TYPE) else UNKNOWN
+    return lookup(tables, OF_TYPES, b, head[2 * TYPE], head[2 * TYPE + 1]) if _given(head, TYPE) else UNKNOWN
 
 
 @register_jitable
@@ -461,12 +269,12 @@ def scan(
 
     ``latest`` int64 (n): the latest instant that each may have; ``found`` int64 (n, FOUND), zeros, ``numbers``,
     ``texts`` and ``items`` (capacity, w) as in a batch are written, ``raw`` float64 like ``items`` is working memory;
-    ``seen``: see :func:`_note`.  A record that is not sure has SURE 0, and what was written of it means nothing.
+    ``seen``: see :mod:`stream.events.scan_properties`.  A record that is not sure has SURE 0, and what was written of it means nothing.
     """
     given = np.zeros((len(entries), 4), np.int64)
     values = np.zeros(len(entries))
-    words = np.zeros(40, np.uint64)
-    head = np.zeros(16, np.int64)
+    words = np.zeros(SCRATCH, np.uint64)
+    head = np.zeros(2 * len(ENVELOPE), np.int64)
     m = 0
     for r in range(len(starts) - 1):
         head[:] = -1
@@ -491,7 +299,7 @@ def scan(
         if _one_product(entries, own, given):
             if after >= len(items):
                 continue
-            _row(0, own, entries, given, values, items, raw, after)
+            put_product(0, own, entries, given, values, items, raw, after)
             after += 1
         rate = _rate(b, tables, entries, own, given, rates)
         sure = rate > 0.0 and _fill(b, r, rate, entries, own, given, values, numbers, texts, found)
