@@ -269,7 +269,8 @@ def scan(
 
     ``latest`` int64 (n): the latest instant that each may have; ``found`` int64 (n, FOUND), zeros, ``numbers``,
     ``texts`` and ``items`` (capacity, w) as in a batch are written, ``raw`` float64 like ``items`` is working memory;
-    ``seen``: see :mod:`stream.events.scan_properties`.  A record that is not sure has SURE 0, and what was written of it means nothing.
+    ``seen``: see :mod:`stream.events.scan_properties`.  Of a record that is not sure, SURE is 0 and what was written
+    means nothing.
     """
     given = np.zeros((len(entries), 4), np.int64)
     values = np.zeros(len(entries))
