@@ -13,7 +13,7 @@ from stream.engine.change import shown_text
 from stream.engine.explain import Explanation, explain
 from stream.events.instant import parse_iso
 from tests.oracle import Oracle
-from tests.oracle_features import Happened
+from tests.oracle.features import Happened
 from tests.shards import Driver, event, logs, plan_of
 from tests.unit import test_plan_words
 from tests.unit.test_plan_conditions import (

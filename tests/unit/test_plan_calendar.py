@@ -16,7 +16,7 @@ from stream.features.base import arguments
 from stream.plan.definitions import parse_definitions
 from stream.plan.plan import Plan
 from stream.plan.problems import DefinitionError
-from tests.oracle_features import Happened, feature
+from tests.oracle.features import Happened, feature
 from tests.shards import Driver, event, logs, plan_of
 
 DAY = 86_400_000

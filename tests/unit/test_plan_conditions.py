@@ -15,7 +15,7 @@ from stream.engine.change import Change
 from stream.plan.plan import Plan
 from stream.plan.problems import DefinitionError
 from tests.oracle import Move, Oracle
-from tests.oracle_features import PRODUCT_UPDATED, Happened
+from tests.oracle.features import PRODUCT_UPDATED, Happened
 from tests.shards import Driver, event, logs, plan_of, run, wire_time
 
 #: Histories begin here, so that instants are as large as they are in life.

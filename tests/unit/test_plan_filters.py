@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream.plan.definitions import parse_definitions
 from stream.plan.problems import DefinitionError
-from tests.oracle_filters import passing, products_of
+from tests.oracle.filters import passing, products_of
 from tests.shards import Driver, event, logs, plan_of
 
 START = 1_700_000_000_000

@@ -10,7 +10,7 @@ from hypothesis import given
 from stream.plan.definitions import parse_definitions
 from stream.plan.hints import find_hints
 from stream.plan.reach import unreachable
-from tests.oracle_features import Happened
+from tests.oracle.features import Happened
 from tests.shards import Driver, logs
 from tests.unit.test_plan_conditions import (
     DEEP,

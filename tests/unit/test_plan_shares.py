@@ -10,8 +10,8 @@ import pytest
 from stream.events.text import id_hash
 from stream.plan.runtime import share_of
 from stream.plan.shares import find_shares
-from tests.oracle import murmur3
-from tests.oracle import share_of as share_by_hand
+from tests.oracle.shares import murmur3
+from tests.oracle.shares import share_of as share_by_hand
 from tests.shards import Driver, definitions, event, logs, plan_of
 
 START = 1_700_000_000_000

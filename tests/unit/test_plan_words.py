@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.oracle_features import Happened
+from tests.oracle.features import Happened
 from tests.unit.test_plan_conditions import CUSTOMERS, DEEP, LENGTH, START, check
 
 EVENTS = ("Product Viewed", "Product Added", "Order Completed", "Identify")

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests import oracle_words as words
-from tests.oracle_filters import passing
+from tests.oracle import words
+from tests.oracle.filters import passing
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DURATION = re.compile(r"(?<![\w.\"'])(\d+)(ms|[smhd])\b")

@@ -1,4 +1,4 @@
-"""The oracle's features that look at several events together.  See :mod:`tests.oracle_features`."""
+"""The oracle's features that look at several events together.  See :mod:`tests.oracle.features`."""
 
 from __future__ import annotations
 

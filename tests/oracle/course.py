@@ -1,0 +1,169 @@
+"""The oracle's customers and time.  See :mod:`tests.oracle`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import TopologicalSorter
+from typing import Any, NamedTuple
+
+from tests.oracle.conditions import Scene
+from tests.oracle.customer import Customer
+from tests.oracle.features import Happened, bag_of, milliseconds, names_in, read_by
+
+
+class Move(NamedTuple):
+    """A segment change."""
+
+    customer: str
+    dimension: str
+    from_segment: str | None
+    to_segment: str | None
+    at: int
+    cause: str
+
+
+class Oracle:
+    """Judges histories by definitions given as plain mappings (what the YAML says); ``cuts`` gives the cut of an
+    expression at a share."""
+
+    def __init__(
+        self,
+        dimensions: Iterable[Mapping[str, Any]],
+        cuts: Callable[[str, float], float | None] = lambda of, share: None,
+    ) -> None:
+        self.cuts = cuts
+        by_name = {d["dimension"]: d for d in dimensions}
+        self.order = [by_name[name] for name in in_order(by_name)]
+        self.known = {name for d in self.order for spec in d.get("features", {}).values() for name in read_by(spec)}
+        self.customers: dict[str, Customer] = {}
+        self.moves: list[Move] = []
+
+    def run(self, topics: Mapping[str, Sequence[Happened]], until: int) -> list[Move]:
+        """The moves of a history, each topic in the order of its log, the clock going on to ``until``."""
+        for key, happened in merged(topics):
+            if happened.customer and happened.name not in self.known:
+                pass
+            elif happened.customer:
+                self.own_event(happened)
+            else:
+                self.product_event(happened)
+            self.clock(key)
+        self.clock(until)
+        return self.moves
+
+    def clock(self, upto: int) -> None:
+        """Time passes for everyone."""
+        for name, customer in self.customers.items():
+            self.pass_time(name, customer, upto)
+
+    def pass_time(self, name: str, customer: Customer, upto: int) -> None:
+        """Judge the customer at every millisecond up to and including an instant."""
+        for now in range(customer.judged + 1, upto + 1):
+            if self.judge(name, customer, now, "deadline"):
+                customer.latest = now
+        customer.judged = max(customer.judged, upto)
+
+    def own_event(self, happened: Happened) -> None:
+        """Something a customer did."""
+        customer = self.customers.get(happened.customer)
+        if customer is None:
+            nowhere = dict.fromkeys((d["dimension"] for d in self.order), None)
+            customer = self.customers[happened.customer] = Customer(
+                happened.customer, dict(nowhere), happened.t, happened.t, happened.t
+            )
+        elif happened.message in customer.messages[-8:]:
+            return
+        self.pass_time(happened.customer, customer, happened.t)
+        customer.messages.append(happened.message)
+        customer.seen = max(customer.seen, happened.t)
+        self.learn(happened.customer, customer, happened)
+
+    def product_event(self, happened: Happened) -> None:
+        """Something that happened to a product: it moves those who hold it in a bag."""
+        products = {product for product, _ in happened.products}
+        for name, customer in self.customers.items():
+            bags = [f for d in self.order for f in d.get("features", {}).values() if "bag" in f]
+            if any(products & bag_of(bag, customer.past).keys() for bag in bags):
+                self.pass_time(name, customer, happened.t)
+                self.learn(name, customer, happened)
+
+    def learn(self, name: str, customer: Customer, happened: Happened) -> None:
+        """The customer's past has one event more; what follows is judged anew from their latest instant on."""
+        customer.past.append(happened)
+        customer.latest = customer.judged = max(customer.latest, happened.t)
+        self.judge(name, customer, customer.latest, "event")
+
+    def judge(self, name: str, customer: Customer, now: int, cause: str) -> bool:
+        """The customer's segments at an instant, dimension by dimension; whether one changed."""
+        changed = False
+        for dimension in self.order:
+            own = dimension["dimension"]
+            before, after = customer.segments[own], self.segment(dimension, customer, now)
+            if before != after:
+                self.moves.append(Move(name, own, before, after, now, cause))
+                customer.segments[own], customer.entered[own] = after, now
+                customer.before[own], customer.left[own, before] = before, now
+                changed = True
+        return changed
+
+    def segment(self, dimension: Mapping[str, Any], customer: Customer, now: int) -> str | None:
+        """The first segment that holds."""
+        own = dimension["dimension"]
+        current = customer.segments[own]
+        rules = dimension["segments"]
+        stays = {rule["segment"]: rule.get("stay", dimension.get("stay")) for rule in rules}
+        stay = stays.get(current, dimension.get("stay")) if current is not None else None
+        if stay is not None and now < customer.entered[own] + milliseconds(stay):
+            return current
+        for rule in rules:
+            scene = self.scene(dimension, rule, customer, now)
+            if self.holds(rule, scene, own):
+                return str(rule["segment"])
+        return dimension.get("otherwise")
+
+    def scene(self, dimension: Mapping[str, Any], rule: Mapping[str, Any], customer: Customer, now: int) -> Scene:
+        """What the conditions of one segment are judged by."""
+        every = rule.get("every", dimension.get("every"))
+        often = milliseconds(every) if every else None
+        return Scene(dimension.get("features", {}), customer.past, now, customer, self.cuts, often)
+
+    def holds(self, rule: Mapping[str, Any], scene: Scene, own: str) -> bool:
+        """Whether a customer is in this segment, or enters it."""
+        customer, current = scene.customer, scene.customer.segments[own]
+        leaves = "leave" in rule and scene.truth(rule["leave"])
+        if rule["segment"] == current:
+            over = "for" in rule and scene.now >= customer.entered[own] + milliseconds(rule["for"])
+            return not over and (not leaves if "leave" in rule else scene.truth(rule["when"]))
+        left = customer.left.get((own, rule["segment"]))
+        if "cooldown" in rule and left is not None and scene.now < left + milliseconds(rule["cooldown"]):
+            return False
+        allowed = "from" not in rule or current in names_in(rule["from"])
+        return allowed and scene.truth(rule["when"]) and not leaves
+
+
+def in_order(dimensions: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Dimensions, what others speak of first, then by name."""
+    spoken = {
+        name: {n for n in dimensions if any(re.search(rf"segment\.{n}\b", str(rule)) for rule in d["segments"])}
+        for name, d in dimensions.items()
+    }
+    sorter = TopologicalSorter(spoken)
+    sorter.prepare()
+    order: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += ready
+        sorter.done(*ready)
+    return order
+
+
+def merged(topics: Mapping[str, Sequence[Happened]]) -> list[tuple[int, Happened]]:
+    """The records of all topics as one sequence, each with its key: the greatest time so far in its topic."""
+    found = []
+    for topic, records in topics.items():
+        key = -(1 << 60)
+        for offset, happened in enumerate(records):
+            key = max(key, happened.t)
+            found.append((key, topic, offset, happened))
+    return [(key, happened) for key, _, _, happened in sorted(found, key=lambda entry: entry[:3])]
