@@ -3,7 +3,7 @@
 A version holds from its effective instant on.  The kernel sees two at a time: slot 0, in force for every row, and slot
 1, which is slot 0 with one thing replaced; a row moves to it at its effective instant (``settle``).  When all have
 moved, slot 1 becomes slot 0, and the next may come.  Definitions can only be next to a plan of their own: the shard
-adopts it first (:meth:`stream.engine.shard.Shard.adopt`).
+adopts it first (:meth:`stream.engine.switching.Switching.adopt`).
 """
 
 from __future__ import annotations

@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from stream.engine.adopt import adopt_rows
 from stream.engine.backfill import Backfill
 from stream.engine.explain import explain
 from stream.engine.judge import Judge
-from stream.engine.layouts import describe_layout
 from stream.engine.memory import Memory
 from stream.engine.merge import GapError, Merge, Source
 from stream.engine.models import Model, Versions
@@ -26,8 +23,8 @@ from stream.engine.questions import described, features_of, segments_of, sizes_o
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
+from stream.engine.switching import Switching
 from stream.engine.versions import DefinitionsVersion
-from stream.errors import UserError
 from stream.events.batch import CONTROL, Batch
 from stream.features.base import FOREVER, NEVER
 from stream.plan import header
@@ -36,8 +33,6 @@ from stream.plan.plan import Plan
 
 __all__ = ["GapError", "Shard", "Source"]
 
-#: Rows that are looked through at once for those that have yet to move to a version.
-SCAN = 1 << 16
 #: Deadlines fire in one step until there are so many changes: a customer who swaps by time alone may make thousands.
 MOST_CHANGES = 50_000
 
@@ -67,14 +62,17 @@ class Shard:
         self.memory = Memory(partition, Rows(plan), read_model)
         self.saved: dict[Source, tuple[int, int]] = {}
         self.clock_ms: int | None = None
-        #: Published definitions that are in force by now, but not compiled or filled yet: the shard waits for them.
-        self.compiling: DefinitionsVersion | None = None
-        self._scanned = (0, 0)
+        self.switching = Switching(self)
         self._use(plan, self.memory.rows)
 
     def _use(self, plan: Plan, rows: Rows) -> None:
         self.plan, self.rows = plan, rows
         self.judge = Judge(plan, rows, self.versions, self.partition, self.home)
+
+    def go_by(self, plan: Plan, rows: Rows) -> None:
+        """Go on under this plan, with these rows; what waits is read as the plan reads it."""
+        self._use(plan, rows)
+        self.merge.replace(self._fitting)
 
     # From rest
 
@@ -99,7 +97,8 @@ class Shard:
         self.saved = {(topic, partition): (offset, reached) for topic, partition, offset, reached in own.sources}
         self.clock_ms = None if own.clock == NEVER else own.clock
         if own.definitions and own.definitions != definitions_of(plan):
-            self._redefined(differing(plan, own.definitions), max([own.clock, *(r for _, r in self.saved.values())]))
+            latest = max([own.clock, *(reached for _, reached in self.saved.values())])
+            self.switching.redefined(differing(plan, own.definitions), latest)
         self.judge.rearm()
         return True
 
@@ -110,11 +109,6 @@ class Shard:
         if published is None or self.plans is None:
             return self.plan
         return self.plans.plan_of(published)
-
-    def _redefined(self, concerns: list[str], now: int) -> None:
-        """Definitions that were not published, but changed while the shard was closed."""
-        self.versions.redefined(self.plan, concerns, now)
-        self.memory.redefined(self.versions.chain[0], self.plan.layout)
 
     # Input
 
@@ -161,22 +155,22 @@ class Shard:
         """
         out = Output()
         taken, midway = 0, False
-        while taken < limit and self._caught_up(limit, out):
-            if not self._met_version(limit, out):
+        while taken < limit and self.switching.caught_up(limit, out):
+            if not self.switching.met_version(limit, out):
                 midway = self.compiling is None
                 break
             pieces = self.merge.take(limit - taken, self.versions.crowded_at)
             if not pieces:
                 if self.versions.crowded_at == FOREVER or not self.merge.ready():
                     break
-                if not self._make_way(limit, out):
+                if not self.switching.make_way(limit, out):
                     midway = self.compiling is None
                     break
                 continue
             run = Run(pieces)
             taken += len(run)
             self._control(run)
-            self.judge.apply(run, self._floor(), self.disorder, out)
+            self.judge.apply(run, self.switching.floor(), self.disorder, out)
         moved = self._advance(wall_ms is None)
         self._fire(limit, out)
         idle = not taken and not out.changes and not self.rows.table.counters[header.TOUCHED]
@@ -184,125 +178,12 @@ class Shard:
             return None
         return self._written(out)
 
-    def _met_version(self, limit: int, out: Output) -> bool:
-        """Where the next record carries a version: all that time has brought before it has happened.  So what a version
-        that is late finds does not depend on batches.  Whether that is done."""
-        key = self.merge.version_key(self.versions.crowded_at)
-        if key is None:
-            return True
-        if key - self.disorder > max(NEVER, self.clock_ms if self.clock_ms is not None else NEVER):
-            self.clock_ms = key - self.disorder
-        if self.clock_ms is None:
-            return True
-        if not self._caught_up(limit, out):
-            return False
-        while self.versions.coming <= self.clock_ms:  # deadlines that a move brings are only known after it
-            if not self._switch(self.clock_ms, limit, out):
-                return False
-        due = self.rows.due(self.clock_ms)
-        if len(due):
-            self.judge.fire(due[:limit], self.clock_ms, out)
-        return len(due) <= limit
-
     def _control(self, run: Run) -> None:
         """Versions take their place before the events that they may concern."""
         for batch, i in map(run.origin, run.of_code(CONTROL)):
             version = batch.controls[i]
             if version is not None:
-                now, slots = NEVER if self.clock_ms is None else self.clock_ms, self.versions.slots
-                places = self.rows.table.ints[: len(self.rows), header.VERSION]
-                if self.versions.coming < FOREVER and (places == slots.version[1]).any():
-                    now = max(now, self.versions.coming)  # some have moved before the clock came to it
-                self.versions.add(version, self._events_position(batch.topic), now)
-
-    def _floor(self) -> int:
-        """What time has come to for everyone: the clock, or the definitions whose plan was adopted."""
-        clock = NEVER if self.clock_ms is None else self.clock_ms
-        slots = self.versions.slots
-        if slots.cause[1] == header.DEFINITION and self.versions.coming < FOREVER:
-            return max(clock, self.versions.coming)
-        return clock
-
-    def _caught_up(self, limit: int, out: Output) -> bool:
-        """Whether no version is behind the clock that others must make way for."""
-        while self.clock_ms is not None and self.versions.crowded_at <= self.clock_ms:
-            if not self._make_way(limit, out):
-                return False
-        return True
-
-    def _make_way(self, limit: int, out: Output) -> bool:
-        """Bring everyone to what holds before the next version: the version before it, and, for definitions, up to
-        their instant, then adopt their plan.  Whether that is done; else the rest follows in the next step."""
-        versions = self.versions
-        if versions.coming < FOREVER:
-            return self._switch(versions.coming, limit, out)
-        entry = versions.awaited
-        if entry is None or not isinstance(entry.version, DefinitionsVersion):
-            return True
-        due = self.rows.due(entry.effective - 1)
-        if len(due):
-            self.judge.fire(due[:limit], entry.effective - 1, out)
-            if len(due) > limit:
-                return False
-        try:
-            plan = self.plans.plan_of(entry.version) if self.plans is not None else None
-        except UserError:
-            plan, refused = None, True
-        else:
-            refused = self.plans is None
-        if refused:
-            versions.refuse()
-            self.compiling = None  # it was waited for, and found to have no plan
-            return True
-        backfill = None
-        if plan is not None and self.plans is not None and entry.version.backfilled:
-            backfill = self.plans.backfill_of(entry.version, self.partition)
-            plan = None if backfill is None else plan
-        self.compiling = entry.version if plan is None else None
-        if plan is None:
-            return False
-        self.memory.write_rows(out)
-        self.adopt(plan, backfill)
-        return False  # what else this step would bring is of another plan
-
-    def adopt(self, plan: Plan, backfill: Backfill | None = None) -> None:
-        """Go over to the plan of the definitions that are next in the chain of versions, or, where none are, to that of
-        definitions that hold from now on.  Rows are mapped at once; customers move by later steps, in slices.
-
-        What the rows do not have comes from ``backfill``, where it is given, else it starts empty.
-        """
-        concerns = differing(plan, definitions_of(self.plan))
-        before = describe_layout(self.plan)
-        if self.versions.awaited is None:
-            clock = NEVER if self.clock_ms is None else self.clock_ms
-            self.versions.redefined(plan, concerns, max(clock, self.position))
-        else:
-            self.versions.adopt(plan, concerns)
-        rows = adopt_rows(self.rows, plan)
-        if backfill is not None:
-            backfill.fill(rows, before, self.versions.chain[0].effective, int(self.versions.slots.version[0]))
-        self.memory.adopted(self.versions.chain[0], rows, before, backfill)
-        self._use(plan, rows)
-        self.merge.replace(self._fitting)
-
-    def _switch(self, upto: int, limit: int, out: Output) -> bool:
-        """Who is still judged by the former version moves to the next, ``limit`` rows at a time; whether all have."""
-        slots = self.versions.slots
-        version, column = int(slots.version[1]), self.rows.table.ints[: len(self.rows), header.VERSION]
-        start = self._scanned[1] if self._scanned[0] == version else 0
-        if slots.moves[1] == 0:  # it concerns no dimension
-            column[start:] = version
-            start = len(column)
-        while limit > 0 and start < len(column):
-            found = start + np.flatnonzero(column[start : start + SCAN] != version)
-            self.judge.fire(found[:limit], upto, out)
-            start = int(found[limit - 1]) + 1 if len(found) >= limit else start + SCAN
-            limit -= len(found)
-        self._scanned = (version, start)
-        if start < len(column):
-            return False
-        self.versions.promote()
-        return True
+                self.versions.add(version, self._events_position(batch.topic), self.switching.moved_until())
 
     def _events_position(self, control: str) -> int:
         """The greatest event time applied, clock records apart: they say how late it is, not what has happened."""
@@ -332,10 +213,10 @@ class Shard:
         clock = self.clock_ms
         if clock is None:
             return
-        self._caught_up(limit, out)
+        self.switching.caught_up(limit, out)
         upto = min(clock, self.versions.crowded_at - 1)
         if self.versions.coming <= upto:
-            self._switch(upto, limit, out)
+            self.switching.switch(upto, limit, out)
         due = self.rows.due(upto)
         if len(due):
             self.judge.fire(due[:limit], upto, out, MOST_CHANGES)
@@ -348,6 +229,16 @@ class Shard:
         if min(self.rows.next_deadline(), self.versions.coming) <= min(self.clock_ms, crowded - 1):
             return True
         return crowded <= self.clock_ms and self.compiling is None
+
+    @property
+    def compiling(self) -> DefinitionsVersion | None:
+        """Published definitions that are in force by now, but not compiled or filled yet: the shard waits for them."""
+        return self.switching.compiling
+
+    def adopt(self, plan: Plan, backfill: Backfill | None = None) -> None:
+        """Go over to the plan of definitions that are next, or that hold from now on
+        (:meth:`stream.engine.switching.Switching.adopt`)."""
+        self.switching.adopt(plan, backfill)
 
     # To rest
 
