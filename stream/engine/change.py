@@ -54,8 +54,11 @@ class Change:
 
     @property
     def id(self) -> str:
-        """From customer, dimension and sequence alone, so that a reader can tell a repetition."""
-        what = b"\0".join((self.customer, self.dimension.encode(), str(self.sequence).encode()))
+        """From customer, dimension, sequence and instant alone, so that a reader can tell a repetition.
+
+        The instant is part of it because a customer who was forgotten and returns begins again at sequence 1.
+        """
+        what = b"\0".join((self.customer, self.dimension.encode(), b"%d" % self.sequence, b"%d" % self.at_ms))
         return blake2b(what, digest_size=16).hexdigest()
 
     def topic_names(self) -> tuple[str, ...]:

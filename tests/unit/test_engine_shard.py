@@ -60,6 +60,13 @@ def test_the_number_of_partitions_does_not_matter(plan: Plan, shards: int) -> No
     assert told(parts) == told(whole)
 
 
+def test_two_changes_of_one_sequence_have_ids_of_their_own_where_their_instants_differ(plan: Plan) -> None:
+    """Who begins again at sequence 1 brings no id that was there before; a change told twice keeps its id."""
+    changes = [run(plan, [event("ann", "Product Viewed", t)])[0] for t in (1, 1, 2)]
+    assert {(c.sequence, c.dimension) for c in changes} == {(1, changes[0].dimension)}
+    assert changes[0].id == changes[1].id != changes[2].id
+
+
 def test_other_customers_do_not_matter(plan: Plan) -> None:
     """A customer alone in the world moves as among others."""
     events = history(6, customers=6, length=120)
