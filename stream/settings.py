@@ -6,18 +6,16 @@ has a default, so an empty file is a valid one. Reading the file and explaining 
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream import settings_file
-from stream.durations import parse_duration
 from stream.errors import UserError
+from stream.settings_kinds import Addresses, Currency, Duration, Section, TopicName, Zone, addresses
 
 ENV_PREFIX = "SEGSTREAM_"
 
@@ -25,55 +23,7 @@ Cause = Literal["event", "deadline", "definition", "model"]
 ALL_CAUSES: tuple[Cause, ...] = ("event", "deadline", "definition", "model")
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("expected a duration such as 30d, 1h30m or 25ms")
-    if isinstance(value, int):
-        raise ValueError(f"expected a duration with its unit, such as {value}s or {value}ms")
-    return parse_duration(value)
-
-
-def _topic_name(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", value) or value in {".", ".."}:
-        raise ValueError("expected a topic name: letters, digits, '.', '_' or '-', at most 249 of them")
-    return value
-
-
-def _addresses(value: object) -> object:
-    parts = value.split(",") if isinstance(value, str) else []
-    good = [part for part in parts if re.fullmatch(r"\s*(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}\s*", part)]
-    if not parts or len(good) != len(parts):
-        raise ValueError("expected host:port, or several with commas between, such as 10.0.0.1:9092,10.0.0.2:9092")
-    return ",".join(part.strip() for part in parts)
-
-
-def _zone(value: object) -> object:
-    try:
-        ZoneInfo(str(value))
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("expected a time zone of the IANA list, such as UTC or Europe/Vienna") from error
-    return value
-
-
-def _currency(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{3}", value):
-        raise ValueError("expected a currency of three capital letters, such as EUR")
-    return value
-
-
-#: int milliseconds, written like 30d, 12h or 25ms
-Duration = Annotated[int, BeforeValidator(_duration, json_schema_input_type=str)]
-TopicName = Annotated[str, BeforeValidator(_topic_name)]
-Currency = Annotated[str, BeforeValidator(_currency)]
-
-
-class _Section(BaseModel):
-    """A part of the settings: no unknown keys, no changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class App(_Section):
+class App(Section):
     """Who this application is in the cluster."""
 
     id: TopicName = Field(default="segstream", description="Name of the consumer group; first part of internal names.")
@@ -93,7 +43,7 @@ class App(_Section):
     )
 
 
-class Security(_Section):
+class Security(Section):
     """How clients prove who they are, and how they know the broker."""
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -144,10 +94,10 @@ class Security(_Section):
         return self
 
 
-class Kafka(_Section):
+class Kafka(Section):
     """Where Kafka is and how to speak to it."""
 
-    brokers: Annotated[str, BeforeValidator(_addresses)] = Field(
+    brokers: Addresses = Field(
         default="127.0.0.1:9092", description="Some brokers of the cluster, host:port, with commas between."
     )
     security: Security = Field(default=Security(), description="Login and encryption.")
@@ -156,7 +106,7 @@ class Kafka(_Section):
     producer: dict[str, Any] = Field(default={}, description="Options passed to aiokafka producers as they are.")
 
 
-class Topics(_Section):
+class Topics(Section):
     """Names of the topics."""
 
     clickstream: TopicName = Field(
@@ -201,7 +151,7 @@ class Topics(_Section):
         return self
 
 
-class Output(_Section):
+class Output(Section):
     """Which segment changes reach one output topic."""
 
     max_age: Duration | None = Field(
@@ -212,10 +162,10 @@ class Output(_Section):
     )
 
 
-class Time(_Section):
+class Time(Section):
     """Zones and clocks."""
 
-    zone: Annotated[str, BeforeValidator(_zone)] = Field(
+    zone: Zone = Field(
         default="UTC", description="Time zone in which times are shown."
     )
     disorder: Duration = Field(
@@ -230,7 +180,7 @@ class Time(_Section):
     )
 
 
-class Money(_Section):
+class Money(Section):
     """One currency for all sums."""
 
     currency: Currency = Field(default="EUR", description="What all amounts are counted in.")
@@ -240,7 +190,7 @@ class Money(_Section):
     )
 
 
-class Batch(_Section):
+class Batch(Section):
     """How much work goes into one transaction."""
 
     max_records: int = Field(
@@ -267,7 +217,7 @@ class Batch(_Section):
         return self
 
 
-class Clusters(_Section):
+class Clusters(Section):
     """How the learned dimension learns. What it learns from is in its definition."""
 
     seed: int = Field(default=1, description="The same seed and the same vectors give the same clusters.")
@@ -282,7 +232,7 @@ class Clusters(_Section):
     share: float = Field(default=0.1, gt=0, le=1, description="Most of a core that learning may take.")
 
 
-class Definitions(_Section):
+class Definitions(Section):
     """How published definitions take effect."""
 
     lead: Duration = Field(
@@ -290,7 +240,7 @@ class Definitions(_Section):
     )
 
 
-class Cuts(_Section):
+class Cuts(Section):
     """How cuts by share of the customers are learned, where definitions ask for any."""
 
     every: Duration = Field(default=86_400_000, description="How often (event time) cuts are taken anew.")
@@ -305,7 +255,7 @@ class Cuts(_Section):
         return self
 
 
-class Web(_Section):
+class Web(Section):
     """The worker's web server: metrics, health and a view of one customer."""
 
     host: str = Field(default="127.0.0.1", description="Address it listens on; 0.0.0.0 for all.")
@@ -378,7 +328,7 @@ def load_settings(config_dir: Path | None = None, *, brokers: str | None = None)
     settings = settings_file.read_settings(Settings, folder / settings_file.FILE_NAME, ENV_PREFIX)
     if brokers is not None:
         try:
-            kafka = settings.kafka.model_copy(update={"brokers": _addresses(brokers)})
+            kafka = settings.kafka.model_copy(update={"brokers": addresses(brokers)})
         except ValueError as error:
             raise UserError(f"--broker {brokers}: {error}") from error
         settings = settings.model_copy(update={"kafka": kafka})
