@@ -165,9 +165,7 @@ class Output(Section):
 class Time(Section):
     """Zones and clocks."""
 
-    zone: Zone = Field(
-        default="UTC", description="Time zone in which times are shown."
-    )
+    zone: Zone = Field(default="UTC", description="Time zone in which times are shown.")
     disorder: Duration = Field(
         default=0, description="How late an event may come behind its topic; deadlines wait that long."
     )
