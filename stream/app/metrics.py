@@ -46,6 +46,12 @@ class Metric:
 METRICS: tuple[Metric, ...] = (
     Metric("events_total", "counter", ("outcome",), "Events read, by what became of them."),
     Metric(
+        "booked_records",
+        "gauge",
+        ("partition", "outcome"),
+        "Records of a shard since its first, by what became of them (read: all); kept in its own row.",
+    ),
+    Metric(
         "changes_total", "counter", ("dimension", "segment", "cause"), "Segment changes written, by segment entered."
     ),
     Metric("changes_kept_back_total", "counter", ("topic", "why"), "Changes that the rules of an output kept from it."),
@@ -104,6 +110,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         made = {metric.name: metric.make(self.registry) for metric in METRICS}
         self.events = cast(Counter, made["events_total"])
+        self.booked = cast(Gauge, made["booked_records"])
         self.changes = cast(Counter, made["changes_total"])
         self.kept_back = cast(Counter, made["changes_kept_back_total"])
         self.customers = cast(Gauge, made["customers"])
@@ -125,15 +132,8 @@ class Metrics:
     def committed(self, step: Step, kept_back: KeptBack, step_seconds: float, commit_seconds: float) -> None:
         """Count a step, now that its transaction is committed."""
         counts = step.counts
-        for outcome, number in (
-            ("applied", counts.applied),
-            ("duplicate", counts.duplicate),
-            ("ignored", counts.ignored),
-            ("rekeyed", counts.rekeyed),
-            *((f"rejected_{reason}", number) for reason, number in counts.rejected.items()),
-        ):
-            if number:
-                self.events.labels(outcome).inc(number)
+        for outcome, number in counts.by_outcome().items():
+            self.events.labels(outcome).inc(number)
         now = time.time() * 1000
         entered = TallyOf((change.dimension, change.to_segment or "none", change.cause) for change in step.changes)
         for labels, number in entered.items():
@@ -149,7 +149,8 @@ class Metrics:
 
     def exposition(self, host: ShardHost) -> bytes:
         """All metrics as Prometheus reads them; what is a state rather than a count is looked up now."""
-        for gauge in (self.customers, self.lag, self.clock_age, self.blocked, self.shards, self.definitions_version):
+        gauges = (self.customers, self.lag, self.clock_age, self.blocked, self.shards, self.definitions_version)
+        for gauge in (self.booked, *gauges):
             gauge.clear()
         sizes: dict[tuple[str, str], int] = {}
         now = time.time() * 1000
@@ -158,6 +159,8 @@ class Metrics:
         for runner, shard in host.ready_shards():
             _add(sizes, shard.sizes())
             self.definitions_version.labels(runner.partition).set(shard.definitions_version)
+            for outcome, number in shard.books.items():
+                self.booked.labels(runner.partition, outcome).set(number)
             if shard.clock_ms is not None:
                 self.clock_age.labels(runner.partition).set((now - shard.clock_ms) / 1000)
             blocked = shard.blocked_by()

@@ -29,7 +29,8 @@ class OwnRow(msgspec.Struct):
     ``published`` is the number of the published definitions in force (0: none, the worker's own files) and ``text`` the
     hash of their files; ``layout`` that of the rows written last.  ``started``: since when (event time, ms) the
     features count that began with later definitions, by identity; ``anew``: columns that were dropped and came back,
-    and the version that brought them, so that older rows give nothing from before.
+    and the version that brought them, so that older rows give nothing from before.  ``books``: how many records each
+    thing became of (:meth:`stream.engine.output.Counts.by_outcome`) since the shard's first, ``read`` being all.
     """
 
     sources: list[tuple[str, int, int, int]] = []
@@ -41,6 +42,7 @@ class OwnRow(msgspec.Struct):
     layout: int = 0
     started: dict[str, int] = {}
     anew: dict[str, int] = {}
+    books: dict[str, int] = {}
 
 
 class Memory:
@@ -163,6 +165,10 @@ class Memory:
             self.own.published = published.version if published is not None else 0
             self.own.text = text_hash(published.files) if published is not None else ""
         self.own.transaction += 1
+        if out.counts.read:
+            books = self.own.books
+            for outcome, n in {"read": out.counts.read, **out.counts.by_outcome()}.items():
+                books[outcome] = books.get(outcome, 0) + n
         self.own.definitions = definitions_of(self.rows.plan)
         self.own.layout = self.restorer.mark
         out.rows.append((rest.SHARD, msgspec.json.encode(self.own)))

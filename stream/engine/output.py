@@ -27,6 +27,17 @@ class Counts:
         """Whether every record read is accounted for."""
         return self.read == self.applied + self.duplicate + self.ignored + sum(self.rejected.values()) + self.rekeyed
 
+    def by_outcome(self) -> dict[str, int]:
+        """How many records each thing became of; their sum is ``read``."""
+        rejected = {f"rejected_{reason}": n for reason, n in self.rejected.items()}
+        plain = {
+            "applied": self.applied,
+            "duplicate": self.duplicate,
+            "ignored": self.ignored,
+            "rekeyed": self.rekeyed,
+        }
+        return {outcome: n for outcome, n in (plain | rejected).items() if n}
+
     def add(self, other: Counts) -> None:
         """Take over another count."""
         self.read += other.read

@@ -258,6 +258,11 @@ class Shard:
         """The number of the published definitions that it goes by; 0: it goes by its own."""
         return 0 if self.versions.definitions is None else self.versions.definitions.version
 
+    @property
+    def books(self) -> dict[str, int]:
+        """What became of the records since the shard's first, ``read`` being all of them; kept in its own row."""
+        return dict(self.memory.own.books)
+
     def segments(self, i: int) -> dict[str, str | None]:
         """The segment of a row in each dimension."""
         return segments_of(self.rows, i)

@@ -61,6 +61,9 @@ class Counts:
     rekeyed: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
 
+    def by_outcome(self) -> dict[str, int]:
+        return {"applied": self.applied, "ignored": self.ignored}
+
 
 @dataclass
 class Step:
@@ -87,6 +90,7 @@ class CountingShard:
         self.plan = None
         self.definitions_version = 0
         self.compiling = None
+        self.books: dict[str, int] = {}
         self._sources = list(sources)
         self._by = by
         self._own: dict[Source, int] = {}

@@ -58,6 +58,9 @@ class Counts:
     rekeyed: int = 0
     rejected: Mapping[str, int] = field(default_factory=lambda: {"json": 1})
 
+    def by_outcome(self) -> dict[str, int]:
+        return {"applied": self.applied, "ignored": self.ignored, "rejected_json": 1}
+
 
 @dataclass
 class Step:

@@ -33,6 +33,20 @@ def test_batches_polling_and_restarts_do_not_matter(plan: Plan, seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_the_books_are_kept_across_restarts(plan: Plan, seed: int) -> None:
+    """What a shard's own row says of all its records is what became of them, however often it was opened again."""
+    log = logs(history(seed), UNTIL)
+    source = ("clickstream", 0)
+    log[source].append(Record(len(log[source]), b"no JSON"))
+    driver = Driver(plan, log).wander(Random(seed), restarts=0.3)
+    driver.open()
+    books = driver.shard.books
+    assert books == {"read": driver.counts.read, **driver.counts.by_outcome()}
+    assert books["read"] == sum(n for outcome, n in books.items() if outcome != "read")
+    assert [n for outcome, n in books.items() if outcome.startswith("rejected_")] == [1]
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_a_restart_after_every_record(plan: Plan, seed: int) -> None:
     """All that a shard knows is in the rows it wrote."""
     log = logs(history(seed, length=25), UNTIL)
