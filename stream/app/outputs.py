@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from stream.app.ports import DeadLetter, Shard, Step
+from stream.app.ports import Shard, Step
 from stream.app.wiring import Rule, Wiring
 from stream.events.decode import ORIGIN
+from stream.kafka.letter import records_of
 from stream.kafka.transaction import Payload, Row
-
-#: A dead letter carries at most this much of the record's value, in bytes, so that the broker always takes it.
-MAX_DEAD_VALUE = 500_000
 
 #: output topic, and why a change was kept from it ("age" or "cause") -> how many
 KeptBack = Counter[tuple[str, str]]
@@ -26,7 +24,7 @@ def payload(step: Step, wiring: Wiring, now_ms: int | None, shard: Shard | None 
     kept_back = _changes(step, wiring, now_ms, out)
     _add(out, wiring.customers, ((key, value, []) for key, value in step.customers))
     _add(out, wiring.changelog, ((key, value, []) for key, value in step.rows))
-    _add(out, wiring.dead_letters, (_dead_letter(dead) for dead in step.dead))
+    _add(out, wiring.dead_letters, (row for dead in step.dead for row in records_of(dead)))
     _add(out, wiring.vectors, _vectors(step, shard, wiring))
     for event in step.rekeyed:
         row = (event.key, event.value, [(ORIGIN, event.origin.encode())])
@@ -55,22 +53,6 @@ def _changes(step: Step, wiring: Wiring, now_ms: int | None, out: Payload) -> Ke
                 row = row or (change.key, change.data(), change.headers())
                 out.rows.setdefault(topic, []).append(row)
     return kept_back
-
-
-def _dead_letter(dead: DeadLetter) -> Row:
-    value = dead.value
-    headers = [
-        ("reason", dead.reason.encode()),
-        ("detail", dead.detail.encode()),
-        ("topic", dead.topic.encode()),
-        ("partition", b"%d" % dead.partition),
-        ("offset", b"%d" % dead.offset),
-        ("timestamp", b"%d" % dead.timestamp),
-    ]
-    if value is not None and len(value) > MAX_DEAD_VALUE:
-        headers.append(("size", b"%d" % len(value)))
-        value = value[:MAX_DEAD_VALUE]
-    return dead.key, value, headers
 
 
 def _vectors(step: Step, shard: Shard | None, wiring: Wiring) -> Iterator[Row]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,15 @@ import orjson
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from stream.cli.instants import INSTANT
 from stream.errors import UserError
-from stream.events.instant import iso
+from stream.events.instant import EARLIEST_MS, LATEST_MS, iso
 from stream.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from stream.kafka.dead_letters import Letter
+    from stream.kafka.dead_letters import Letter, Resender
 
 
 @click.command()
@@ -50,24 +51,35 @@ def command(
     if resend and everything:
         raise UserError("--resend --all would apply events twice: leave --all out")
     settings = load_settings(config, brokers=broker)
-    letters, sent = asyncio.run(_work(settings, reason, since, everything, resend))
-    if listed:
-        for letter in letters:
+    counts = Counts()
+
+    def show(letter: Letter) -> None:
+        if listed:
             click.echo(orjson.dumps(_as_json(letter)))
-    elif not resend:
-        Console().print(_table(letters) if letters else "no dead letters")
-    if resend:
-        cut = [letter.origin for letter in letters if letter.cut]
-        click.echo(f"{sent:,} sent again", err=True)
-        if cut:
-            more = f" and {len(cut) - 3:,} more" if len(cut) > 3 else ""
-            message = f"left, as a dead letter holds only the beginning of them: {', '.join(cut[:3])}{more}"
-            raise UserError(message, exit_code=1)
+        else:
+            counts.add(letter)
+
+    def fits(letter: Letter) -> bool:
+        return reason in (None, letter.reason) and (since is None or letter.timestamp >= since)
+
+    resender = asyncio.run(_work(settings, fits, show, everything, resend))
+    if resender is not None:
+        click.echo(f"{resender.sent:,} sent again", err=True)
+        if resender.left:
+            told = "; ".join(f"{origin}: {why}" for origin, why in resender.left[:3])
+            more = f"; and {len(resender.left) - 3:,} more" if len(resender.left) > 3 else ""
+            raise UserError(f"not sent again: {told}{more}", exit_code=1)
+    elif not listed:
+        Console().print(counts.table() if counts.reasons else "no dead letters")
 
 
 async def _work(
-    settings: Settings, reason: str | None, since: int | None, everything: bool, resend: bool
-) -> tuple[list[Letter], int]:
+    settings: Settings,
+    fits: Callable[[Letter], bool],
+    show: Callable[[Letter], None],
+    everything: bool,
+    resend: bool,
+) -> Resender | None:
     from stream.kafka.client import quiet_aiokafka
     from stream.kafka.dead_letters import Resender, read_letters
     from stream.kafka.topics import check_topics
@@ -76,21 +88,24 @@ async def _work(
     reports = [report for report in await check_topics(settings) if report.spec.name == topic and report.exists]
     if not reports:
         raise UserError(f"there is no topic {topic}: create it with `segstream topics`", exit_code=1)
-
-    async def read() -> list[Letter]:
-        found = await read_letters(settings, reports[0].partitions, resent=everything)
-        return [x for x in found if reason in (None, x.reason) and (since is None or x.timestamp >= since)]
-
+    partitions = reports[0].partitions
     with quiet_aiokafka():
         if not resend:
-            return await read(), 0
+            await read_letters(settings, partitions, lambda x: show(x) if fits(x) else None, resent=everything)
+            return None
         resender = Resender(settings)
         await resender.start()
         try:
-            letters = await read()
-            return letters, await resender.send(letter for letter in letters if not letter.cut)
+            await read_letters(settings, partitions, lambda x: resender.take(x) if fits(x) else None)
+            await resender.flush()
+            return resender
         finally:
             await resender.stop()
+
+
+def _when(ms: int) -> str:
+    """A record's timestamp; one that no calendar has, as the number it is."""
+    return iso(ms) if EARLIEST_MS <= ms <= LATEST_MS else str(ms)
 
 
 def _as_json(letter: Letter) -> dict[str, Any]:
@@ -101,7 +116,7 @@ def _as_json(letter: Letter) -> dict[str, Any]:
         "topic": letter.topic,
         "partition": letter.partition,
         "offset": letter.offset,
-        "time": iso(letter.timestamp),
+        "time": _when(letter.timestamp),
     }
     for name, data in (("key", letter.key), ("value", letter.value)):
         if data is None:
@@ -113,16 +128,36 @@ def _as_json(letter: Letter) -> dict[str, Any]:
     return found | ({"cut": True} if letter.cut else {})
 
 
-def _table(letters: Sequence[Letter]) -> Table:
-    """One line a reason: how many, since when, until when, and the latest of them."""
-    reasons: dict[str, list[Letter]] = defaultdict(list)
-    for letter in letters:
-        reasons[letter.reason].append(letter)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("reason", "letters", "first", "last", "for example"):
-        table.add_column(column, justify="right" if column == "letters" else "left")
-    for reason, some in sorted(reasons.items(), key=lambda item: -len(item[1])):
-        first, last = (pick(some, key=lambda letter: letter.timestamp) for pick in (min, max))
-        example = f"{last.origin}: {last.detail}"
-        table.add_row(reason, f"{len(some):,}", iso(first.timestamp), iso(last.timestamp), example)
-    return table
+@dataclass
+class Reason:
+    """The letters of one reason: how many, when (ms) the first and the last came, and the last as an example."""
+
+    count: int = 0
+    first: int = 0
+    last: int = 0
+    example: str = ""
+
+
+@dataclass
+class Counts:
+    """Letters by reason."""
+
+    reasons: dict[str, Reason] = field(default_factory=dict)
+
+    def add(self, letter: Letter) -> None:
+        """One more."""
+        one = self.reasons.setdefault(letter.reason, Reason(0, letter.timestamp, letter.timestamp))
+        one.count += 1
+        one.first = min(one.first, letter.timestamp)
+        if letter.timestamp >= one.last:
+            one.last, one.example = letter.timestamp, f"{letter.origin}: {letter.detail}"
+
+    def table(self) -> Table:
+        """One line a reason, the most frequent first."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("reason", "letters", "first", "last", "for example"):
+            table.add_column(column, justify="right" if column == "letters" else "left")
+        for reason, one in sorted(self.reasons.items(), key=lambda item: -item[1].count):
+            texts = (reason, f"{one.count:,}", _when(one.first), _when(one.last), one.example)
+            table.add_row(*(Text("".join(c if c.isprintable() else "?" for c in text)) for text in texts))
+        return table

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from stream.engine.output import Rekeyed
 from stream.engine.run import Run
-from stream.events.batch import REKEYED
+from stream.events.batch import REJECTED, REKEYED, Batch, DeadLetter
 from stream.events.customer import partition_key
 from stream.events.decode import origin
+
+#: Longest event, in bytes, that is sent on: with its headers it fits into what topics take by default.
+LONGEST_SENT_ON = 900_000
 
 
 @dataclass(frozen=True)
 class Home:
     """Which customers belong to a shard: those whose key ``partition_of`` puts on ``partition``.
 
-    What comes by ``topic`` was sent on once already and stays.
+    What comes by ``topic`` was sent on once already and stays.  An event that is too long to be sent on is rejected.
     """
 
     partition: int
@@ -40,7 +44,20 @@ class Home:
             partition = self.partition_of(key)
             batch, i = run.origin(k)
             if partition != self.partition and batch.topic != self.topic:
-                run.codes[k] = REKEYED
                 record = batch.records[i]
+                if len(record.value) > LONGEST_SENT_ON:
+                    run.codes[k], batch.dead[i] = REJECTED, _too_long(batch, record)
+                    continue
+                run.codes[k] = REKEYED
                 found.append(Rekeyed(partition, key, record.value, origin(batch, record)))
         return found
+
+
+def _too_long(batch: Batch, record: Any) -> DeadLetter:
+    """The letter of an event that could not be written to the topic of those sent on, whose transaction would fail."""
+    detail = (
+        f"the event came in under a key that is not its customer's, and its {len(record.value)} bytes are too many to "
+        f"be sent on ({LONGEST_SENT_ON} are the most): send it under its customer's key"
+    )
+    place = (batch.topic, batch.partition, record.offset)
+    return DeadLetter("misplaced", *place, record.key, record.value, record.timestamp or 0, detail)

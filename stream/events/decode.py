@@ -6,7 +6,9 @@ as rejected with a reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -22,9 +24,21 @@ from stream.events.wire import envelope
 
 #: Most characters of an id: it is in the key, in a header and in the value of what is written.
 LONGEST_ID = 1000
-#: Header of an event that was sent on under its right key: where it came in.
-ORIGIN = "origin"
+#: Header of an event that we sent on under its right key, or again after a rejection: where it came in.
+ORIGIN = "segstream-origin"
+#: What that header says: topic, partition and offset, as Kafka allows them.
+_PLACE = re.compile(rb"[a-zA-Z0-9._-]{1,249}/[0-9]{1,10}/[0-9]{1,19}")
 NO_INSTANT = -(1 << 60)
+
+
+class _Bare(msgspec.Struct):
+    """What says which event it is."""
+
+    type: str | None = None
+    event: str | None = None
+
+
+_BARE = msgspec.json.Decoder(_Bare)
 
 
 class Record(Protocol):
@@ -143,14 +157,21 @@ class Decoder:
         problem = getattr(record, "problem", "")
         if problem:
             raise RejectionError(problem, getattr(record, "detail", ""))
-        event = self._parsed(record.value)
-        name = event.event or NAMES_OF_TYPES.get(event.type or "")
+        try:
+            event = self._parsed(record.value)
+        except RejectionError as mistake:
+            if mistake.reason == "mistyped" and self._is_unused(record.value or b""):
+                return
+            raise
+        name = _name(event)
         if not name:
             raise RejectionError("no-event", "the event has no name: 'event' is missing")
-        batch.instants[i] = self._instant(event.timestamp, record)
         code = self.codes.get(name)
         if code is None:
+            with suppress(RejectionError):  # nobody asks for it: a mistake in it costs no more than the time it tells
+                batch.instants[i] = self._instant(event.timestamp, record)
             return
+        batch.instants[i] = self._instant(event.timestamp, record)
         product = name in self.product_names
         if not product:
             batch.customers[i] = _customer(event.userId, event.anonymousId)
@@ -174,6 +195,14 @@ class Decoder:
             raise RejectionError("mistyped", str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RejectionError("not-json", _sentence(error)) from error
+
+    def _is_unused(self, value: bytes) -> bool:
+        """Whether an event whose fields have the wrong types is one that no definition uses."""
+        try:
+            name = _name(_BARE.decode(value))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        return bool(name) and name not in self.codes
 
     def _instant(self, time: Any, record: Record) -> int:
         if time is None:
@@ -205,6 +234,11 @@ def _place(batch: Batch, products: Mapping[int, Sequence[ItemRow]]) -> None:
     batch.items[from_quick] = quick
 
 
+def _name(event: Any) -> str | None:
+    """The event's name: its own, else that of its type."""
+    return event.event or NAMES_OF_TYPES.get(event.type or "")
+
+
 def _customer(user: str | int | None, anonymous: str | int | None) -> bytes:
     found = customer_id(None if user is None else str(user), None if anonymous is None else str(anonymous))
     if found is None:
@@ -226,10 +260,13 @@ def _message(given: str | int | None, record: Record, batch: Batch) -> str:
 
 
 def origin(batch: Batch, record: Record) -> str:
-    """Where a record came in first: topic/partition/offset, also after it was sent on under its right key."""
+    """Where a record came in first: topic/partition/offset, also after it was sent on under its right key.
+
+    Headers are whatever producers write, so one that is no such place says nothing.
+    """
     for name, value in getattr(record, "headers", ()):
-        if name == ORIGIN:
-            return str(value.decode("utf-8", "replace"))
+        if name == ORIGIN and value is not None and _PLACE.fullmatch(value):
+            return str(value.decode())
     return f"{batch.topic}/{batch.partition}/{record.offset}"
 
 

@@ -11,12 +11,11 @@ from stream.events import scan as s
 from stream.events.batch import Batch
 from stream.events.customer import ANONYMOUS
 from stream.events.properties import Schema
-from stream.events.scan_form import PRODUCT_COLUMNS, make_form
+from stream.events.scan_form import PRODUCT_COLUMNS, TEXT, TEXT_OF_PRODUCT, make_form
+from stream.events.scan_properties import RECENT
 
 #: No limit to an instant.
 NO_LIMIT = 1 << 60
-#: Texts whose names are taken from one batch.
-NAMED = 4096
 _ANONYMOUS = ANONYMOUS.encode()
 
 
@@ -50,6 +49,9 @@ class QuickReader:
         self.scan = scan
         self.form = make_form(schema, codes, product_names, rates)
         self.names = [*codes, ""]
+        named: NDArray[np.bool_] = (self.form.entries[:, TEXT] >= 0) | (self.form.entries[:, TEXT_OF_PRODUCT] >= 0)
+        #: How many texts an event, and how many each product of its list, may have that are shown to people.
+        self.named = int(named[: self.form.own].sum()), int(named[self.form.own :].sum())
 
     def read(self, batch: Batch, future_ms: int | None) -> NDArray[np.bool_]:
         """Which of the batch's records are read; for each how many products it names is in ``batch.first[1:]``."""
@@ -59,7 +61,8 @@ class QuickReader:
         starts = np.zeros(n + 1, np.int64)
         np.cumsum(np.fromiter(map(len, values), np.int64, n), out=starts[1:])
         room = buffer.count(b'"product_id"')
-        found, seen = np.zeros((n, s.FOUND), np.int64), np.zeros((NAMED + 1, 3), np.int64)
+        texts = 1 + RECENT + n * self.named[0] + buffer.count(b"{") * self.named[1]
+        found, seen = np.zeros((n, s.FOUND), np.int64), np.zeros((texts, 3), np.int64)
         items, raw = np.zeros((room, batch.items.shape[1]), np.int64), np.zeros((room, PRODUCT_COLUMNS))
         if batch.items.shape[1] > PRODUCT_COLUMNS:
             raw = np.zeros(items.shape)
@@ -82,7 +85,8 @@ class QuickReader:
         )
         sure: NDArray[np.bool_] = found[:, s.SURE] == 1
         self._take(batch, sure, found, buffer)
-        for text, first, last in seen[1 : 1 + int(seen[0, 0])].tolist():
+        noted = 1 + RECENT
+        for text, first, last in seen[noted : noted + int(seen[0, 0])].tolist():
             batch.named[text] = buffer[first:last].decode()
         batch.numbers[~sure], batch.texts[~sure] = np.nan, 0  # what was written before it was not sure
         batch.first[1:] = np.where(sure, found[:, s.COUNT], 0)

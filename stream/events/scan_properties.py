@@ -39,8 +39,8 @@ ABSENT, A_NUMBER, A_TEXT, A_LIST = range(4)
 NULL = 0x6E
 _TRUE, _FALSE = 0x74, 0x66
 _MOST = 1e9
-#: How many noted texts are looked through before one is noted again.
-_RECENT = 32
+#: Places of ``seen`` for the texts that were noted a moment ago, so that few are noted again (a power of two).
+RECENT = 4096
 _BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
@@ -61,15 +61,17 @@ def lookup(tables: Any, table: int, b: Any, start: int, stop: int) -> int:
 
 @register_jitable
 def _note(text: int, first: int, last: int, seen: Any) -> None:
-    """Remember where a text lies.  Row 0 of ``seen`` counts; rows from 1 on are texts: hash, first and last byte.  A
-    text that was seen a moment ago is not noted again, and what there is no room for has no name."""
-    n = seen[0, 0]
-    for k in range(n, max(0, n - _RECENT), -1):
-        if seen[k, 0] == text:
-            return
-    if n + 1 < len(seen):
-        seen[n + 1, 0], seen[n + 1, 1], seen[n + 1, 2] = text, first, last
-        seen[0, 0] = n + 1
+    """Remember where a text lies.
+
+    Row 0 of ``seen`` counts; the next RECENT rows have the hashes of texts seen a moment ago, each in its place; what
+    follows are the texts: hash, first and last byte.  There is room for all.
+    """
+    place = 1 + (text & (RECENT - 1))
+    if seen[place, 0] != text:
+        seen[place, 0] = text
+        n = 1 + RECENT + seen[0, 0]
+        seen[n, 0], seen[n, 1], seen[n, 2] = text, first, last
+        seen[0, 0] += 1
 
 
 @register_jitable

@@ -14,5 +14,12 @@ def id_hash(text: str | bytes) -> int:
     return int.from_bytes(digest, "little", signed=True) or 1
 
 
-#: The same of a text that comes again and again, such as a product or a country.
-text_hash = lru_cache(maxsize=1 << 16)(id_hash)
+#: The longest text, in characters, whose hash is remembered: what comes again and again is short, and texts of
+#: megabytes would fill the memory.
+LONGEST_REMEMBERED = 100
+_remembered = lru_cache(maxsize=1 << 16)(id_hash)
+
+
+def text_hash(text: str) -> int:
+    """The same of a text that comes again and again, such as a product or a country."""
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else id_hash(text)

@@ -6,75 +6,79 @@ A letter that was sent again is marked in the same transaction, by a record in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
+from stream.errors import UserError
 from stream.events.decode import ORIGIN
 from stream.kafka.client import consumer_options, producer_options
+from stream.kafka.letter import Assembler, Letter
 from stream.kafka.restore import read_changelog
 from stream.settings import Settings
 
+__all__ = ["Letter", "Resender", "read_letters"]
+
 #: Header of a mark: partition and offset, in the dead-letter topic, of the letter that was sent again.
 RESENT = "resent"
-#: Letters in one transaction.
-_TOGETHER = 500
+#: A transaction holds at most so many letters, and not much more than so many bytes of them.
+_TOGETHER, _TOGETHER_BYTES = 500, 4 << 20
+#: Largest record that is sent again, before compression: what came in may have been compressed well.
+_LARGEST = 256 << 20
+#: Topics, by their role, whose records can be sent again: what comes in.
+_SOURCES = ("clickstream", "purchases", "profiles", "products", "control", "rekeyed")
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One rejected record: where it lies now (``place``), where it came in, why it was rejected, and its bytes.
-
-    ``cut`` says that the value was longer than a dead letter carries: the whole of it is only where it came in.
-    """
-
-    place: tuple[int, int]
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    detail: str
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    cut: bool
-
-    @property
-    def origin(self) -> str:
-        """Where it came in, as ``topic/partition/offset``."""
-        return f"{self.topic}/{self.partition}/{self.offset}"
-
-
-async def read_letters(settings: Settings, partitions: int, *, resent: bool = False) -> list[Letter]:
-    """The committed dead letters, by partition and offset; without ``resent``, those not yet sent again."""
-    letters: list[Letter] = []
-    marked: set[tuple[int, int]] = set()
+async def read_letters(
+    settings: Settings, partitions: int, take: Callable[[Letter], Awaitable[None] | None], *, resent: bool = False
+) -> None:
+    """Give ``take`` each committed dead letter, by partition and offset, as it is read; without ``resent``, those not
+    yet sent again.  What is written meanwhile is left for the next time."""
     for partition in range(partitions):
+        marked: set[bytes] = set()
 
-        def take(records: Sequence[Any], partition: int = partition) -> None:
+        def mark(records: Sequence[Any], marked: set[bytes] = marked) -> None:
+            marked.update(value for record in records for name, value in record.headers if name == RESENT and value)
+
+        reader = Assembler(partition)
+
+        async def give(records: Sequence[Any], reader: Assembler = reader, marked: set[bytes] = marked) -> None:
             for record in records:
-                headers = dict(record.headers)
-                if RESENT in headers:
-                    marked.add(_place(headers[RESENT]))
-                else:
-                    letters.append(_letter(partition, record, headers))
+                if any(name == RESENT for name, _ in record.headers):
+                    continue
+                letter = reader.take(record)
+                done = take(letter) if letter is not None and _mark(letter) not in marked else None
+                if done is not None:
+                    await done
 
-        await read_changelog(consumer_options(settings), settings.topics.dead_letters, partition, None, take)
-    return letters if resent else [letter for letter in letters if letter.place not in marked]
+        if not resent:
+            await _read(settings, partition, mark)
+        await _read(settings, partition, give)
+
+
+async def _read(settings: Settings, partition: int, apply: Callable[[Sequence[Any]], Awaitable[None] | None]) -> None:
+    await read_changelog(consumer_options(settings), settings.topics.dead_letters, partition, None, apply)
 
 
 class Resender:
     """Sends letters again to where they came in, under their own key. Start it before reading what there is to send:
-    it fences another one that may still be at work."""
+    it fences another one that may still be at work.
+
+    ``sent`` counts letters; ``left`` are those that cannot be sent, each with the reason.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self.sent = 0
+        self.left: list[tuple[str, str]] = []
         self._topic = settings.topics.dead_letters
+        self._sources = {getattr(settings.topics, role) for role in _SOURCES}
+        self._waiting: list[Letter] = []
+        self._bytes = 0
+        options = {"compression_type": "zstd", "max_request_size": _LARGEST, **producer_options(settings)}
         name = f"{settings.app.id}-deadletters"
-        options = {"enable_idempotence": True, **producer_options(settings), "transactional_id": name}
-        self._producer = AIOKafkaProducer(**options)
+        self._producer = AIOKafkaProducer(**{"enable_idempotence": True, **options, "transactional_id": name})
 
     async def start(self) -> None:
         """Connect, and fence."""
@@ -84,44 +88,46 @@ class Resender:
         """Disconnect."""
         await self._producer.stop()
 
-    async def send(self, letters: Iterable[Letter]) -> int:
-        """Send them, some hundred in a transaction together with their marks; how many were sent."""
-        remaining, sent = iter(letters), 0
-        while some := list(islice(remaining, _TOGETHER)):
+    async def take(self, letter: Letter) -> None:
+        """Send a letter, as soon as enough are gathered for a transaction."""
+        if letter.cut:
+            self.left.append((letter.origin, "a part of it is gone from the dead letters' topic"))
+        elif letter.topic not in self._sources:
+            self.left.append((letter.origin, "it is no event, but a record of our own"))
+        else:
+            self._waiting.append(letter)
+            self._bytes += len(letter.key or b"") + len(letter.value or b"")
+            if len(self._waiting) >= _TOGETHER or self._bytes >= _TOGETHER_BYTES:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Send what is gathered in one transaction, together with its marks.  UserError where Kafka refuses it."""
+        letters, self._waiting, self._bytes = self._waiting, [], 0
+        if not letters:
+            return
+        try:
             async with self._producer.transaction():
-                under_way = [await self._producer.send(**record) for letter in some for record in self._records(letter)]
+                under_way = [
+                    await self._producer.send(**record) for letter in letters for record in self._records(letter)
+                ]
                 for one in under_way:
                     await one
-            sent += len(some)
-        return sent
+        except KafkaError as error:
+            raise UserError(
+                f"Kafka refused to take {letters[0].origin} and {len(letters) - 1} more again: {error}; "
+                "look at the limits of its topic (max.message.bytes)",
+                exit_code=1,
+            ) from error
+        self.sent += len(letters)
 
     def _records(self, letter: Letter) -> Iterator[dict[str, Any]]:
         """The event itself, by which an event without a messageId keeps the one it had, and the mark."""
         origin = [(ORIGIN, letter.origin.encode())]
         yield {"topic": letter.topic, "key": letter.key, "value": letter.value, "headers": origin}
-        partition, offset = letter.place
-        mark = [(RESENT, b"%d/%d" % (partition, offset))]
-        yield {"topic": self._topic, "partition": partition, "value": b"", "headers": mark}
+        mark = [(RESENT, _mark(letter))]
+        yield {"topic": self._topic, "partition": letter.place[0], "value": b"", "headers": mark}
 
 
-def _letter(partition: int, record: Any, headers: Mapping[str, bytes]) -> Letter:
-    def text(name: str) -> str:
-        return headers.get(name, b"").decode("utf-8", "replace")
-
-    return Letter(
-        (partition, record.offset),
-        text("topic"),
-        int(text("partition") or 0),
-        int(text("offset") or 0),
-        text("reason") or "unknown",
-        text("detail"),
-        int(text("timestamp") or 0),
-        record.key,
-        record.value,
-        "size" in headers,
-    )
-
-
-def _place(mark: bytes) -> tuple[int, int]:
-    partition, _, offset = mark.decode().partition("/")
-    return int(partition), int(offset)
+def _mark(letter: Letter) -> bytes:
+    """What the mark of a letter says."""
+    return b"%d/%d" % letter.place

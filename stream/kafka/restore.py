@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -25,9 +25,10 @@ async def read_changelog(
     topic: str,
     partition: int,
     start: int | None,
-    apply: Callable[[Sequence[Any]], None],
+    apply: Callable[[Sequence[Any]], Awaitable[None] | None],
 ) -> int:
-    """Hand all committed records from ``start`` (None: the beginning) up to the last stable offset to ``apply``.
+    """Hand all committed records from ``start`` (None: the beginning) up to the last stable offset to ``apply``,
+    and await what that gives back.
 
     Returns the position reached, from which a later call can go on. Reading ends when the *position* reaches the end:
     the last offsets are control records, which bring no record. The end is asked for once, at the start, and only
@@ -58,8 +59,10 @@ async def read_changelog(
             batch = (await taker.next([tp], 1.0)).batches.get(tp)
             if batch is not None:
                 position, moved_at = batch.hi, time.monotonic()
-                if batch.records:
-                    apply(batch.records)
+                done = apply(batch.records) if batch.records else None
+                if done is not None:
+                    await done
+                    moved_at = time.monotonic()
             elif time.monotonic() - moved_at > STALL_SECONDS:
                 raise RestoreStalledError(f"{topic}/{partition}: nothing between offset {position} and its end {end}")
     finally:
