@@ -1,7 +1,7 @@
 # make demo    everything it takes to see segment changes flow, until Ctrl-C (options: make demo ARGS="...")
 # make test    everything it takes to run all checks and all tests
 # make bench   speed beside other stream processors, in one run (make bench ARGS="--quick": does it work at all)
-# make chaos   faults without mercy on a real Kafka, and whether any change was lost or came twice (ARGS="--only kill")
+# make chaos   faults without mercy on a real Kafka, and whether any change was lost or came twice (ARGS="--quick")
 # make check   style and types only
 # make clean   remove what the others made: virtual environment, embedded Kafka with its data, caches
 

@@ -1,4 +1,5 @@
-"""An application under faults: its broker, its workers, which are started again when they end, and its traffic."""
+"""An application under faults: its broker, the proxy before it, its workers, which are started again when they end, and
+its traffic."""
 
 from __future__ import annotations
 
@@ -8,35 +9,42 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from stream.kafka.broker import EmbeddedBroker
+from stream.kafka.broker import EmbeddedBroker, free_port
+from stream.kafka.broker_config import Listener
+from tests.chaos.proxy import Act, Api, Moment, Proxy, Rule
 from tests.conftest import JARS, REPOSITORY
-from tests.e2e.live import Change, Live, read_changes, wait_for
+from tests.e2e.live import Change, Live, read_topic, send, wait_for
 
-#: The dimensions that are judged: absence, windows, bags, decay, calendar-free, and one that is cut by share.
-DIMENSIONS = ("lifecycle", "wishlist", "cart", "usage", "frequency", "value", "win-back")
-#: Cuts are learned seldom and known long before they hold, since days pass in a second; small transactions, so that a
-#: fault finds one under way; a short session, so that a silent worker is soon replaced.
+#: What learns stays silent: cuts are learned beforehand, for a version that comes when time has passed it is used late,
+#: and a replay would not know.  Small transactions, so that a fault finds one under way; a short session, so that a
+#: silent worker is soon replaced.
 SETTINGS = {
-    "SEGSTREAM_CUTS__EVERY": "15d",
-    "SEGSTREAM_CUTS__LEAD": "40d",
+    "SEGSTREAM_CUTS__EVERY": "36500d",
     "SEGSTREAM_BATCH__MAX_RECORDS": "100",
     "SEGSTREAM_BATCH__SESSION_TIMEOUT": "6s",
+    "SEGSTREAM_BATCH__TRANSACTION_TIMEOUT": "6s",
 }
+#: How learning goes where the history is replayed for that.
+LEARNING = {"SEGSTREAM_CUTS__EVERY": "15d"}
+#: Longest wait for shards to be ready and events to be applied, in seconds; machines may be busy, and plans compiled.
+PATIENCE = 600.0
 
 
 @dataclass
 class Stage:
-    """One run of faults.  ``workers`` are those that should be running; the supervisor starts them again."""
+    """One run of faults.  ``wanted`` are the workers that should be running; the supervisor starts them again."""
 
     broker: EmbeddedBroker
+    proxy: Proxy
     live: Live
     parts: list[Path]
     wanted: set[str] = field(default_factory=set)
-    paused: set[str] = field(default_factory=set)
     restarts: int = 0
     loaded: int = 0
     published: int = 0
@@ -49,20 +57,38 @@ class Stage:
         """Start a worker, and again whenever it ends."""
         with self.lock:
             self.wanted.add(worker)
-            self.live.start_worker(worker)
+            self._start(worker)
+
+    def _start(self, worker: str) -> None:
+        """Start a worker that reaches the broker through the proxy, which knows it by its name."""
+        client = json.dumps({"client_id": worker})
+        through = {"SEGSTREAM_KAFKA__BROKERS": f"127.0.0.1:{self.proxy.port}", "SEGSTREAM_KAFKA__CLIENT": client}
+        self.live.start_worker(worker, through)
 
     def dismiss(self, worker: str) -> None:
         """SIGTERM: it leaves in good order."""
         with self.lock:
             self.wanted.discard(worker)
-            self.live.stop_worker(worker)
+            code = self.live.stop_worker(worker)
+        assert code == 0, f"worker {worker} ended with {code}: {self.live.log(worker)[-2000:]}"
 
     def signal(self, worker: str, number: int) -> None:
         """Send a signal to a worker, if it is there."""
-        with self.lock:
-            process = self.live.workers.get(worker)
-            if process is not None and process.poll() is None:
-                process.send_signal(number)
+        process = self.live.workers.get(worker)
+        if process is not None and process.poll() is None:
+            process.send_signal(number)
+
+    def kill(self, worker: str) -> None:
+        """kill -9."""
+        self.signal(worker, signal.SIGKILL)
+
+    def stun(self, worker: str) -> None:
+        """SIGSTOP."""
+        self.signal(worker, signal.SIGSTOP)
+
+    def wake(self, worker: str) -> None:
+        """SIGCONT."""
+        self.signal(worker, signal.SIGCONT)
 
     def supervise(self) -> threading.Thread:
         """Start again what ends, as whoever runs it for real would."""
@@ -70,32 +96,56 @@ class Stage:
         def run() -> None:
             while not self.ended.wait(0.1):
                 with self.lock:
-                    gone = [
-                        w for w in self.wanted if w in self.live.workers and self.live.workers[w].poll() is not None
-                    ]
-                    for worker in gone:
+                    gone = [w for w, process in self.live.workers.items() if process.poll() is not None]
+                    for worker in [w for w in gone if w in self.wanted]:
                         self.restarts += 1
                         self.live.workers.pop(worker)
                         log = self.live.folder / f"{worker}.log"
                         log.rename(log.with_name(f"{worker}-{self.restarts}.log"))
-                        self.live.start_worker(worker)
+                        self._start(worker)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         return thread
 
-    def settled(self) -> bool:
-        """Whether all shards are ready."""
-        return self.live.ready_shards() >= self.live.partitions
+    def ready(self, worker: str) -> float:
+        """How many shards of a worker are ready."""
+        return self.live.metrics(worker).get('segstream_shards{state="ready"}', 0.0)
+
+    def takes_part(self, worker: str) -> bool:
+        """Whether a worker has a shard that is ready."""
+        return self.ready(worker) > 0
+
+    def settled(self, *but: str) -> bool:
+        """Whether all shards are ready, in other workers than these."""
+        return sum(map(self.ready, self.wanted - {*but})) >= self.live.partitions
+
+    def settle(self, *but: str) -> None:
+        """Wait for that."""
+        wait_for("all shards are ready", lambda: self.settled(*but), PATIENCE)
+
+    # Faults
+
+    def aim(
+        self, api: Api, moment: Moment = Moment.REQUEST, act: Act = Act.CLOSE, *, worker: str | None = None, **more: Any
+    ) -> Rule:
+        """Have the proxy break the next request of this kind."""
+        return self.proxy.add(Rule(api, moment, act, worker, **more))
+
+    def hit(self, rule: Rule) -> str:
+        """Wait until that has happened; to which worker."""
+        worker: str = wait_for(f"{rule.api.name} is {rule.moment.value}", lambda: rule.met, PATIENCE, every=0.02)
+        return worker
 
     # Traffic
 
     def load(self, parts: int = 1) -> None:
         """Send the next parts of the history."""
-        for _ in range(min(parts, len(self.parts) - self.loaded)):
-            last = [] if self.loaded == len(self.parts) - 1 else ["--no-closing-clock"]
-            self.live.run("load", str(self.parts[self.loaded]), *last)
-            self.loaded += 1
+        next_ones = self.parts[self.loaded : self.loaded + parts]
+        self.loaded += len(next_ones)
+        if next_ones:
+            last = [] if self.loaded == len(self.parts) else ["--no-closing-clock"]
+            self.live.run("load", *map(str, next_ones), *last)
 
     def publish(self) -> None:
         """Other rules of absence, from the first instant of the part after the next."""
@@ -109,82 +159,114 @@ class Stage:
         first = self.parts[min(self.loaded + 1, len(self.parts) - 1)].read_bytes().split(b"\n", 1)[0]
         self.live.run("publish", "--definitions", str(folder), "--at", json.loads(first)["timestamp"])
 
-    def expected(self) -> list[Change]:
-        """What a replay makes of the same events and versions."""
+    def finish(self) -> None:
+        """The rest of the traffic, and until everything is applied."""
+        self.load(len(self.parts))
+        self.settle()
+        wait_for("all events are in the books", lambda: self.books()["read"] >= self.events, PATIENCE, every=1.0)
+
+    # What came out, and what should have
+
+    @property
+    def events(self) -> int:
+        """How many lines the history has."""
+        return sum(part.read_bytes().count(b"\n") for part in self.parts)
+
+    def expected(self) -> tuple[list[Change], Mapping[str, int]]:
+        """What a replay makes of the same events and versions; and its books."""
         live, folder = self.live, self.live.folder
         (folder / "events.jsonl").write_bytes(b"".join(part.read_bytes() for part in self.parts))
         live.run("versions", "--out", "versions.jsonl")
-        live.run("replay", "events.jsonl", "--versions", "versions.jsonl", "--out", "replayed.jsonl")
-        return [json.loads(line) for line in (folder / "replayed.jsonl").read_bytes().splitlines()]
+        asked = ("--versions", "versions.jsonl", "--out", "replayed.jsonl", "--summary", "summary.json")
+        live.run("replay", "events.jsonl", *asked)
+        summary = json.loads((folder / "summary.json").read_bytes())
+        books = {name: summary[name] for name in ("read", "applied", "duplicate", "ignored") if summary[name]}
+        books |= {f"rejected_{reason}": number for reason, number in summary["rejected"].items()}
+        return [json.loads(line) for line in (folder / "replayed.jsonl").read_bytes().splitlines()], books
 
-    def finish(self, seconds: float) -> None:
-        """The rest of the traffic, and until everything is applied."""
-        self.load(len(self.parts))
-        wait_for("all shards are ready", self.settled, seconds)
-        wait_for("nothing is left to apply", self.idle, seconds, every=1.0)
+    def books(self) -> Counter[str]:
+        """What the shards' own rows say of all records."""
+        found: Counter[str] = Counter()
+        for worker in list(self.live.workers):
+            for name, value in self.live.metrics(worker).items():
+                if name.startswith("segstream_booked_records{"):
+                    found[name.split('outcome="')[1].split('"')[0]] += int(value)
+        return found
 
-    def idle(self) -> bool:
-        """Whether every worker says that nothing of its sources is unread."""
-        lags = [
-            value
-            for worker in list(self.live.workers)
-            for name, value in self.live.metrics(worker).items()
-            if name.startswith("segstream_lag_records{")
-        ]
-        return bool(lags) and not any(lags)
+    def latest(self, customers: int) -> dict[str, dict[str, Any]]:
+        """Customers with their segments, as whoever starts late reads them."""
+        live = self.live
+        records = read_topic(live.broker, live.topic("customers"), live.partitions, customers)
+        return {record.key.decode(): json.loads(record.value) for record in records}
 
-    def changes(self, expected: int) -> list[Change]:
-        """All that was committed."""
-        return read_changes(self.live, expected)
+    def dead(self) -> list[tuple[str, str, str]]:
+        """Where each dead letter came from: topic, partition, offset."""
+        live = self.live
+        records = read_topic(live.broker, live.topic("dead_letters"), live.partitions, 0)
+        origins = ({name: value.decode() for name, value in record.headers} for record in records)
+        return [(origin["topic"], origin["partition"], origin["offset"]) for origin in origins]
 
     def close(self) -> None:
         """End everything."""
         self.ended.set()
         for worker in list(self.live.workers):
-            self.signal(worker, signal.SIGCONT)
+            self.wake(worker)
         self.live.stop()
         self.broker.kill()
+        self.proxy.stop()
 
 
-def make_stage(folder: Path, seed: int, customers: int, days: int, parts: int, partitions: int = 4) -> Stage:
-    """A broker of its own, definitions, topics, and a simulated history cut into parts."""
+def make_stage(
+    folder: Path,
+    definitions: Mapping[str, str],
+    lines: Sequence[bytes],
+    parts: int,
+    *,
+    partitions: int = 4,
+    settings: Mapping[str, str] | None = None,
+) -> Stage:
+    """A broker of its own behind a proxy, definitions, versions of cuts learned beforehand, topics, and a history cut
+    into parts."""
     config = folder / "config"
     shutil.copytree(REPOSITORY / "config", config, ignore=shutil.ignore_patterns("segments"))
     (config / "segments").mkdir()
-    for name in DIMENSIONS:
-        shutil.copy(REPOSITORY / "config" / "segments" / f"{name}.yaml", config / "segments")
-    broker = EmbeddedBroker(folder / "kafka", port=0, jars=JARS).start()
-    settings = {**SETTINGS, "SEGSTREAM_CONFIG": str(config)}
-    live = Live(broker.address, f"chaos{os.getpid()}", folder, partitions, settings)
-    events = folder / "events.jsonl"
-    live.run("simulate", "--customers", str(customers), "--days", str(days), "--seed", str(seed), "--out", str(events))
-    lines = events.read_bytes().splitlines(keepends=True)
-    lines += flood(lines)
-    events.write_bytes(b"".join(lines))
+    for name, text in definitions.items():
+        (config / "segments" / name).write_text(text)
+    files = write_parts(folder, lines, parts)
+    proxy = Proxy().start()
+    broker = behind(proxy, folder / "kafka").start()
+    name = f"chaos{os.getpid()}-{time.monotonic_ns()}"
+    live = Live(
+        broker.address,
+        name,
+        folder,
+        partitions,
+        {**SETTINGS, "SEGSTREAM_CONFIG": str(config), **(settings or {})},
+    )
+    live.run("topics")
+    learner = Live(broker.address, name, folder, partitions, {**live.settings, **LEARNING})
+    learner.run("replay", *(str(file) for file in files), "--save-versions", "learned.jsonl")
+    send(broker.address, live.topic("control"), (folder / "learned.jsonl").read_bytes().splitlines())
+    return Stage(broker, proxy, live, files)
+
+
+def behind(proxy: Proxy, data: Path) -> EmbeddedBroker:
+    """A broker with a second address, which it tells to its clients as that of the proxy."""
+    hidden = Listener("PLAINTEXT", free_port())
+    port = free_port()
+    told = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},L0://127.0.0.1:{proxy.port}"}
+    proxy.upstream = hidden.port
+    return EmbeddedBroker(data, port=port, jars=JARS, listeners=[hidden], extra=told)
+
+
+def write_parts(folder: Path, lines: Sequence[bytes], parts: int) -> list[Path]:
+    """The history as so many files of about one length."""
     size = -(-len(lines) // parts)
     files = []
     for number in range(parts):
         files.append(folder / f"part{number:02d}.jsonl")
         files[-1].write_bytes(b"".join(lines[number * size : (number + 1) * size]))
-    live.run("topics")
-    return Stage(broker, live, files)
-
-
-def flood(lines: Sequence[bytes]) -> list[bytes]:
-    """After a long silence, in which everybody's deadlines fall due: everyone wishes for one product, and it gets
-    cheaper."""
-    last = json.loads(lines[-1])["timestamp"]
-    customers = sorted({json.loads(line).get("userId") or "" for line in lines} - {""})
-    day = int(last[:4]) + 1
-    head = {"type": "track", "timestamp": f"{day + 1}-06-01T00:00:00.000Z"}
-    product = {"product_id": "everybodys", "currency": "EUR"}
-    wish = {"event": "Product Added to Wishlist", "properties": product | {"price": 9}}
-    made = [head | wish | {"messageId": f"f{k}", "userId": who} for k, who in enumerate(customers)]
-    for k in range(3):
-        at = {"timestamp": f"{day + 1}-06-01T00:0{k + 1}:00.000Z"}
-        properties = product | {"price": 8 - k, "offer_ends": None, "in_stock": True}
-        made.append(head | at | {"messageId": f"g{k}", "event": "Product Updated", "properties": properties})
-    return [json.dumps(event).encode() + b"\n" for event in made]
+    return files
 
 
 def pause(seconds: float) -> None:

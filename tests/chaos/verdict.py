@@ -3,47 +3,102 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from tests.e2e.live import Change, by_customer
+from tests.chaos.stage import Stage
+from tests.e2e.live import Change, by_customer, read_changes
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Changes by what became of them; all but ``changes`` and ``customers`` must be 0.
+    """Changes by what became of them; all but ``events`` and ``changes`` must be 0.
 
     ``lost``: ids that a replay has and nobody saw.  ``twice``: seen more than once.  ``unknown``: ids that no replay
     has.  ``other``: seen with another content.  ``disordered``: customers whose changes came in another order.
+    ``books``: by how many records the shards' books differ from the replay's, or from what was sent.  ``latest``:
+    customers of whom customer-segments tells something else than their last changes do.  ``dead``: dead letters that
+    are missing, or there more than once.
     """
 
+    events: int
     changes: int
-    customers: int
     lost: int
     twice: int
     unknown: int
     other: int
     disordered: int
+    books: int
+    latest: int
+    dead: int
+
+    @property
+    def wrong(self) -> dict[str, int]:
+        """What should be 0, and is not."""
+        return {name: n for name, n in vars(self).items() if n and name not in ("events", "changes")}
 
     @property
     def exact(self) -> bool:
-        """Everything once, as it should be, in order."""
-        return not (self.lost or self.twice or self.unknown or self.other or self.disordered)
+        """Everything once, as it should be, in order, and in the books."""
+        return not self.wrong
 
 
-def compare(seen: Sequence[Change], expected: Sequence[Change]) -> Verdict:
-    """Judge what was seen, change by change, id by id."""
+def judge(stage: Stage) -> Verdict:
+    """The verdict on a run that is finished."""
+    expected, books = stage.expected()
+    customers = {change["subject"] for change in expected}
+    rejected = sum(number for outcome, number in books.items() if outcome.startswith("rejected_"))
+    return Verdict(
+        events=stage.events,
+        changes=len(expected),
+        **compare(read_changes(stage.live, len(expected)), expected),
+        books=difference(stage.books(), books) + abs(books["read"] - stage.events),
+        latest=stale(stage.latest(len(customers)), expected),
+        dead=missing_or_twice(stage.dead(), rejected),
+    )
+
+
+def compare(seen: Sequence[Change], expected: Sequence[Change]) -> dict[str, int]:
+    """What is wrong with what was seen, change by change, id by id, and in each customer's order."""
     should = {change["id"]: change for change in expected}
     count = Counter(change["id"] for change in seen)
-    is_right = {change["id"]: change == should.get(change["id"]) for change in seen}
     order = {customer: [c["id"] for c in changes] for customer, changes in by_customer(list(expected)).items()}
     came = {customer: [c["id"] for c in changes] for customer, changes in by_customer(list(seen)).items()}
-    return Verdict(
-        len(expected),
-        len(order),
-        sum(1 for id_ in should if id_ not in count),
-        sum(1 for n in count.values() if n > 1),
-        sum(1 for id_ in count if id_ not in should),
-        sum(1 for id_, right in is_right.items() if id_ in should and not right),
-        sum(1 for customer, ids in came.items() if ids != [i for i in order.get(customer, ()) if i in set(ids)]),
-    )
+    return {
+        "lost": sum(1 for id_ in should if id_ not in count),
+        "twice": sum(1 for n in count.values() if n > 1),
+        "unknown": sum(1 for id_ in count if id_ not in should),
+        "other": sum(1 for change in seen if change["id"] in should and change != should[change["id"]]),
+        "disordered": sum(
+            1 for customer, ids in came.items() if ids != [id_ for id_ in order.get(customer, ()) if id_ in count]
+        ),
+    }
+
+
+def difference(books: Mapping[str, int], expected: Mapping[str, int]) -> int:
+    """By how many records two books differ."""
+    return sum(abs(books.get(outcome, 0) - expected.get(outcome, 0)) for outcome in {*books, *expected})
+
+
+def stale(latest: Mapping[str, Mapping[str, Any]], expected: Sequence[Change]) -> int:
+    """Of how many customers the latest segments, instant and sequence are not those of their last changes."""
+    segments: dict[str, dict[str, str]] = {}
+    last: dict[str, int] = {}
+    for change in expected:
+        mine = segments.setdefault(change["subject"], {})
+        mine.pop(change["data"]["dimension"], None)
+        if change["data"]["to"] is not None:
+            mine[change["data"]["dimension"]] = change["data"]["to"]
+        last[change["subject"]] = change["data"]["sequence"]
+    told = {
+        who: ({d: s for d, s in one["segments"].items() if s is not None}, one["sequence"])
+        for who, one in latest.items()
+    }
+    should = {who: (segments[who], last[who]) for who in last}
+    return sum(1 for who in {*told, *should} if told.get(who) != should.get(who))
+
+
+def missing_or_twice(dead: Sequence[tuple[str, str, str]], expected: int) -> int:
+    """How many dead letters are too few, or of a record that has one already."""
+    return abs(len(set(dead)) - expected) + len(dead) - len(set(dead))

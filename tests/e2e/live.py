@@ -78,12 +78,12 @@ class Live:
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stderr[-4000:]}"
         return done
 
-    def start_worker(self, worker: str) -> None:
-        """Start a worker; its log goes to a file named after it."""
+    def start_worker(self, worker: str, settings: Mapping[str, str] | None = None) -> None:
+        """Start a worker, with settings of its own where given; its log goes to a file named after it."""
         log = (self.folder / f"{worker}.log").open("wb")
         self.workers[worker] = subprocess.Popen(
             [sys.executable, "-m", "stream", "worker", "--web-port", "0"],
-            env=self.environment,
+            env={**self.environment, **(settings or {})},
             cwd=self.folder,
             stdout=log,
             stderr=subprocess.STDOUT,
