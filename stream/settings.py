@@ -258,6 +258,21 @@ class Web(Section):
 
     host: str = Field(default="127.0.0.1", description="Address it listens on; 0.0.0.0 for all.")
     port: int = Field(default=6066, ge=0, le=65_535, description="Port it listens on; 0: any free one.")
+    ready_without_kafka: Duration = Field(
+        default=10_000, description="A worker that Kafka has not answered for longer says that it is not ready."
+    )
+
+
+class Logging(Section):
+    """What the worker writes to standard error."""
+
+    format: Literal["text", "json"] = Field(
+        default="text", description="text: short lines for people; json: one object a line, with fields."
+    )
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is written.")
+    repeat_after: Duration = Field(
+        default=60_000, description="Warnings and errors like an earlier one are counted for so long, and told as one."
+    )
 
 
 class Settings(BaseSettings):
@@ -282,6 +297,7 @@ class Settings(BaseSettings):
     definitions: Definitions = Field(default=Definitions(), description="How published definitions take effect.")
     cuts: Cuts = Field(default=Cuts(), description="How cuts by share are learned.")
     web: Web = Field(default=Web(), description="The worker's web server.")
+    logging: Logging = Field(default=Logging(), description="What the worker writes to standard error.")
 
     _config_dir: Path = PrivateAttr(default_factory=settings_file.shipped_config)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import faust
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from stream.app.health import Health, watch_silence
 from stream.app.metrics import Metrics
 from stream.app.shards import ShardHost
 from stream.app.table import CustomerTable
@@ -26,6 +28,11 @@ class App(faust.App):
     failure: BaseException | None = None
     #: set by the worker: asks it to end as a signal does
     end_worker: Callable[[], None] | None = None
+    #: whether the worker is on its way out
+    ending = False
+    #: brokers, for people
+    servers = ""
+    watching: asyncio.Task[None] | None = None
 
     def fail(self, error: BaseException) -> None:
         """End the worker in good order, and let it say why."""
@@ -46,8 +53,11 @@ class App(faust.App):
     async def on_start(self) -> None:
         await super().on_start()
         await self.shards.start(self)
+        self.watching = asyncio.create_task(watch_silence(self, self.servers), name="silence")
 
     async def on_stop(self) -> None:
+        if self.watching is not None:
+            self.watching.cancel()
         await self.shards.stop()
         await super().on_stop()
 
@@ -64,12 +74,16 @@ def build_app(
     session_timeout: float = 10.0,
     web_host: str = "127.0.0.1",
     web_port: int | None = None,
+    ready_without_kafka: float = 10.0,
 ) -> App:
-    """The app for shards of any kind. ``web_port`` None: no web server. ``session_timeout`` in seconds."""
+    """The app for shards of any kind. ``web_port`` None: no web server. ``session_timeout`` in seconds.
+
+    ``ready_without_kafka`` is for how many seconds a worker whose broker is silent still says that it is ready.
+    """
     app = App(
         wiring.app_id,
         # The clients get their addresses from the options; this one is for Faust's own eyes.
-        broker=f"segstream://{_first(wiring.client_options['bootstrap_servers'])}",
+        broker=f"segstream://{_servers(wiring)[0]}",
         store="memory://",
         Table=CustomerTable,
         topic_partitions=wiring.partitions,
@@ -91,6 +105,7 @@ def build_app(
         web_graph_enabled=False,
         web_metrics_enabled=False,
     )
+    app.servers = ",".join(_servers(wiring))
     shards = app.shards = ShardHost(wiring, metrics or Metrics())
 
     sources = app.topic(
@@ -109,9 +124,10 @@ def build_app(
     app.Table("customers", partitions=wiring.partitions, help="Rows of all customers; see stream.engine.")
     cast(Any, app.tables)._recovery = Recovery(app, app.tables, beacon=app.tables.beacon)
     if web_port is not None:
-        add_views(app)
+        add_views(app, Health(app, ready_without_kafka))
     return app
 
 
-def _first(servers: str | Sequence[str]) -> str:
-    return servers.split(",")[0] if isinstance(servers, str) else servers[0]
+def _servers(wiring: Wiring) -> list[str]:
+    servers: str | list[str] = wiring.client_options["bootstrap_servers"]
+    return servers.split(",") if isinstance(servers, str) else list(servers)

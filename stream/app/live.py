@@ -52,6 +52,7 @@ def create_app(
         session_timeout=settings.batch.session_timeout / 1000,
         web_host=settings.web.host,
         web_port=port or _free_port(settings.web.host),
+        ready_without_kafka=settings.web.ready_without_kafka / 1000,
     )
     host = app.shards
     plans.crashed = host.crash

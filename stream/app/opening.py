@@ -45,9 +45,12 @@ class Opening:
         """
         async with self._slots:
             began = time.monotonic()
+            runner.doing = "taking over its transactions"
             await runner.new_producer()
+            runner.doing = "asking for its offsets"
             committed, beginnings = await self._offsets(runner.partition)
             shard, position = await self._rows(runner, committed, beginnings)
+            runner.doing = "placing its sources"
             starts = self._place(shard, runner, committed, beginnings)
             group = {tp: at for tp, at in starts.items() if tp.topic in self._host.wiring.group_topics}
             placed = await self._host.thread.read_from(group, term)
@@ -72,6 +75,7 @@ class Opening:
     ) -> tuple[Shard, int]:
         """The shard with the rows that are committed, and the position of the changelog that they stand for."""
         runner.rows_restored = 0
+        runner.doing = "reading its rows"
         kept = runner.shard
         if kept is not None and runner.kept is not None:
             same = all(runner.committed.get((tp.topic, tp.partition)) == at for tp, at in committed.items())
@@ -80,17 +84,23 @@ class Opening:
                 position = await self._read(runner, runner.kept, foreign.extend)
                 if not foreign:
                     return kept, position
-            log.info("shard %d: written elsewhere meanwhile, its rows are read anew", runner.partition)
+            log.info(
+                "shard %d: written elsewhere meanwhile, its rows are read anew",
+                runner.partition,
+                extra={"shard": runner.partition},
+            )
         shard = self._host.new_shard(runner.partition)
 
         def apply(records: Sequence[Any]) -> None:
             shard.restore([record.key for record in records], [record.value for record in records])
             runner.rows_restored += len(records)
+            runner.doing = f"reading its rows, {runner.rows_restored:,} so far"
             self._host.metrics.rows_restored.inc(len(records))
 
         position = await self._read(runner, None, apply)
         ready = shard.restored()
         while not ready:  # the definitions that it goes by are being compiled
+            runner.doing = "waiting for its definitions to be compiled"
             await asyncio.sleep(COMPILING_PAUSE)
             ready = shard.restored()
         return shard, position

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from stream.app import outputs
 from stream.app.ports import Shard, Source, Step, Summary
+from stream.kafka.explained import explained
 from stream.kafka.fetch import End, Fetched
 from stream.kafka.restore import RestoreStalledError
 from stream.kafka.transaction import Payload, ShardProducer, TransactionError
@@ -55,6 +56,8 @@ class ShardRunner:
         self.committed: dict[Source, int] = {}
         #: rows read back by the opening under way
         self.rows_restored = 0
+        #: what it is at, or waits for, while it is not ready; for people
+        self.doing = "not assigned"
         self._host = host
         self._wiring = host.wiring
         self._producer: ShardProducer | None = None
@@ -74,6 +77,7 @@ class ShardRunner:
     def open(self, term: int) -> None:
         """Begin to open the shard for this term; returns at once."""
         self.state = State.OPENING if self.shard is None else State.HELD
+        self.doing = "waiting for its turn to be opened"
         self._task = asyncio.create_task(self._live(term), name=f"shard-{self.partition}")
 
     async def leave(self) -> None:
@@ -103,6 +107,7 @@ class ShardRunner:
     async def discard(self) -> None:
         """Forget the rows: they may differ from what is committed, or belong to another worker now."""
         self.state = State.CLOSED
+        self.doing = "closed"
         self.shard = None
         self._kept_position = None
         self._set_wanted(frozenset())
@@ -128,10 +133,16 @@ class ShardRunner:
                 await self._close_for_good(error, term)
                 return
             except (KafkaError, OSError, TimeoutError, RestoreStalledError) as error:
+                why = explained(error)
                 log.warning(
-                    "shard %d: not opened (%s: %s), next try in %.1fs", self.partition, _name(error), error, pause
+                    "shard %d: not opened (%s), next try in %.1fs",
+                    self.partition,
+                    why,
+                    pause,
+                    extra={"shard": self.partition, "reason": why},
                 )
                 await self.discard()
+                self.doing = f"could not be opened ({why}), and is tried again"
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LAST_PAUSE)
             except Exception as error:  # noqa: BLE001  a mistake in the program; going on would lose or double events
@@ -141,9 +152,15 @@ class ShardRunner:
 
     async def _close_for_good(self, error: Exception, term: int) -> None:
         """After an error in a transaction nobody knows what was committed: only an assignment opens the shard again."""
-        log.error("shard %d: transaction failed (%s); it is read again from Kafka", self.partition, error)
+        log.error(
+            "shard %d: transaction failed (%s); it is read again from Kafka",
+            self.partition,
+            error,
+            extra={"shard": self.partition, "reason": str(error)},
+        )
         self._host.metrics.transactions_failed.inc()
         await self.discard()
+        self.doing = f"closed after a failed transaction ({error}), until the next assignment"
         self._failures += 1
         # The first rejoin comes at once. A fault that stays must not keep the whole group rebalancing.
         self._wake.clear()
@@ -246,7 +263,15 @@ class ShardRunner:
     def _mind_gap(self, tp: TopicPartition, expected: int, fetched: Fetched) -> None:
         now = time.monotonic()
         since = self._gap_since.setdefault(tp, now)
-        log.info("shard %d: %s/%d has %d..%d, expected %d", self.partition, *tp, fetched.lo, fetched.hi, expected)
+        log.info(
+            "shard %d: %s/%d has %d..%d, expected %d: read again from there",
+            self.partition,
+            *tp,
+            fetched.lo,
+            fetched.hi,
+            expected,
+            extra={"shard": self.partition, "topic": tp.topic},
+        )
         if now - since > GAP_SECONDS:
             del self._gap_since[tp]
             self._host.rejoin()
@@ -345,7 +370,3 @@ class ShardRunner:
         if self._wiring.wall_clock:
             return int(time.time() * 1000)
         return self.shard.clock_ms if self.shard is not None else None
-
-
-def _name(error: BaseException) -> str:
-    return type(error).__name__

@@ -20,6 +20,7 @@ from stream.events.customer import partition_key
 from stream.kafka.broadcast import Broadcast
 from stream.kafka.fetch import End, Fetched
 from stream.kafka.partitions import partition_of
+from stream.kafka.pulse import Pulse
 from stream.kafka.transport import Consumer, ConsumerThread
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: How long stopping waits for running transactions before it aborts them, in seconds.
-STOP_SECONDS = 2.5
+STOP_SECONDS = 1.5
 
 
 class Pacer:
@@ -65,12 +66,14 @@ class ShardHost:
         self.runners: dict[int, ShardRunner] = {}
         self.opening = Opening(self)
         self.pacer = Pacer(wiring.commits_per_second)
+        self.pulse = Pulse()
         self.broadcast = Broadcast(
             {**wiring.client_options, **wiring.consumer_options},
             wiring.broadcast_topics,
             self.runners.values,
             self.decode,
             self.crash,
+            self.pulse,
         )
         self.on_opened: list[Callable[[int], None]] = []
         self.on_adopted: list[Callable[[int], None]] = []
@@ -122,7 +125,7 @@ class ShardHost:
             runner = self.runners.setdefault(partition, ShardRunner(partition, self))
             runner.open(self.term)
         self.joined = True
-        log.info("shards %s assigned", _ranges(owned) if owned else "none")
+        log.info("shards %s assigned", _ranges(owned) if owned else "none", extra={"shards": sorted(owned)})
 
     def _check(self, actives: set[TopicPartition]) -> set[int]:
         wiring = self.wiring
@@ -149,7 +152,13 @@ class ShardHost:
 
     def opened(self, runner: ShardRunner, seconds: float) -> None:
         """A shard is ready."""
-        log.info("shard %d ready in %.2fs, %d rows read", runner.partition, seconds, runner.rows_restored)
+        log.info(
+            "shard %d ready in %.2fs, %d rows read",
+            runner.partition,
+            seconds,
+            runner.rows_restored,
+            extra={"shard": runner.partition, "seconds": round(seconds, 3), "rows": runner.rows_restored},
+        )
         self.metrics.opening_seconds.observe(seconds)
         for opened in self.on_opened:
             opened(runner.partition)
@@ -207,7 +216,13 @@ class ShardHost:
 
     def lost(self, tp: TopicPartition, known: int, beginning: int) -> None:
         """Kafka has deleted records before they were read. Stopping would not bring them back: count them and go on."""
-        log.error("%s/%d: records %d..%d were deleted before they were read", *tp, known, beginning - 1)
+        log.error(
+            "%s/%d: records %d..%d were deleted before they were read",
+            *tp,
+            known,
+            beginning - 1,
+            extra={"topic": tp.topic, "partition": tp.partition, "records": beginning - known},
+        )
         self.metrics.records_lost.labels(tp.topic).inc(beginning - known)
 
     def decode(self, tp: TopicPartition, fetched: Fetched, shard: Shard | None = None) -> Batch:

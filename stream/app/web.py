@@ -13,9 +13,10 @@ from stream.engine.foresee import HORIZON_MS, LONGEST_MS
 
 if TYPE_CHECKING:
     from stream.app.app import App
+    from stream.app.health import Health
 
 
-def add_views(app: App) -> None:
+def add_views(app: App, health: Health) -> None:
     """Declare the pages of the worker."""
     shards = app.shards
 
@@ -26,17 +27,15 @@ def add_views(app: App) -> None:
 
     @app.page("/health/live")
     async def live(view: Any, request: Any) -> Any:
-        """The process runs and its event loop turns."""
-        return view.json({"status": "live"})
+        """Whether a restart would mend anything."""
+        status, told = await health.live()
+        return view.json(told, status=status)
 
     @app.page("/health/ready")
     async def ready(view: Any, request: Any) -> Any:
-        """200 once this worker is in the group and all its shards are ready, 503 before; a worker may have none."""
-        done, all_of_them = len(shards.ready()), len(shards.runners)
-        is_ready = shards.joined and done == all_of_them
-        return view.json(
-            {"ready": is_ready, "shards": all_of_them, "shards_ready": done}, status=200 if is_ready else 503
-        )
+        """Whether this worker does its work now, and if not, why."""
+        status, told = health.ready()
+        return view.json(told, status=status)
 
     def answer(view: Any, customer_id: str, path: str, ask: Callable[[], Any]) -> Any:
         """What ``ask`` gives, or where else to ask: of the worker that has the customer, under ``path``."""

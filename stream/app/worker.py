@@ -6,43 +6,37 @@ import asyncio
 import errno
 import gc
 import logging
-import os
 import signal
-import sys
-import threading
-from typing import Any
+import socket
+from contextlib import suppress
 
 import faust
+from aiokafka.errors import KafkaError
 
 from stream.app.app import App
+from stream.app.ending import Ending
 from stream.errors import UserError
+from stream.kafka.explained import explained
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a worker that was asked to end does so whatever it waits for. Kafka aborts what is left open.
-STOP_SECONDS = 8.0
-
-#: loggers that say little to an operator below this level; Faust's services log under the module of their class
-_QUIET = {
-    "faust": logging.WARNING,
-    "mode": logging.WARNING,
-    "aiokafka": logging.ERROR,
-    "stream.app.app": logging.WARNING,
-    "stream.app.table": logging.WARNING,
-    "stream.kafka.recovery": logging.WARNING,
-    "stream.kafka.transport": logging.WARNING,
-}
-
 
 class Worker(faust.Worker):
-    """Faust's worker with our log lines and exit codes."""
+    """Faust's worker with our log lines, exit codes and time limit."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, ending: Ending) -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         super().__init__(app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
         self.spinner = None
-        app.end_worker = lambda: self._schedule_shutdown(signal.SIGTERM)
+        self._app, self._ending = app, ending
+        app.end_worker = self._end
+
+        def politely() -> None:
+            with suppress(RuntimeError):  # the loop is closed: the worker ends already
+                loop.call_soon_threadsafe(self._end)
+
+        ending.through(politely, lambda: report(app))
 
     def run(self) -> None:
         """Start the app and serve until SIGTERM or SIGINT. Raises what made the worker end by itself."""
@@ -54,51 +48,18 @@ class Worker(faust.Worker):
         finally:
             self.stop_and_shutdown()
 
-    def _schedule_shutdown(self, number: signal.Signals) -> None:
+    def install_signal_handlers(self) -> None:
+        """None: `Ending` listens to signals."""
+
+    def _end(self) -> None:
         """End within a time limit: where the cluster cannot be reached, clients would wait for it."""
-        if not self._signal_stop_time:
-            limit = threading.Timer(STOP_SECONDS, _give_up)
-            limit.daemon = True
-            limit.start()
-        super()._schedule_shutdown(number)
+        self._app.ending = True
+        self._ending.begin()
+        self._schedule_shutdown(signal.SIGTERM)
 
     async def _sentinel_task(self) -> None:
         """Faust waits a second here before it closes the loop; one turn of the loop does."""
         await asyncio.sleep(0)
-
-
-class Sparing(logging.Filter):
-    """Lets a client's message through once in a while only: while a broker is away it comes many times a second."""
-
-    def __init__(self, every: float = 10.0) -> None:
-        super().__init__()
-        self._every = every
-        self._last: dict[tuple[str, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to write this record."""
-        if not record.name.startswith("aiokafka"):
-            return True
-        which = (record.name, str(record.msg))
-        if record.created - self._last.get(which, 0.0) < self._every:
-            return False
-        self._last[which] = record.created
-        return True
-
-
-def set_up_logging(level: str = "INFO", stream: Any = None) -> None:
-    """Short lines: time, level, message."""
-    logging.basicConfig(
-        level=level,
-        stream=stream or sys.stderr,
-        format="%(asctime)s %(levelname).1s %(message)s",
-        datefmt="%H:%M:%S",
-        force=True,
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Sparing())
-    for name, quiet in _QUIET.items():
-        logging.getLogger(name).setLevel(max(quiet, logging.getLevelNamesMapping()[level]))
 
 
 def tune_collector() -> None:
@@ -108,28 +69,52 @@ def tune_collector() -> None:
     gc.set_threshold(200_000, 50, 50)
 
 
-def run_worker(app: App) -> int:
-    """Run the worker: 0 after a signal, 1 after a fault that was logged. Raises `UserError` for what one can mend."""
+def run_worker(app: App, ending: Ending | None = None) -> int:
+    """Run the worker: 0 after a signal, 1 after a fault that was logged. Raises `UserError` for what one can mend.
+
+    ``ending`` is the one that listens to signals already.
+    """
+    if ending is None:
+        with Ending() as ending:
+            return run_worker(app, ending)
     tune_collector()
     try:
-        Worker(app).run()
-        if app.failure is not None:
-            raise app.failure
-    except UserError:
-        raise
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            port = app.conf.web_port
-            raise UserError(f"port {port} of the web server is taken: choose another with --web-port") from error
-        log.critical("the worker ended: %s", error)
-        return 1
-    except Exception as error:
+        Worker(app, ending).run()
+    except Exception as error:  # noqa: BLE001  told below, whatever it is
+        app.failure = app.failure or error
+    failure = mendable(app.failure, app)
+    if isinstance(failure, UserError):
+        raise failure from app.failure
+    return report(app)
+
+
+def mendable(error: BaseException | None, app: App) -> BaseException | None:
+    """What made the worker end, as a `UserError` where it is something that one can mend."""
+    if not isinstance(error, OSError):
+        return error
+    where = f"{app.conf.web_bind}:{app.conf.web_port}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return UserError(f"port {app.conf.web_port} of the web server is taken: choose another with --web-port")
+        case errno.EACCES:
+            return UserError(f"the web server may not listen on {where}: choose a port from 1024 on with --web-port")
+        case errno.EADDRNOTAVAIL:
+            return UserError(f"the web server cannot listen on {where}: web.host must be an address of this machine")
+    if isinstance(error, socket.gaierror):
+        return UserError(f"the web server cannot listen on {where}: web.host is not a known host")
+    return error
+
+
+def report(app: App) -> int:
+    """Log what made the worker end by itself, if anything did; the exit code."""
+    error = mendable(app.failure, app)
+    if error is None:
+        return 0
+    if isinstance(error, UserError):
+        log.critical("%s", error)
+        return error.exit_code
+    if isinstance(error, OSError | KafkaError):
+        log.critical("the worker ended: %s", explained(error))
+    else:
         log.critical("the worker ended: %s: %s", type(error).__name__, error, exc_info=error)
-        return 1
-    return 0
-
-
-def _give_up() -> None:
-    log.critical("not stopped within %.0f s: leaving without a goodbye to the group", STOP_SECONDS)
-    logging.shutdown()
-    os._exit(1)
+    return 1

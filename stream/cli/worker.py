@@ -6,11 +6,14 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from stream.errors import UserError
+
 if TYPE_CHECKING:
+    from stream.app.ending import Ending
     from stream.engine.versions import DefinitionsVersion
     from stream.settings import Settings
 
@@ -28,13 +31,11 @@ log = logging.getLogger(__name__)
 @click.option(
     "--log-level",
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-    default="INFO",
-    show_default=True,
-    help="How much to log, on stderr.",
+    help="How much to log, on stderr. [default: logging.level of the settings]",
 )
 @click.option("--config", type=click.Path(path_type=Path, file_okay=False), help="Folder of stream.yaml.")
 def command(
-    broker: str | None, definitions: Path | None, web_port: int | None, log_level: str, config: Path | None
+    broker: str | None, definitions: Path | None, web_port: int | None, log_level: str | None, config: Path | None
 ) -> None:
     """Run one worker until Ctrl-C.
 
@@ -44,22 +45,39 @@ def command(
     Metrics are at /metrics, a customer at /customers/ID. The exit code is 0 after SIGTERM or Ctrl-C, which finish or
     abort what is being written, and not 0 when the worker cannot start or go on.
     """
+    from stream.app.ending import Ending
+    from stream.app.logs import Level, set_up_logging
+    from stream.settings import load_settings
+
+    settings = load_settings(config, brokers=broker)
+    how = settings.logging
+    level = cast(Level, (log_level or how.level).upper())
+    set_up_logging(level, how.format, repeat_after=how.repeat_after / 1000)
+    with Ending() as ending:
+        try:
+            code = _run(settings, definitions, web_port, ending)
+        except UserError as error:
+            if how.format == "text":
+                raise
+            log.critical("%s", error)
+            code = error.exit_code
+    sys.exit(code)
+
+
+def _run(settings: Settings, definitions: Path | None, web_port: int | None, ending: Ending) -> int:
     # Imported here: the engine takes a second, and help should not.
     from stream.app.bootstrap import checked, make_plan
     from stream.app.definition_files import read_texts
     from stream.app.live import create_app
-    from stream.app.worker import run_worker, set_up_logging
+    from stream.app.worker import run_worker
     from stream.kafka.topics import ensure_topics
-    from stream.settings import load_settings
 
-    set_up_logging(log_level.upper())
-    settings = load_settings(config, brokers=broker)
     folder = definitions or settings.config_dir / "segments"
     texts = read_texts(folder)
     compiled = checked(texts, settings)
     for report in asyncio.run(ensure_topics(settings, compiled.topics())):
         for difference in report.differences:
-            log.warning("topic %s: %s", report.spec.name, difference)
+            log.warning("topic %s: %s", report.spec.name, difference, extra={"topic": report.spec.name})
     published = asyncio.run(_published(settings))
     if published is not None and published.files != {Path(name).name: text for name, text in texts.items()}:
         log.warning(
@@ -78,7 +96,7 @@ def command(
         settings.web.host,
         app.conf.web_port,
     )
-    sys.exit(run_worker(app))
+    return run_worker(app, ending)
 
 
 async def _published(settings: Settings) -> DefinitionsVersion | None:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.errors import UserError
 from stream.kafka.fetch import End, Fetched, Taker, current_assignment, wake, watch_answers
+from stream.kafka.pulse import Pulse
 
 #: How long the broker may keep a fetch waiting for records, in ms: while some shard waits for us, and otherwise.
 URGENT_WAIT_MS = 20
@@ -47,6 +48,7 @@ class Broadcast:
 
     It is positioned by the shards: a shard that opens with an older cursor makes it seek back, and the others skip
     what they have had. ``decode`` turns what was fetched into the batch that shards take, once for all of them.
+    ``pulse`` is told of every answer.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Broadcast:
         readers: Callable[[], Iterable[Reader]],
         decode: Callable[[TopicPartition, Fetched], Any],
         crashed: Callable[[BaseException], None],
+        pulse: Pulse | None = None,
     ) -> None:
         self.topics = frozenset(topics)
         self.partitions: tuple[TopicPartition, ...] = ()
@@ -63,6 +66,7 @@ class Broadcast:
         self._readers = readers
         self._decode = decode
         self._crashed = crashed
+        self._pulse = pulse
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._positioned: set[TopicPartition] = set()
@@ -84,6 +88,8 @@ class Broadcast:
         )
         await consumer.start()
         watch_answers(consumer)
+        if self._pulse is not None:
+            self._pulse.watch(consumer._client)
         cluster = await consumer._client.fetch_all_metadata()
         found: list[TopicPartition] = []
         for topic in sorted(self.topics):

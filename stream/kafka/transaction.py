@@ -10,6 +10,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from stream.kafka.explained import explained
+
 log = logging.getLogger(__name__)
 
 #: key, value, headers
@@ -18,7 +20,7 @@ Row = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 #: Largest record batch, in bytes before compression; just below what a topic takes by default (max.message.bytes).
 MAX_BATCH_BYTES = 1_000_000
 #: How long stopping a producer may take, in seconds.
-STOP_SECONDS = 2.0
+STOP_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -93,7 +95,7 @@ class ShardProducer:
             raise
         except Exception as error:
             await self.abort()
-            raise TransactionError(f"{type(error).__name__}: {error}") from error
+            raise TransactionError(explained(error)) from error
 
     async def _transact(self, payload: Payload) -> dict[str, int]:
         producer = self._producer
@@ -142,7 +144,7 @@ class ShardProducer:
             log.debug("abort: %s: %s", type(error).__name__, error)
 
     async def stop(self) -> None:
-        """Let go of the connections. Never raises and takes a few seconds at most; an open transaction stays open."""
+        """Let go of the connections. Never raises and takes a second or so at most; an open transaction stays open."""
         _seen(self._producer._txn_manager._transaction_waiter)
         try:
             async with asyncio.timeout(STOP_SECONDS):

@@ -22,6 +22,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from stream.kafka.fetch import Answer, End, Taker, wake, watch_answers
+from stream.kafka.pulse import Pulse
 
 #: Name of the serializer that passes a batch through Faust's topics as it is.
 BATCH_CODEC = "segstream-batch"
@@ -57,6 +58,8 @@ class Shards(Protocol):
     wanted: frozenset[TopicPartition]
     #: set whenever ``wanted`` has grown
     wanted_grew: asyncio.Event
+    #: when Kafka answered last
+    pulse: Pulse
 
     async def revoked(self) -> None: ...
     def prove(self, ends: Mapping[TopicPartition, End]) -> None: ...
@@ -90,6 +93,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         consumer = self._ensure_consumer()
         watch_answers(consumer)
+        self._shards.pulse.watch(consumer._client)
         self._taker = Taker(consumer, consumer._max_poll_records)
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:

@@ -82,7 +82,7 @@ class Step:
 class CountingShard:
     """Counts per customer. ``big_row`` makes one row of that many bytes, which no topic takes."""
 
-    def __init__(self, partition: int, sources: Sequence[Source], by: str) -> None:
+    def __init__(self, partition: int, sources: Sequence[Source], by: str, *, opens: bool = True) -> None:
         self.partition = partition
         self.counts: dict[bytes, int] = {}
         self.proofs: dict[Source, tuple[int, int]] = {}
@@ -98,6 +98,7 @@ class CountingShard:
         self._applied: dict[Source, int] = {}
         self._waiting: dict[Source, deque[Any]] = {source: deque() for source in sources}
         self._moved = False
+        self._opens = opens
 
     def restore(self, keys: list[bytes], values: list[bytes | None]) -> None:
         for key, value in zip(keys, values, strict=True):
@@ -108,7 +109,7 @@ class CountingShard:
                 self.counts[key] = int(value or b"0")
 
     def restored(self) -> bool:
-        return True
+        return self._opens
 
     def next_offset(self, source: Source) -> int | None:
         return self._own.get(source)

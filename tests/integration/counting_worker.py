@@ -10,17 +10,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream.app.app import App, build_app
+from stream.app.logs import set_up_logging
 from stream.app.wiring import Wiring
-from stream.app.worker import run_worker, set_up_logging
+from stream.app.worker import run_worker
 from stream.errors import UserError
 from stream.kafka.transaction import Payload, ShardProducer
 from tests.integration.counting_shard import CountingShard, Decoder
 
 
 def counting_app(
-    app: str, broker: str, partitions: int, *, me: str = "A", web_port: int | None = None, **more: Any
+    app: str,
+    broker: str,
+    partitions: int,
+    *,
+    me: str = "A",
+    web_port: int | None = None,
+    never_restored: bool = False,
+    ready_without_kafka: float = 10.0,
+    **more: Any,
 ) -> App:
-    """The app; topics are <app>-a and <app>-b in, <app>-all to everyone, <app>-out out."""
+    """The app; topics are <app>-a and <app>-b in, <app>-all to everyone, <app>-out out.
+
+    ``never_restored``: its shards never come to the end of their opening.
+    """
     wiring = Wiring(
         app_id=app,
         partitions=partitions,
@@ -32,12 +44,12 @@ def counting_app(
         dead_letters=f"{app}-dead",
         vectors=f"{app}-vectors",
         rekeyed=f"{app}-rekeyed",
-        make_shard=lambda partition, sources: CountingShard(partition, sources, me),
+        make_shard=lambda partition, sources: CountingShard(partition, sources, me, opens=not never_restored),
         decoder=Decoder(),
         client_options={"bootstrap_servers": broker},
         **more,
     )
-    return build_app(wiring, session_timeout=6.0, web_port=web_port)
+    return build_app(wiring, session_timeout=6.0, web_port=web_port, ready_without_kafka=ready_without_kafka)
 
 
 def slow_down(share: float, seconds: float) -> None:
@@ -66,7 +78,7 @@ if __name__ == "__main__":
     share, seconds = options.pop("slow", (0.0, 0.0))
     if share:
         slow_down(share, seconds)
-    set_up_logging("INFO", sys.stdout)
+    set_up_logging("INFO", stream=sys.stdout)
     try:
         sys.exit(run_worker(counting_app(**options)))
     except UserError as error:

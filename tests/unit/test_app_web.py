@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stream.app.health import Health
 from stream.app.web import add_views
 
 
@@ -61,7 +62,7 @@ class App:
 def app() -> App:
     """The pages of a worker."""
     found = App()
-    add_views(found)  # type: ignore[arg-type]
+    add_views(found, Health(found, 10.0))  # type: ignore[arg-type]
     return found
 
 
