@@ -122,7 +122,8 @@ def test_warnings_of_python_and_the_end_of_a_thread_are_records_too() -> None:
         warnings.simplefilter("always")
         logging.captureWarnings(True)
         warnings.warn("old ways", stacklevel=1)
-    thread = threading.Thread(target=lambda: {}["missing"], name="reader")
+    known: dict[str, int] = {}
+    thread = threading.Thread(target=lambda: known["missing"], name="reader")
     thread.start()
     thread.join()
     told = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
