@@ -33,6 +33,8 @@ from stream.plan.plan import Plan, twin_plan
 
 CONTROL = "control"
 TOPICS = (CONTROL, "clickstream", "products", "profiles", "purchases")
+#: Events that ask to forget their customer.
+FORGET = ("User Deleted",)
 #: A wall instant later than all others: a proof given then holds for whatever arrived before.
 DOOMSDAY = 1 << 50
 
@@ -127,7 +129,7 @@ class Published:
 
     def decoder_of(self, plan: Plan) -> Decoder:
         """What decodes for a plan."""
-        return Decoder(plan.inputs, control=read_control)
+        return Decoder(plan.inputs, control=read_control, forget=FORGET)
 
 
 @dataclass
@@ -140,19 +142,20 @@ class Driver:
     wall_clock: bool = False
     limit: int = 1000
     plans: Published | None = None
+    dormant_after: int | None = None
     changes: list[Change] = field(default_factory=list)
     changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     outputs: list[Output] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.decoder = Decoder(self.plan.inputs, control=read_control)
+        self.decoder = Decoder(self.plan.inputs, control=read_control, forget=FORGET)
         self.open()
 
     def open(self, plan: Plan | None = None) -> None:
         """A new shard from what was committed; with ``plan``, under other definitions."""
         if plan is not None:
-            self.plan, self.decoder = plan, Decoder(plan.inputs, control=read_control)
+            self.plan, self.decoder = plan, Decoder(plan.inputs, control=read_control, forget=FORGET)
         self.shard = Shard(
             self.plan,
             0,
@@ -160,6 +163,7 @@ class Driver:
             disorder=self.disorder,
             read_model=ClusterModel.from_json,
             plans=self.plans,
+            dormant_after=self.dormant_after,
         )
         self.shard.restore([k for k, _ in self.changelog], [v for _, v in self.changelog])
         while not self.shard.restored():

@@ -55,8 +55,9 @@ def backfill_from(records: Records, edge: Edge, shard: Shard) -> Backfill:
     """The rows under the plan of an empty shard."""
     shard.restore([key for key, _ in records], [value for _, value in records])
     shard.restored()
-    if len(shard.rows) != edge.rows:
-        raise UserError(f"the rebuild of partition {shard.partition} has {len(shard.rows)} rows, not {edge.rows}")
+    count = len(shard.rows.index)
+    if count != edge.rows:
+        raise UserError(f"the rebuild of partition {shard.partition} has {count} rows, not {edge.rows}")
     return Backfill(shard.rows, edge.since)
 
 

@@ -202,7 +202,7 @@ class Rebuild:
         total, since = 0, max(self._first.values(), default=None)
         for one in self.shards:
             rows = _at_rest(one.shard)
-            count = len(one.shard.rows)
+            count = len(one.shard.rows.index)
             place = (self._backfill, one.shard.partition)
             await self._send(producer, place, [_edge(Edge(version.version))])
             for start in range(0, len(rows), ROWS):

@@ -53,7 +53,7 @@ def command(
     replay = open_replay(settings, found, None)
     for _ in replay.run(records, None):
         pass
-    if not len(replay.shard.rows):
+    if not replay.shard.rows.index:
         raise UserError("the events have no customers: nothing can be measured; see what `segstream replay` rejects")
     cost, disk = cost_of(replay.shard.rows), compressed(replay.shard)
     if as_json:
@@ -69,11 +69,11 @@ def compressed(shard: Shard) -> float:
     from stream.engine import rest
 
     rows, total = shard.rows, 0
-    order = np.random.default_rng(1).permutation(len(rows))
-    for start in range(0, len(rows), TOGETHER):
+    order = np.random.default_rng(1).permutation(rows.living())
+    for start in range(0, len(order), TOGETHER):
         some = rest.encode_rows(rows, order[start : start + TOGETHER], rest.fingerprint(rows.plan))
         total += len(bytes(cramjam.zstd.compress(b"".join(key + value for key, value in some))))
-    return total / len(rows)
+    return total / len(order)
 
 
 def _json(cost: Cost, disk: float) -> dict[str, Any]:

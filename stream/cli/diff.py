@@ -99,7 +99,7 @@ def replay_side(
     side = Side(definitions)
     with Console(stderr=True).status(f"replaying with {folder}"):
         for step in replay.run(records, until):
-            side.take(step.changes, replay.shard.rows.index)
+            side.take(step.changes)
     side.end(replay.shard)
     return side
 

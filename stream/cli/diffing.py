@@ -36,21 +36,31 @@ class Side:
         self.moves = np.zeros((1024, max(1, len(names))), np.int64)
         self.entered = {name: Counter() for name in names}
 
-    def take(self, changes: Iterable[Change], index: dict[bytes, int]) -> None:
-        """Count changes; ``index`` gives the number of each customer."""
-        while len(index) > len(self.moves):
-            self.moves = np.concatenate((self.moves, np.zeros_like(self.moves)))
+    def take(self, changes: Iterable[Change]) -> None:
+        """Count changes."""
         for change in changes:
-            self.moves[index[change.customer], self.numbers[change.dimension]] += 1
+            self.moves[self._number(change.customer), self.numbers[change.dimension]] += 1
             self.entered[change.dimension][change.to_segment or NONE] += 1
+
+    def _number(self, customer: bytes) -> int:
+        """The customer's number here, which they keep also where they are forgotten meanwhile."""
+        i = self.index.setdefault(customer, len(self.index))
+        if i == len(self.moves):
+            self.moves = np.concatenate((self.moves, np.zeros_like(self.moves)))
+        return i
 
     def end(self, shard: Shard) -> None:
         """The history is over: keep who is where."""
         rows = shard.rows
-        self.keys, self.index = rows.keys, rows.index
+        where = {self._number(customer): i for customer, i in rows.index.items()}
+        self.keys = list(self.index)
+        there = sorted(where)
+        picks = [where[number] for number in there]
         for j, dimension in enumerate(self.definitions.dimensions):
-            codes = rows.table.ints[: len(rows), shard.plan.layout.segment[j]].tolist()
-            self.segments[dimension.name] = [rows.name(j, code) for code in codes]
+            codes = rows.table.ints[picks, shard.plan.layout.segment[j]].tolist()
+            found = self.segments[dimension.name] = [None] * len(self.keys)
+            for number, code in zip(there, codes, strict=True):
+                found[number] = rows.name(j, code)
 
     def segment(self, dimension: str, customer: bytes) -> str:
         """Where a customer is in the end."""

@@ -104,7 +104,7 @@ def replayed(replay: Replay, records: Iterator[FileRecord], customer: str, at: i
         pass
     found = explain(replay.shard, customer, ahead)
     if found is None:
-        keys = replay.shard.rows.keys
+        keys = list(replay.shard.rows.index)
         few = ", ".join(key.decode("utf-8", "replace") for key in keys[:3])
         there = f"the {len(keys):,} customers are called like {few}" if keys else "no event was about a customer"
         raise UserError(f"there is no customer {customer!r} in these events: {there}", exit_code=1)

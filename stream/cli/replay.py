@@ -164,7 +164,7 @@ def _refuse_overlap(inputs: tuple[str, ...], outputs: dict[str, str | None]) -> 
 
 
 def _snapshot(shard: Shard) -> Iterator[bytes]:
-    for key in shard.rows.keys:
+    for key in filter(None, shard.rows.keys):
         yield orjson.dumps(shard.describe(key.decode("utf-8", "surrogatepass"))) + b"\n"
 
 

@@ -36,7 +36,7 @@ class Pace:
 def measure(shard: Shard, now: int) -> NDArray[np.float64]:
     """Every measure of every customer of a shard (n, measures) as it will be at ``now`` (event time in ms) if nothing
     happens until then; NaN where the customer does not count."""
-    rows = np.arange(len(shard.rows))
+    rows = shard.rows.living()
     into = np.full((len(rows), len(shard.plan.measures)), np.nan)
     shard.plan.kernels.measure(shard.rows.table, shard.rows.bags, shard.versions.slots, rows, now, into)
     return into

@@ -18,14 +18,15 @@ def adopt_rows(rows: Rows, plan: Plan) -> Rows:
     """The same customers under another plan.  Dimensions that are the same keep their expiries; the others have none
     until they are judged."""
     new = Rows(plan, capacity=1)
-    new.index, new.keys = rows.index, rows.keys
+    new.index, new.keys, new.free = rows.index, rows.keys, rows.free
     new.texts = rows.texts.under(plan)
     how = mapping(_described(rows), new)
     same = plan.layout.columns == rows.plan.layout.columns
     ints = _recoded(rows, how) if same else _mapped(rows, new, how)
     expiry, deadline = _expiries(rows, plan)
     old = rows.table
-    new.table = Table(ints, ints.view(np.float64), expiry, deadline, old.marks, old.touched, old.counters)
+    np.minimum(deadline[: len(rows)], rows.gone_at(), out=deadline[: len(rows)])
+    new.table = Table(ints, ints.view(np.float64), expiry, deadline, old.marks, old.touched, old.counters, new.blank)
     new.bags = rows.bags if same else _adopt_bags(rows.bags, new.table, how.bags, plan.layout)
     return new
 

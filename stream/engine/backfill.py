@@ -40,11 +40,15 @@ class Backfill:
         """
         shape = _only(rows.plan.layout, before)
         rows.texts.learn(self.rows.texts.texts)
-        packing, had = rows.plan.kernels.packing, len(rows)
-        picks = rows.find(self.rows.keys)
+        packing = rows.plan.kernels.packing
+        rebuilt = self.rows.living()
+        rebuilt = rebuilt[self.rows.gone_at()[rebuilt] > effective]
+        keys = [self.rows.keys[i] for i in rebuilt.tolist()]
+        unknown = np.array([key not in rows.index for key in keys], np.bool_)
+        picks = rows.find(keys)
         for start in range(0, len(picks), CHUNK):
             some = picks[start : start + CHUNK]
-            data, stops = pack(self.rows, np.arange(start, start + len(some)), shape)
+            data, stops = pack(self.rows, rebuilt[start : start + CHUNK], shape)
             starts = np.concatenate((np.zeros(1, np.int64), stops[:-1]))
             ints = np.empty((len(some), len(shape.kinds)), np.int64)
             entries = np.empty((len(some), pool.SAVED), np.int64)
@@ -55,9 +59,9 @@ class Backfill:
             rows.make_room(held)
             packing.place(rows.table.ints, rows.bags, some, shape, ints, entries[:held])
         for column in (header.LATEST, header.SEEN):
-            later = np.maximum(rows.table.ints[picks, column], self.rows.table.ints[: len(picks), column])
+            later = np.maximum(rows.table.ints[picks, column], self.rows.table.ints[rebuilt, column])
             rows.table.ints[picks, column] = later
-        new = slice(had, len(rows))
+        new = picks[unknown]
         rows.table.ints[new, header.VERSION] = ordinal
         rows.table.expiry[new] = effective
         rows.table.deadline[new] = effective
@@ -81,7 +85,7 @@ def _only(layout: Layout, before: Description) -> Shape:
 
 def touch_all(rows: Rows) -> None:
     """Have every row count as changed since it was written."""
-    table, n = rows.table, len(rows)
-    table.marks[:n] = 1
-    table.touched[:n] = np.arange(n)
-    table.counters[header.TOUCHED] = n
+    table, living = rows.table, rows.living()
+    table.marks[living] = 1
+    table.touched[: len(living)] = living
+    table.counters[header.TOUCHED] = len(living)

@@ -16,8 +16,8 @@ from stream.features.base import NO_TEXT, Kind
 TYPE = "segstream.segment.changed"
 SOURCE = "segstream"
 MICROS = 1_000_000
-#: Headers that all changes have in common.
-_SPECVERSION, _SOURCE, _TYPE = ("ce_specversion", b"1.0"), ("ce_source", SOURCE.encode()), ("ce_type", TYPE.encode())
+#: Headers that all have in common.
+_SPECVERSION, _SOURCE = ("ce_specversion", b"1.0"), ("ce_source", SOURCE.encode())
 _CONTENT_TYPE = ("content-type", b"application/json")
 
 
@@ -83,31 +83,43 @@ class Change:
 
     def headers(self) -> list[tuple[str, bytes]]:
         """The attributes as headers of the record (binary content mode)."""
-        return [
-            _SPECVERSION,
-            ("ce_id", self.id.encode()),
-            _SOURCE,
-            _TYPE,
-            ("ce_subject", self.customer),
-            ("ce_time", iso(self.at_ms).encode()),
-            ("ce_cause", self.cause.encode()),
-            _CONTENT_TYPE,
-        ]
+        return cloud_headers(TYPE, self.id, self.customer, self.at_ms, ("ce_cause", self.cause.encode()))
 
     def cloud_event(self) -> bytes:
         """The whole change as one line of JSON (structured content mode)."""
-        return orjson.dumps(
-            {
-                "specversion": "1.0",
-                "id": self.id,
-                "source": SOURCE,
-                "type": TYPE,
-                "subject": self.subject,
-                "time": iso(self.at_ms),
-                "datacontenttype": "application/json",
-                "data": self.payload(),
-            }
-        )
+        return cloud_event(TYPE, self.id, self.subject, self.at_ms, self.payload())
+
+
+def cloud_headers(
+    kind: str, number: str, customer: bytes, at_ms: int, *others: tuple[str, bytes]
+) -> list[tuple[str, bytes]]:
+    """The headers of a CloudEvent about a customer, of a type, with its id and its instant (ms)."""
+    return [
+        _SPECVERSION,
+        ("ce_id", number.encode()),
+        _SOURCE,
+        ("ce_type", kind.encode()),
+        ("ce_subject", customer),
+        ("ce_time", iso(at_ms).encode()),
+        *others,
+        _CONTENT_TYPE,
+    ]
+
+
+def cloud_event(kind: str, number: str, subject: str, at_ms: int, data: dict[str, Any]) -> bytes:
+    """The same with its data as one line of JSON."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": number,
+            "source": SOURCE,
+            "type": kind,
+            "subject": subject,
+            "time": iso(at_ms),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+    )
 
 
 def shown(value: float, kind: Kind) -> Any:

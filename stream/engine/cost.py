@@ -67,7 +67,7 @@ def cost_of(rows: Rows) -> Cost:
                 tuple(events),
             )
         )
-    outside = np.array([len(rest.ROW) + len(key) for key in rows.keys]) + rest.MARK_BYTES
+    outside = np.array([len(rest.ROW) + len(key) for key in filter(None, rows.keys)]) + rest.MARK_BYTES
     return Cost(whole + outside, layout.width * 8, float(np.median(base + outside)), tuple(found))
 
 
@@ -93,5 +93,5 @@ def _only(layout: Layout, columns: set[int]) -> Shape:
 
 def _packed(rows: Rows, shape: Shape) -> NDArray[np.int64]:
     """The bytes of each row in this shape."""
-    _, ends = rest.pack(rows, np.arange(len(rows)), shape)
+    _, ends = rest.pack(rows, rows.living(), shape)
     return np.diff(ends, prepend=0)

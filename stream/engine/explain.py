@@ -108,12 +108,14 @@ class DimensionReading(msgspec.Struct):
 
 
 class Explanation(msgspec.Struct):
-    """A customer as of an instant (ISO 8601); what comes next was looked for up to ``foreseen``."""
+    """A customer as of an instant (ISO 8601); what comes next was looked for up to ``foreseen``.  ``forgotten``: when
+    they will be, if they do nothing until then and that is not farther off."""
 
     customer: str
     at: str
     foreseen: str
     dimensions: list[DimensionReading]
+    forgotten: str | None = None
 
 
 def explain(shard: Shard, customer: str, horizon: int = HORIZON_MS) -> Explanation | None:
@@ -128,13 +130,16 @@ def explain(shard: Shard, customer: str, horizon: int = HORIZON_MS) -> Explanati
     now = latest if shard.clock_ms is None else max(latest, shard.clock_ms)
     scratch = Scratch(shard.plan, shard.rows, shard.versions, i)
     scratch.pass_time(now)
+    if scratch.forgotten is not None:
+        return None
     definitions = shard.plan.definitions
     explainer = Explainer(shard, scratch, now, find_shares(definitions))
     found = [explainer.dimension(j, d) for j, d in enumerate(definitions.dimensions)]
     ahead = scratch.ahead(now, horizon, AHEAD)
     for one in found:
         one.next = [upcoming(change) for change in ahead.changes[one.dimension]]
-    return Explanation(customer, iso(now), iso(ahead.upto), found)
+    forgotten = None if scratch.forgotten is None else iso(scratch.forgotten)
+    return Explanation(customer, iso(now), iso(ahead.upto), found, forgotten)
 
 
 def upcoming(change: Change) -> Upcoming:

@@ -41,11 +41,14 @@ class Scratch:
         self.rows.names, self.rows.texts = rows.names, rows.texts
         self.rows.find([rows.keys[i]])
         table = self.rows.table
+        table.counters[header.LIFETIME] = rows.table.counters[header.LIFETIME]
         table.ints[0] = rows.table.ints[i]
         table.expiry[0] = rows.table.expiry[i]
         table.deadline[0] = rows.table.deadline[i]
         self._copy_bags(rows, i)
         self.versions = versions
+        #: When the customer was forgotten, by the time that has passed here.
+        self.forgotten: int | None = None
         self._judge = Judge(plan, self.rows, versions, 0, None)
 
     def _copy_bags(self, rows: Rows, i: int) -> None:
@@ -66,6 +69,7 @@ class Scratch:
         """The changes that the row's own deadlines make up to and including an instant."""
         out = Output()
         self._judge.fire(np.zeros(1, np.int64), upto, out)
+        self.forgotten = next((one.at_ms for one in out.forgotten), self.forgotten)
         return out.changes
 
     def next_due(self) -> int:
@@ -80,7 +84,7 @@ class Scratch:
         made = 0
         for _ in range(MOST_LOOKS):
             due = self.next_due()
-            if due > now + horizon:
+            if due > now + horizon or self.forgotten is not None:
                 return Ahead(found, now + horizon)
             for change in self.pass_time(due):
                 made += 1

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.change import Change, shown, shown_text
+from stream.engine.forgotten import Forgotten, Requests
 from stream.engine.models import Versions
 from stream.engine.output import Output
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
-from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED
+from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED, REPEATED
 from stream.features.base import Kind
 from stream.plan import header
 from stream.plan.header import Events
@@ -29,13 +30,23 @@ class Judge:
 
     ``home`` says which customers belong here (None: all).  ``number`` is the shard's: what is read by every shard (the
     products) is counted by the one whose number its partition has, so that the books of all shards add up.
+    ``requests``: to be forgotten, those heard of latest.
     """
 
-    def __init__(self, plan: Plan, rows: Rows, versions: Versions, number: int, home: Home | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        rows: Rows,
+        versions: Versions,
+        number: int,
+        home: Home | None,
+        requests: Requests | None = None,
+    ) -> None:
         self.plan, self.rows, self.versions, self.number, self.home = plan, rows, versions, number, home
+        self.requests = Requests() if requests is None else requests
         self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0)
-        ints = np.zeros((ROOM + len(self.topics), width), np.int64)
+        ints = np.zeros((ROOM + len(self.topics) + 1, width), np.int64)
         self.ints, self.floats = ints, ints.view(np.float64)
 
     def apply(self, run: Run, floor: int, disorder: int, out: Output) -> None:
@@ -55,6 +66,7 @@ class Judge:
             self._changes(n, out, run)
         self._vectors(out_arrays, out)
         self._count(run, events, out)
+        self.requests.heard(run, events.message, events.status == header.APPLIED)
 
     def fire(self, rows: NDArray[np.int64], upto: int, out: Output, most: int | None = None) -> None:
         """Fire these rows' deadlines up to an instant, and their move to the next model; with ``most``, no more of them
@@ -82,7 +94,7 @@ class Judge:
         self, call: Callable[[Any, int], tuple[int, int]], count: int, out: Output, most: int | None = None
     ) -> None:
         arrays, start = self._out(0), 0
-        while start < count and (most is None or len(out.changes) < most):
+        while start < count and (most is None or len(out.changes) + len(out.forgotten) < most):
             n, start = call(arrays, start)
             self._changes(n, out, None)
 
@@ -96,6 +108,8 @@ class Judge:
         customers = run.values("customers")
         if self.home is not None:
             out.rekeyed += self.home.sent_on(run, customers, self.rows.index)
+        messages = run.column("messages")
+        self.requests.mark_repeated(run, messages)
         codes = run.codes
         own = [k for k in np.flatnonzero(codes >= 0).tolist() if customers[k] is not None]
         if own:
@@ -107,7 +121,7 @@ class Judge:
             codes,
             run.column("instants"),
             upto,
-            run.column("messages"),
+            messages,
             run.column("numbers"),
             run.column("texts"),
             first,
@@ -119,7 +133,21 @@ class Judge:
     def _changes(self, n: int, out: Output, run: Run | None) -> None:
         ints, floats = self.ints[:n].tolist(), self.floats[:n].tolist()
         for row, values in zip(ints, floats, strict=True):
-            out.changes.append(self._change(row, values, run))
+            if row[header.DIMENSION] == header.FORGOTTEN:
+                out.forgotten.append(self._forgotten(row, run, len(out.changes)))
+            elif row[header.TO] == header.LEAVES:
+                j = row[header.DIMENSION]
+                dimension = self.plan.definitions.dimensions[j].name
+                out.forgotten[-1].segments[dimension] = self.rows.name(j, row[header.FROM])
+            else:
+                out.changes.append(self._change(row, values, run))
+
+    def _forgotten(self, row: list[int], run: Run | None, after: int) -> Forgotten:
+        customer, cause, message = self.rows.keys[row[header.ROW]], row[header.CAUSE], None
+        if cause >= 0 and run is not None:
+            batch, i = run.origin(cause)
+            message = batch.ids[i]
+        return Forgotten(customer, row[header.AT], "asked" if cause >= 0 else "dormant", message, after)
 
     def _change(self, row: list[int], values: list[float], run: Run | None) -> Change:
         j, cause = row[header.DIMENSION], row[header.CAUSE]
@@ -167,6 +195,7 @@ class Judge:
         counts.rekeyed += int(np.count_nonzero(codes == REKEYED))
         counts.applied += int(np.count_nonzero(events.status[mine] == header.APPLIED))
         counts.duplicate += int(np.count_nonzero(events.status[mine] == header.DUPLICATE))
+        counts.duplicate += int(np.count_nonzero(codes == REPEATED))
         for batch, i in map(run.origin, run.of_code(REJECTED)):
             if batch.partition == self.number:
                 reason = batch.dead[i].reason

@@ -31,6 +31,7 @@ class OwnRow(msgspec.Struct):
     features count that began with later definitions, by identity; ``anew``: columns that were dropped and came back,
     and the version that brought them, so that older rows give nothing from before.  ``books``: how many records each
     thing became of (:meth:`stream.engine.output.Counts.by_outcome`) since the shard's first, ``read`` being all.
+    ``requests``: the hashes of the message ids of the latest requests to be forgotten.
     """
 
     sources: list[tuple[str, int, int, int]] = []
@@ -43,6 +44,7 @@ class OwnRow(msgspec.Struct):
     started: dict[str, int] = {}
     anew: dict[str, int] = {}
     books: dict[str, int] = {}
+    requests: list[int] = []
 
 
 class Memory:
@@ -66,16 +68,16 @@ class Memory:
     def read(self, keys: list[bytes], values: list[bytes | None]) -> None:
         """Records of the changelog, in their order."""
         rows_k: list[bytes] = []
-        rows_v: list[bytes] = []
+        rows_v: list[bytes | None] = []
         for key, value in zip(keys, values, strict=True):
             letter = key[:1]
             if letter in (HEAD, ENTRY):
                 self._chain.read(key, value)
-            elif value is None:
-                raise ValueError(f"an unexpected tombstone in the changelog of partition {self.partition}")
             elif letter == rest.ROW:
                 rows_k.append(key[1:])
                 rows_v.append(value)
+            elif value is None:
+                raise ValueError(f"an unexpected tombstone in the changelog of partition {self.partition}")
             elif letter == rest.SHARD:
                 self.own = msgspec.json.decode(value, type=OwnRow)
             elif letter == rest.NAME:
@@ -145,8 +147,11 @@ class Memory:
 
     def write_rows(self, out: Output) -> None:
         """The rows that differ from what is at rest; also before another plan is adopted, as segments that it does not
-        have can only be told by their own."""
-        picks = self.rows.touched()
+        have can only be told by their own.  Blank ones are those of customers who were forgotten: they are given up."""
+        touched = self.rows.touched()
+        blank = self.rows.table.ints[touched, header.LATEST] == NEVER
+        picks = touched[~blank]
+        out.rows += [(rest.ROW + customer, None) for customer in self.rows.remove(touched[blank])]
         if not self._described:  # before the rows that cannot be read without it
             described = describe_layout(self.rows.plan)
             self.restorer.layouts[self.restorer.mark] = described
@@ -175,10 +180,15 @@ class Memory:
         out.customers = self._latest(out)
 
     def _latest(self, out: Output) -> list[tuple[bytes, bytes | None]]:
-        """The latest segments of everyone who changed."""
+        """The latest segments of everyone who changed; None for who was forgotten and has none since."""
         last = {change.customer: change for change in out.changes}
-        segments = segments_as_json(self.rows, [self.rows.index[customer] for customer in last])
-        return [
+        rows = self.rows
+        gone = dict.fromkeys(one.customer for one in out.forgotten if not self._counts_again(one.customer))
+        for customer in gone:
+            last.pop(customer, None)
+        segments = segments_as_json(rows, [rows.index[customer] for customer in last])
+        told: list[tuple[bytes, bytes | None]] = [(customer, None) for customer in gone]
+        return told + [
             (
                 customer,
                 b'{"customer":%b,"segments":%b,"at":%d,"sequence":%d}'
@@ -186,6 +196,11 @@ class Memory:
             )
             for (customer, change), own in zip(last.items(), segments, strict=True)
         ]
+
+    def _counts_again(self, customer: bytes) -> bool:
+        """Whether a customer who was forgotten has come back and is in segments again."""
+        i = self.rows.index.get(customer)
+        return i is not None and int(self.rows.table.ints[i, header.SEQUENCE]) > 0
 
 
 def text_hash(files: dict[str, str]) -> str:

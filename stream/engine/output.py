@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.change import Change
+from stream.engine.forgotten import Forgotten
 from stream.engine.merge import Source
 from stream.events.batch import DeadLetter
 
@@ -61,9 +63,9 @@ class Rekeyed:
 
 @dataclass(slots=True)
 class Output:
-    """``changes`` in the order in which they became true for each customer; ``rows`` and ``customers`` as key and value
-    (None deletes); ``offsets``: where each source goes on after this; ``vectors`` float64 (n, d) with their customers
-    and instants, for the trainer."""
+    """``changes`` in the order in which they became true for each customer, and likewise ``forgotten``: who was;
+    ``rows`` and ``customers`` as key and value (None deletes); ``offsets``: where each source goes on after this;
+    ``vectors`` float64 (n, d) with their customers and instants, for the trainer."""
 
     changes: list[Change] = field(default_factory=list)
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
@@ -75,3 +77,13 @@ class Output:
     vectors: NDArray[np.float64] | None = None
     vector_keys: list[bytes] = field(default_factory=list)
     vector_instants: list[int] = field(default_factory=list)
+    forgotten: list[Forgotten] = field(default_factory=list)
+
+    def told(self) -> Iterator[Change | Forgotten]:
+        """Changes and receipts of who was forgotten, in the order in which they became true for each customer."""
+        at = 0
+        for one in self.forgotten:
+            yield from self.changes[at : one.after]
+            yield one
+            at = one.after
+        yield from self.changes[at:]

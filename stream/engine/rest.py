@@ -111,10 +111,15 @@ class Restorer:
         #: Column -> the version since which it is there again: what older rows have in it was dropped before.
         self.anew: dict[str, int] = {}
 
-    def apply(self, keys: list[bytes], values: list[bytes]) -> None:
-        """Records of customers' rows (keys without their letter), the later ones winning."""
+    def apply(self, keys: list[bytes], values: list[bytes | None]) -> None:
+        """Records of customers' rows (keys without their letter), the later ones winning; None deletes."""
         own = _FINGERPRINT.pack(self.mark)
-        latest = dict(zip(keys, values, strict=True))
+        found = dict(zip(keys, values, strict=True))
+        latest = {key: value for key, value in found.items() if value is not None}
+        gone = found.keys() - latest.keys()
+        self.rows.drop(gone)
+        for key in gone:
+            self.foreign.pop(key, None)
         mine = [(key, value) for key, value in latest.items() if value[: len(own)] == own]
         for start in range(0, len(mine), CHUNK):
             some = mine[start : start + CHUNK]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,27 +10,34 @@ from numpy.typing import NDArray
 from stream.engine.names import Names
 from stream.events.text import id_hash
 from stream.features import pool
-from stream.features.base import FOREVER
+from stream.features.base import FOREVER, NEVER
 from stream.plan import header
 from stream.plan.header import Table
 from stream.plan.plan import Plan
 
 
 class Rows:
-    """Rows by customer id (UTF-8), growing by doubling."""
+    """Rows by customer id (UTF-8), growing by doubling.
 
-    def __init__(self, plan: Plan, capacity: int = 1024) -> None:
+    ``lifetime``: how long (ms) after their latest event a customer is remembered; None: always.  The rows of those who
+    were forgotten are blank and have no key; they are the first to be given to new customers.
+    """
+
+    def __init__(self, plan: Plan, capacity: int = 1024, lifetime: int | None = None) -> None:
         self.plan = plan
         self.blank = plan.layout.blank()
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes] = []
+        self.free: list[int] = []
         self.table = self._table(capacity)
+        self.table.counters[header.LIFETIME] = FOREVER if lifetime is None else lifetime
         self.bags = pool.new_pool()
         self.texts = Names(plan)
         #: Of each dimension, the segments by their codes: the plan's, and former ones that someone is still in.
         self.names = [list(d.segment_names) for d in plan.definitions.dimensions]
 
     def __len__(self) -> int:
+        """Rows in the table, those of nobody too; ``len(rows.index)`` is the number of customers."""
         return len(self.keys)
 
     def _table(self, capacity: int, filled: int = 0) -> Table:
@@ -45,25 +52,76 @@ class Rows:
             np.full(capacity, FOREVER, np.int64),
             np.zeros(capacity, np.uint8),
             np.zeros(capacity, np.int64),
-            np.array([0, 0, pool.NONE, 0, 0], np.int64),
+            np.array([0, 0, pool.NONE, 0, 0, FOREVER], np.int64),
+            self.blank,
         )
 
     def find(self, customers: Sequence[bytes]) -> NDArray[np.int64]:
         """The row of each customer; who is new gets one."""
-        index, keys = self.index, self.keys
-        known = len(keys)
+        index, keys, free = self.index, self.keys, self.free
+        new: list[int] = []
         found = np.empty(len(customers), np.int64)
         for k, customer in enumerate(customers):
             i = index.get(customer)
             if i is None:
-                i = index[customer] = len(keys)
-                keys.append(customer)
+                if free:
+                    i = free.pop()
+                    keys[i] = customer
+                else:
+                    i = len(keys)
+                    keys.append(customer)
+                index[customer] = i
+                new.append(i)
             found[k] = i
         if len(keys) > self.table.ints.shape[0]:
             self._grow(len(keys))
-        if len(keys) > known:
-            self.table.ints[known : len(keys), header.CUSTOMER] = [id_hash(key) for key in keys[known:]]
+        if new:
+            self.table.ints[new] = self.blank
+            self.table.ints[new, header.CUSTOMER] = [id_hash(keys[i]) for i in new]
         return found
+
+    def remove(self, picks: NDArray[np.int64]) -> list[bytes]:
+        """Give up blank rows for whoever is new next; the ids of the customers whose rows they were."""
+        gone = []
+        for i in picks.tolist():
+            if self.keys[i]:
+                gone.append(self.keys[i])
+                del self.index[self.keys[i]]
+                self.keys[i] = b""
+                self.free.append(i)
+        self.table.ints[picks, header.CUSTOMER] = 0
+        return gone
+
+    def drop(self, customers: Iterable[bytes]) -> None:
+        """Empty the rows of these customers, as far as they have any, and give them up."""
+        picks = np.array([self.index[one] for one in customers if one in self.index], np.int64)
+        for i in picks.tolist():
+            row = self.table.ints[i]
+            for p in self.plan.layout.bags:
+                while row[p + pool.HEAD] != pool.NONE:
+                    e = int(row[p + pool.HEAD])
+                    pool.unlink(self.bags, row, p, e)
+                    self.bags.entries[e, : pool.SAVED] = 0
+            row[:] = self.blank
+        self.table.expiry[picks], self.table.deadline[picks] = FOREVER, FOREVER
+        self.remove(picks)
+
+    def living(self) -> NDArray[np.int64]:
+        """The rows that are somebody's."""
+        if not self.free:
+            return np.arange(len(self.keys))
+        taken = np.ones(len(self.keys), np.bool_)
+        taken[self.free] = False
+        return np.flatnonzero(taken)
+
+    def gone_at(self) -> NDArray[np.int64]:
+        """When each row's customer is forgotten if they do nothing; FOREVER for never, and where there is none."""
+        table, n = self.table, len(self.keys)
+        lifetime = int(table.counters[header.LIFETIME])
+        if lifetime == FOREVER:
+            return np.full(n, FOREVER, np.int64)
+        nobody = table.ints[:n, header.LATEST] == NEVER
+        return np.where(nobody, FOREVER, table.ints[:n, header.SEEN] + lifetime)
 
     def code(self, dimension: int, segment: str) -> int:
         """The code of a segment in its dimension's column; a name that the definitions no longer have gets one here."""

@@ -13,6 +13,7 @@ import msgspec
 
 from stream.engine.backfill import Backfill
 from stream.engine.explain import explain
+from stream.engine.forgotten import Requests
 from stream.engine.judge import Judge
 from stream.engine.memory import Memory
 from stream.engine.merge import GapError, Merge, Source
@@ -42,7 +43,8 @@ class Shard:
 
     ``disorder`` is how far (ms) the clock stays behind; ``read_model`` turns a stored model's JSON into a model;
     ``home`` says which customers belong here (None: all do); ``plans`` knows the plans of published definitions (None:
-    published definitions are skipped).
+    published definitions are skipped); ``dormant_after``: who has done nothing for so long (ms) is forgotten (None:
+    never).
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class Shard:
         read_model: Callable[[bytes], Model] | None = None,
         home: Home | None = None,
         plans: Plans | None = None,
+        dormant_after: int | None = None,
     ) -> None:
         self.partition, self.disorder, self.home, self.plans = partition, disorder, home, plans
         self.merge = Merge(list(sources))
         self.versions = Versions(plan)
-        self.memory = Memory(partition, Rows(plan), read_model)
+        self.memory = Memory(partition, Rows(plan, lifetime=dormant_after), read_model)
+        self.requests = Requests()
         self.saved: dict[Source, tuple[int, int]] = {}
         self.clock_ms: int | None = None
         self.switching = Switching(self)
@@ -67,7 +71,7 @@ class Shard:
 
     def _use(self, plan: Plan, rows: Rows) -> None:
         self.plan, self.rows = plan, rows
-        self.judge = Judge(plan, rows, self.versions, self.partition, self.home)
+        self.judge = Judge(plan, rows, self.versions, self.partition, self.home, self.requests)
 
     def go_by(self, plan: Plan, rows: Rows) -> None:
         """Go on under this plan, with these rows; what waits is read as the plan reads it."""
@@ -77,7 +81,7 @@ class Shard:
     # From rest
 
     def restore(self, keys: list[bytes], values: list[bytes | None]) -> None:
-        """Changelog records, in their order; a None value deletes (customers are not deleted yet: it is an error)."""
+        """Changelog records, in their order; a None value deletes, which only customers are."""
         self.memory.read(keys, values)
 
     def restored(self) -> bool:
@@ -94,6 +98,7 @@ class Shard:
             self._use(plan, memory.rows)
         memory.finish(self.versions)
         own = memory.own
+        self.requests.hashes = own.requests
         self.saved = {(topic, partition): (offset, reached) for topic, partition, offset, reached in own.sources}
         self.clock_ms = None if own.clock == NEVER else own.clock
         if own.definitions and own.definitions != definitions_of(plan):
@@ -248,6 +253,7 @@ class Shard:
         own = self.memory.own
         own.sources = [(t, p, one.applied, one.reached) for (t, p), one in self.merge.inputs.items()]
         own.clock = NEVER if self.clock_ms is None else self.clock_ms
+        own.requests = self.requests.hashes
         self.memory.write(self.versions, out)
         return out
 

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Codes of records that are not events of the plan (which count from 0).
-IGNORED, REJECTED, CONTROL, REKEYED = -1, -2, -3, -4
+IGNORED, REJECTED, CONTROL, REKEYED, REPEATED = -1, -2, -3, -4, -5
+#: The code of an event that asks to forget its customer: beyond all codes of a plan, whatever that is.
+FORGET = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ as rejected with a reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
-from stream.events.batch import CONTROL, IGNORED, REJECTED, Batch, DeadLetter
+from stream.events.batch import CONTROL, FORGET, IGNORED, REJECTED, Batch, DeadLetter
 from stream.events.customer import customer_id
 from stream.events.names import NAMES_OF_TYPES, PRODUCT_UPDATED
 from stream.events.properties import ItemRow, PropertyReader, RejectionError, Schema, readings, within_reach
@@ -60,7 +60,8 @@ class Decoder:
     ``aliases`` maps other vocabularies' event names to ours; ``currency`` is the one amounts are kept in and ``rates``
     what one unit of another is worth in it; ``future_ms`` is how far an event may lie ahead of its record's own
     timestamp (None: not checked, for replay and compressed time); ``control`` decodes the control topic's records;
-    ``scan`` is :func:`stream.events.scan.scan`, compiled: with it the usual events are read many times as fast.
+    ``scan`` is :func:`stream.events.scan.scan`, compiled: with it the usual events are read many times as fast;
+    ``forget`` are the names of events that ask to forget their customer, whatever definitions make of them.
     """
 
     def __init__(
@@ -74,9 +75,10 @@ class Decoder:
         control_topic: str = "control",
         control: Callable[[bytes], tuple[int, Any]] | None = None,
         scan: Callable[..., int] | None = None,
+        forget: Iterable[str] = (),
     ) -> None:
         self.schema = schema
-        self.codes = dict(schema.codes)
+        self.codes = {**schema.codes, **dict.fromkeys(forget, FORGET)}
         for theirs, ours in (aliases or {}).items():
             if ours in self.codes:
                 self.codes[theirs] = self.codes[ours]
@@ -177,7 +179,7 @@ class Decoder:
             batch.customers[i] = _customer(event.userId, event.anonymousId)
         identify = event.type == "identify"
         properties = event.traits if identify else event.properties
-        if properties is not None:
+        if properties is not None and code != FORGET:
             self.properties.read(batch, i, properties, items)
         if product and not any(item[0] for item in items):
             raise RejectionError("no-product", "a product update without a product_id")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.events.batch import FORGET as FORGET
 from stream.features.base import NEVER, Column
 
 #: How many of a customer's latest message ids are remembered, to drop retries.
@@ -50,12 +51,16 @@ PENDING, APPLIED, DUPLICATE = 0, 1, 2
 #: Columns of a change before its evidence.
 ROW, DIMENSION, FROM, TO, AT, CAUSE, NUMBER = range(7)
 EVIDENCE = 7
+#: Stands for the dimension in the first line about a customer who is forgotten; in the lines behind it, one for each
+#: dimension in which they were in a segment, LEAVES stands for where they go.
+FORGOTTEN, LEAVES = -1, -2
 
 #: What the kernel does.
 APPLY, FIRE, ARM = range(3)
 
-#: Counters of a table; the last three: where telling a product's holders goes on after room ran out.
-TOUCHED, SAMPLED, CURSOR, ITEM, PHASE = range(5)
+#: Counters of a table; CURSOR, ITEM and PHASE: where telling a product's holders goes on after room ran out; LIFETIME:
+#: how long (ms) after their latest event a customer is remembered, FOREVER for always.
+TOUCHED, SAMPLED, CURSOR, ITEM, PHASE, LIFETIME = range(6)
 
 
 class Table(NamedTuple):
@@ -63,7 +68,8 @@ class Table(NamedTuple):
 
     ``ints`` int64 (capacity, width) and ``floats`` the same bytes as float64; ``expiry`` int64 (capacity, dimensions);
     ``deadline`` int64 (capacity): the least of a row's expiries; ``marks`` uint8 (capacity): touched since the last
-    commit; ``touched`` int64 (capacity): those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (5).
+    commit; ``touched`` int64 (capacity): those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (6); ``blank``
+    int64 (width): the row of a customer of whom nothing is known.
     """
 
     ints: NDArray[np.int64]
@@ -73,6 +79,7 @@ class Table(NamedTuple):
     marks: NDArray[np.uint8]
     touched: NDArray[np.int64]
     counters: NDArray[np.int64]
+    blank: NDArray[np.int64]
 
 
 class Events(NamedTuple):

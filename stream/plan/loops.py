@@ -16,15 +16,20 @@ from stream.plan.header import (
     AT,
     CAUSE,
     CURSOR,
+    CUSTOMER,
     DEADLINE,
     DEFINITION,
     DIMENSION,
     DUPLICATE,
     FIRE,
+    FORGET,
+    FORGOTTEN,
     FROM,
     IDS,
     ITEM,
     LATEST,
+    LEAVES,
+    LIFETIME,
     NUMBER,
     PHASE,
     REARM,
@@ -40,6 +45,8 @@ from stream.plan.header import (
 
 DAY = 86_400_000
 MOVES: Any = ()
+BAGS: Any = ()
+SEGMENTS: Any = ()
 NO_MOVES = 0
 ALL_MOVES = -1
 ROOM = 0
@@ -91,18 +98,63 @@ def slot_of(models: Any, r: Any) -> int:
     return 0 if r[VERSION] == models.version[0] else 1
 
 
+def gone_at(table: Any, r: Any) -> int:
+    """From when on nothing is known of a customer any more, unless they do something before."""
+    lifetime = table.counters[LIFETIME]
+    return int(r[SEEN] + lifetime if lifetime < FOREVER else FOREVER)
+
+
+def forget(table: Any, bags: Any, i: int, now: int, cause: int, out: Any, n: int) -> int:
+    """Write down that the customer is forgotten, and the segments that they leave; then nothing is left in the row, nor
+    of its bags.  The new count of changes; there is room for them."""
+    r = table.ints[i]
+    ints = out.ints
+    ints[n, ROW] = i
+    ints[n, DIMENSION] = FORGOTTEN
+    ints[n, AT] = now
+    ints[n, CAUSE] = cause
+    n += 1
+    for j in range(SEGMENTS.shape[0]):
+        if r[SEGMENTS[j]] >= 0:
+            ints[n, ROW] = i
+            ints[n, DIMENSION] = j
+            ints[n, FROM] = r[SEGMENTS[j]]
+            ints[n, TO] = LEAVES
+            n += 1
+    for b in range(BAGS.shape[0] - 1):
+        while r[BAGS[b] + pool.HEAD] != pool.NONE:
+            e = r[BAGS[b] + pool.HEAD]
+            if table.counters[CURSOR] == e:  # telling the holders of its product goes on behind it
+                table.counters[CURSOR] = bags.entries[e, pool.LATER]
+            pool.unlink(bags, r, BAGS[b], e)
+            for c in range(pool.SAVED):
+                bags.entries[e, c] = 0
+    for c in range(r.shape[0]):
+        if c != CUSTOMER:  # who they are is only let go with their row
+            r[c] = table.blank[c]
+    for j in range(table.expiry.shape[1]):
+        table.expiry[i, j] = FOREVER
+    table.deadline[i] = FOREVER
+    touch(table, i)
+    return n
+
+
 def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: int) -> int:
     """Fire the row's own deadlines up to and including an instant, in order; between them, the move to the next version
     of what is published.  A move that changes nothing leaves no trace at rest: there a row with an older version than
-    the one in force everywhere counts as moved.
+    the one in force everywhere counts as moved.  Who has done nothing for the lifetime of a row is forgotten, at that
+    instant and before all else that it brings.
 
     Returns the new count of changes, or its complement (negative) where the room for changes has run out.
     """
     r = table.ints[i]
+    if r[LATEST] == NEVER:
+        return n
+    gone = gone_at(table, r)
     while True:
-        due = table.deadline[i]
+        due = min(table.deadline[i], gone)
         switch = models.effective[1]
-        if r[VERSION] != models.version[1] and switch <= upto and switch <= due:
+        if r[VERSION] != models.version[1] and switch <= upto and switch <= due and switch < gone:
             if n + ROOM > out.ints.shape[0]:
                 return ~n
             r[VERSION] = models.version[1]
@@ -111,8 +163,10 @@ def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: i
                 now = max(switch, r[LATEST])
                 n = evaluate(table, bags, models, i, now, models.cause[1], models.moves[1], out, n)
         elif due <= upto:
-            if n + ROOM > out.ints.shape[0]:
+            if n + ROOM + 1 > out.ints.shape[0]:
                 return ~n
+            if due == gone:
+                return forget(table, bags, i, max(gone, r[LATEST]), DEADLINE, out, n)
             before = n
             n = evaluate(table, bags, models, i, due, DEADLINE, NO_MOVES, out, n)
         else:
@@ -125,6 +179,10 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
     """Apply event k to its customer; the new count of changes, or its complement where room has run out."""
     i = ev.row[k]
     r = table.ints[i]
+    if r[LATEST] != NEVER and gone_at(table, r) <= ev.upto[k]:  # with all that they did, retries too
+        n = settle(table, bags, models, i, ev.upto[k], out, n)
+        if n < 0:
+            return n
     if known(r, ev.message[k]):
         ev.status[k] = DUPLICATE
         return n
@@ -151,6 +209,19 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
     return n
 
 
+def apply_forget(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: int) -> int:
+    """Forget the customer of event k, who asked for it, after their deadlines up to then; late or not, all of what is
+    known of them.  The new count of changes, or its complement."""
+    i = ev.row[k]
+    n = settle(table, bags, models, i, ev.upto[k], out, n)
+    if n < 0:
+        return n
+    if n + ROOM + 1 > out.ints.shape[0]:
+        return ~n
+    ev.status[k] = APPLIED
+    return forget(table, bags, i, max(ev.instant[k], table.ints[i, LATEST]), k, out, n)
+
+
 def tell_holders(table: Any, bags: Any, models: Any, ev: Any, k: int, j: int, out: Any, n: int) -> int:
     """Tell everyone who holds product j of event k: first all of their entries, then judge each holder once.
 
@@ -165,6 +236,9 @@ def tell_holders(table: Any, bags: Any, models: Any, ev: Any, k: int, j: int, ou
         table.counters[CURSOR] = -1
         while e >= 0:
             i = bags.entries[e, pool.ROW]
+            if gone_at(table, table.ints[i]) <= ev.upto[k]:  # nobody by then: forgotten when the clock is there
+                e = bags.entries[e, pool.LATER]
+                continue
             if table.counters[PHASE] == 0:
                 n = settle(table, bags, models, i, ev.upto[k], out, n)
             elif n + ROOM > out.ints.shape[0]:
@@ -204,7 +278,9 @@ def apply(table: Any, bags: Any, models: Any, ev: Any, out: Any, n: int, start: 
     for k in range(start, ev.row.shape[0]):
         if ev.code[k] < 0:
             continue
-        if ev.row[k] >= 0:
+        if ev.code[k] == FORGET:
+            n = apply_forget(table, bags, models, ev, k, out, n)
+        elif ev.row[k] >= 0:
             n = apply_own(table, bags, models, ev, k, out, n)
         else:
             n = apply_product(table, bags, models, ev, k, out, n)

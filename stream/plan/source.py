@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from stream.events.names import PRODUCT_UPDATED
 from stream.events.text import text_hash
+from stream.features import pool
 from stream.features.bag import Bag
 from stream.features.base import Accumulator, Constant, Table
 from stream.plan import loops
@@ -25,11 +26,14 @@ from stream.plan.tree import Cut
 #: The loops that go into every module, in an order in which each knows the ones before it.
 LOOPS: tuple[Callable[..., object], ...] = (
     loops.change,
+    loops.gone_at,
     loops.touch,
     loops.known,
     loops.slot_of,
+    loops.forget,
     loops.settle,
     loops.apply_own,
+    loops.apply_forget,
     loops.tell_holders,
     loops.apply_product,
     loops.apply,
@@ -37,12 +41,17 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.rearm,
     loops.work,
 )
+#: How many of them, the first ones, are called by what is generated.
+CALLED = 2
 #: Their texts, read while the files are those that were imported: they may be replaced under a running worker.
 TEXTS = {function.__name__: inspect.getsource(function) for function in LOOPS}
 #: What is called from outside; these are cached once compiled.
 KERNELS = ("work", "measure")
 #: Called once in the kernels, and made part of the caller: passing all arrays on costs time to compile.
-INLINED = ("apply", "apply_own", "apply_product", "fire", "known", "rearm", "slot_of", "tell_holders", "touch")
+INLINED = (
+    "apply", "apply_forget", "apply_own", "apply_product", "fire", "gone_at", "known", "rearm", "slot_of",
+    "tell_holders", "touch",
+)  # fmt: skip
 
 COMPILED = "from stream.plan.jit import constant, inlined, jit, kernel"
 TWIN = "from stream.plan.jit import plain as inlined, plain as jit, plain as kernel, whole as constant"
@@ -68,6 +77,10 @@ DAY = {day}
 ROOM = {dimensions}
 #: Bit j: the event of this code can move dimension j.
 MOVES = np.array({moves}, dtype=np.int64)
+#: The bags' columns; the last is none.
+BAGS = np.array({bags}, dtype=np.int64)
+#: The columns of the dimensions' segments.
+SEGMENTS = np.array({segments}, dtype=np.int64)
 NO_MOVES, ALL_MOVES = constant(0), constant(-1)
 DEADLINE, REARM = constant(DEADLINE), constant(REARM)
 {runtime}'''
@@ -118,8 +131,8 @@ class Generator:
             self.at = dimension.place
             self.parts.append(self.judging(j, dimension).judged())
         self.parts += [self.evaluate(), self.fold(), self.sample(), self.measure()]
-        first, *others = LOOPS  # what the parts call comes before them
-        text = "\n\n".join([self.preamble(), self.loop(first), *self.parts, *(self.loop(f) for f in others)])
+        loops = [self.loop(function) for function in LOOPS]  # what the parts call comes before them
+        text = "\n\n".join([self.preamble(), *loops[:CALLED], *self.parts, *loops[CALLED:]])
         return text.replace("\n\n\n\n", "\n\n\n") + "\n"
 
     def preamble(self) -> str:
@@ -129,6 +142,8 @@ class Generator:
             day=loops.DAY,
             dimensions=len(self.definitions.dimensions),
             moves=[*self.moves(), 0],
+            bags=[*self.layout.bags, pool.NONE],
+            segments=list(self.layout.segment),
             runtime="".join(f"{name} = jit(runtime.{name})\n" for name in RUNTIME),
         )
         tables = [table for _, table in sorted(self.tables.items())]
@@ -196,7 +211,7 @@ class Generator:
             "    floats = out.floats",
             "    mask = moves if r[LATEST] != NEVER else -1",
             "    changed = 0",
-            "    soonest = FOREVER",
+            "    soonest = gone_at(table, r)",
         ]
         names = {d.name: k for k, d in enumerate(self.definitions.dimensions)}
         for j, dimension in enumerate(self.definitions.dimensions):
