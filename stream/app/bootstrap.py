@@ -128,6 +128,7 @@ def make_shard(
         read_model=ClusterModel.from_json,
         home=home,
         plans=plans,
+        changelog=settings.changelog_topic,
     )
 
 

@@ -76,6 +76,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("commit_seconds", "histogram", (), "From begin to committed, of one transaction.", _SECONDS),
     Metric("transactions_failed_total", "counter", (), "Transactions after which a shard was read again from Kafka."),
     Metric("rows_restored_total", "counter", (), "Changelog records read back into shards."),
+    Metric(
+        "poison_total",
+        "counter",
+        (),
+        "Changelog records that could not be read back; they are copied to the dead letters, reason poison.",
+    ),
     Metric("opening_seconds", "histogram", (), "From the start of a shard's opening to ready.", _SECONDS),
     Metric("shards", "gauge", ("state",), "Shards of this worker, by state."),
     Metric(
@@ -123,6 +129,7 @@ class Metrics:
         self.commit_seconds = cast(Histogram, made["commit_seconds"])
         self.transactions_failed = cast(Counter, made["transactions_failed_total"])
         self.rows_restored = cast(Counter, made["rows_restored_total"])
+        self.poison = cast(Counter, made["poison_total"])
         self.opening_seconds = cast(Histogram, made["opening_seconds"])
         self.shards = cast(Gauge, made["shards"])
         self.definitions_version = cast(Gauge, made["definitions_version"])

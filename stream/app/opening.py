@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: Longest wait for committed and first offsets, in seconds.
 OFFSETS_SECONDS = 30.0
+#: Unreadable records of a changelog that are told one by one.
+MOST_TOLD = 10
 #: Pause between two looks for a plan that is being compiled, in seconds.
 COMPILING_PAUSE = 0.1
 
@@ -92,7 +94,8 @@ class Opening:
         shard = self._host.new_shard(runner.partition)
 
         def apply(records: Sequence[Any]) -> None:
-            shard.restore([record.key for record in records], [record.value for record in records])
+            keys, values = [record.key for record in records], [record.value for record in records]
+            shard.restore(keys, values, [(record.offset, record.timestamp) for record in records])
             runner.rows_restored += len(records)
             runner.doing = f"reading its rows, {runner.rows_restored:,} so far"
             self._host.metrics.rows_restored.inc(len(records))
@@ -103,7 +106,17 @@ class Opening:
             runner.doing = "waiting for its definitions to be compiled"
             await asyncio.sleep(COMPILING_PAUSE)
             ready = shard.restored()
+        self._tell(runner.partition, shard)
         return shard, position
+
+    def _tell(self, partition: int, shard: Shard) -> None:
+        """What is set aside, each in a line, and many at once in one."""
+        for poison in shard.poison[:MOST_TOLD]:
+            log.error("shard %d: %s: set aside, a copy is in the dead letters", partition, poison)
+        more = len(shard.poison) - MOST_TOLD
+        if more > 0:
+            log.error("shard %d: set aside %d more records of the changelog that cannot be read", partition, more)
+        self._host.metrics.poison.inc(len(shard.poison))
 
     async def _read(self, runner: ShardRunner, start: int | None, apply: Any) -> int:
         wiring = self._host.wiring

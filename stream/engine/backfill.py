@@ -51,11 +51,11 @@ class Backfill:
             data, stops = pack(self.rows, rebuilt[start : start + CHUNK], shape)
             starts = np.concatenate((np.zeros(1, np.int64), stops[:-1]))
             ints = np.empty((len(some), len(shape.kinds)), np.int64)
-            entries = np.empty((len(some), pool.SAVED), np.int64)
-            held = packing.unpack(data, starts, stops, shape, self.rows.texts.hashes, ints, entries)
+            entries, sound = np.empty((len(some), pool.SAVED), np.int64), np.empty(len(some), np.uint8)
+            held = packing.unpack(data, starts, stops, shape, self.rows.texts.hashes, ints, entries, sound)
             if held > len(entries):
                 entries = np.empty((held, pool.SAVED), np.int64)
-                packing.unpack(data, starts, stops, shape, self.rows.texts.hashes, ints, entries)
+                packing.unpack(data, starts, stops, shape, self.rows.texts.hashes, ints, entries, sound)
             rows.make_room(held)
             packing.place(rows.table.ints, rows.bags, some, shape, ints, entries[:held])
         for column in (header.LATEST, header.SEEN):

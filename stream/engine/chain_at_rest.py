@@ -55,13 +55,26 @@ class ChainAtRest:
         self._written: dict[bytes, _State] = {}
 
     def read(self, key: bytes, value: bytes | None) -> None:
-        """A record of the changelog; None: that version is over."""
+        """A record of the changelog; None: that version is over.  An error where it is none of ours."""
+        if value is not None:
+            msgspec.json.decode(value, type=_Head if key == HEAD else _Kept)
         if key == HEAD:
             self._head = value
         elif value is None:
             self._read.pop(key, None)
         else:
             self._read[key] = value
+
+    def known(self, key: bytes) -> bytes | None:
+        """What was read under a key."""
+        return self._head if key == HEAD else self._read.get(key)
+
+    def lost(self) -> bytes | None:
+        """A key without whose record nobody knows what is in force."""
+        if self._head is None:
+            return HEAD
+        named = msgspec.json.decode(self._head, type=_Head).definitions
+        return _key(named) if named is not None and _key(named) not in self._read else None
 
     def restore(self, versions: Versions, read_model: Callable[[bytes], Model] | None) -> None:
         """Put what was read into ``versions``; once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -15,8 +15,10 @@ from stream.engine.layouts import Description, describe_layout, new_columns, war
 from stream.engine.models import Entry, Model, Versions
 from stream.engine.output import Output
 from stream.engine.plans import definitions_of
+from stream.engine.poison import Poison, SetAside
 from stream.engine.questions import segments_as_json
 from stream.engine.rows import Rows
+from stream.errors import UserError
 from stream.features.base import NEVER
 from stream.plan import header
 from stream.plan.layout import Layout
@@ -50,13 +52,16 @@ class OwnRow(msgspec.Struct):
 class Memory:
     """Reads a shard from its changelog, and writes what a step changed."""
 
-    def __init__(self, partition: int, rows: Rows, read_model: Callable[[bytes], Model] | None) -> None:
+    def __init__(self, partition: int, rows: Rows, read_model: Callable[[bytes], Model] | None, changelog: str) -> None:
         self.partition, self.read_model = partition, read_model
         self.own = OwnRow()
         self.restorer = rest.Restorer(rows)
         self._chain = ChainAtRest()
         self._described = False
         self._revision = 0
+        self.set_aside = SetAside(changelog, partition)
+        #: Customer -> the record with their row, as long as it waits for its layout.
+        self._waiting: dict[bytes, Poison] = {}
 
     @property
     def rows(self) -> Rows:
@@ -65,31 +70,75 @@ class Memory:
 
     # From rest
 
-    def read(self, keys: list[bytes], values: list[bytes | None]) -> None:
-        """Records of the changelog, in their order."""
-        rows_k: list[bytes] = []
-        rows_v: list[bytes | None] = []
-        for key, value in zip(keys, values, strict=True):
-            letter = key[:1]
-            if letter in (HEAD, ENTRY):
-                self._chain.read(key, value)
-            elif letter == rest.ROW:
-                rows_k.append(key[1:])
-                rows_v.append(value)
-            elif value is None:
-                raise ValueError(f"an unexpected tombstone in the changelog of partition {self.partition}")
-            elif letter == rest.SHARD:
-                self.own = msgspec.json.decode(value, type=OwnRow)
-            elif letter == rest.NAME:
-                self.rows.texts.restore([rest.decode_name(key, value)])
-            elif letter == rest.LAYOUT:
-                mark = int.from_bytes(key[1:], "little", signed=True)
-                self.restorer.layouts[mark] = msgspec.json.decode(value, type=Description)
-        if rows_k:
-            self.restorer.apply(rows_k, rows_v)
+    def read(
+        self, keys: Sequence[bytes | None], values: Sequence[bytes | None], places: Sequence[tuple[int, int]] = ()
+    ) -> None:
+        """Records of the changelog, in their order; ``places``: offset and timestamp (ms) of each, for reports.  What
+        cannot be read is set aside (:mod:`stream.engine.poison`)."""
+        rows: dict[bytes, Poison] = {}
+        for k, (key, value) in enumerate(zip(keys, values, strict=True)):
+            record = Poison(key or b"", value, *(places[k] if places else (-1, 0)))
+            if record.key[:1] == rest.ROW:
+                rows[record.key[1:]] = record
+                continue
+            try:
+                self._take(record.key, value)
+            except (ValueError, OverflowError, msgspec.MsgspecError) as error:
+                self.set_aside.add(record, str(error), self._instead(record.key))
+            else:
+                self.set_aside.mended([record.key])
+        if rows:
+            self._rows(rows)
+
+    def _rows(self, rows: dict[bytes, Poison]) -> None:
+        """Customers' rows."""
+        bad = set(self.restorer.apply(list(rows), [record.value for record in rows.values()]))
+        self.set_aside.mended(rest.ROW + customer for customer in rows if customer not in bad)
+        for customer in bad:
+            self.set_aside.add(rows[customer], "the value is no row")
+        foreign = self.restorer.foreign
+        self._waiting |= {customer: record for customer, record in rows.items() if customer in foreign}
+
+    def _take(self, key: bytes, value: bytes | None) -> None:
+        """A record that is no row; an error where it is none of ours."""
+        if key[:1] == ENTRY or key == HEAD:
+            self._chain.read(key, value)
+        elif value is None:
+            if key == rest.SHARD or self._instead(key) is not None:
+                raise ValueError("a tombstone where none belongs")
+        elif key == rest.SHARD:
+            self.own = msgspec.json.decode(value, type=OwnRow)
+        elif key[:1] == rest.NAME and len(key) == rest.NAME_KEY_BYTES:
+            self.rows.texts.restore([rest.decode_name(key, value)])
+        elif key[:1] == rest.LAYOUT and len(key) == rest.LAYOUT_KEY_BYTES:
+            self.restorer.layouts[rest.mark_of(key)] = msgspec.json.decode(value, type=Description)
+        else:
+            raise ValueError("no key that a shard writes")
+
+    def _instead(self, key: bytes) -> bytes | None:
+        """What is put in the place of a record that cannot be read: as a rule what was there before it."""
+        if key[:1] == ENTRY or key == HEAD:
+            return self._chain.known(key)
+        if key[:1] == rest.LAYOUT and len(key) == rest.LAYOUT_KEY_BYTES:
+            layout = self.restorer.layouts.get(rest.mark_of(key))
+            return None if layout is None else msgspec.json.encode(layout)
+        if key[:1] != rest.NAME or len(key) != rest.NAME_KEY_BYTES:
+            return None
+        names, number = self.rows.texts, rest.number_of(key)
+        if number == len(names):
+            names.lose()  # others count on each having its number
+        text = names.known(number)
+        return None if text is None else text.encode("utf-8", "surrogatepass")
 
     def read_versions(self, versions: Versions) -> None:
         """The chain of versions as it was written; once."""
+        lost = self._chain.lost() if self.own.published else None
+        if lost is not None and self.set_aside.has(lost):
+            raise UserError(
+                f"shard {self.partition} cannot go on: {self.set_aside.describe(lost)}; by it the shard knows its "
+                "definitions: write the record again as it was, or delete the shard's changelog and group offsets",
+                exit_code=1,
+            )
         self._chain.restore(versions, self.read_model)
 
     def go_under(self, plan: Plan) -> None:
@@ -99,7 +148,11 @@ class Memory:
     def finish(self, versions: Versions) -> None:
         """All is read: rows of other layouts, bags, and who counts as moved to the version in force everywhere."""
         self.restorer.anew = self.own.anew
-        self.restorer.finish()
+        for customer in self.restorer.finish():
+            self.set_aside.add(self._waiting[customer], "a row of a layout that is not known, or none")
+        self._waiting = {}
+        bad, index = self.set_aside.of(rest.ROW), self.rows.index
+        self.set_aside.close(len(bad), len(index) - sum(key[1:] in index for key in bad))
         self._described = self.restorer.mark in self.restorer.layouts
         versions.planned(self.rows.plan)
         self._revision = versions.revision
@@ -142,8 +195,8 @@ class Memory:
     # To rest
 
     def differs(self, versions: Versions) -> bool:
-        """Whether the chain of versions is not what is at rest."""
-        return versions.revision != self._revision
+        """Whether the chain of versions is not what is at rest, or some of that is to be set aside."""
+        return versions.revision != self._revision or self.set_aside.pending
 
     def write_rows(self, out: Output) -> None:
         """The rows that differ from what is at rest; also before another plan is adopted, as segments that it does not
@@ -162,8 +215,11 @@ class Memory:
 
     def write(self, versions: Versions, out: Output) -> None:
         """Add to ``out`` what this step has changed."""
+        letters, instead = self.set_aside.write()
+        out.dead += letters
+        out.rows[:0] = instead  # before what is written now
         self.write_rows(out)
-        if self.differs(versions):
+        if versions.revision != self._revision:
             out.rows += self._chain.write(versions)
             self._revision = versions.revision
             published = versions.definitions

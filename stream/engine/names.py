@@ -86,6 +86,16 @@ class Names:
         self._written = len(self.texts)
         return found
 
+    def lose(self) -> None:
+        """The next number stands for a text that is lost: a name of its own takes its place."""
+        text = f"lost text {len(self.texts)}"
+        self._add(text_hash(text), text)
+        self._written = len(self.texts)
+
+    def known(self, number: int) -> str | None:
+        """The text with a number; None where there is none."""
+        return self.texts[int(self.hashes[number])] if number < len(self.texts) else None
+
     def restore(self, numbered: Iterable[tuple[int, str]]) -> None:
         """Take texts back under the numbers that they were given; ValueError where one is missing before."""
         for number, text in numbered:

@@ -13,7 +13,9 @@ the row's columns, and for each bag that is not empty by its column (8), its siz
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,6 +30,7 @@ from stream.features.base import FOREVER
 from stream.plan import header
 from stream.plan.packed import Shape
 from stream.plan.plan import Packing, Plan
+from stream.plan.unpacking import PADDING
 
 Ints = NDArray[np.int64]
 
@@ -39,6 +42,8 @@ PLAIN_ENTRY = 8
 _NUMBER = struct.Struct(">I")
 #: The bytes before a packed row.
 MARK_BYTES = _FINGERPRINT.size
+#: Lengths of the keys of names and of layouts.
+NAME_KEY_BYTES, LAYOUT_KEY_BYTES = 1 + _NUMBER.size, 1 + _FINGERPRINT.size
 #: How many rows are read at once.
 CHUNK = 4096
 #: Room for packed rows that is asked for first, in bytes a row; it is doubled where it does not do.
@@ -56,15 +61,33 @@ def fingerprint(plan: Plan) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
+class Read(NamedTuple):
+    """Rows that were read: their columns, and what lies in their bags, one after the other, of the rows that are sound;
+    of others neither is worth anything."""
+
+    ints: Ints
+    entries: Ints
+    sound: NDArray[np.bool_]
+
+
 def encode_names(names: Names) -> list[tuple[bytes, bytes]]:
     """Key and value of each name that is not at rest yet; they count as at rest from now on."""
     return [(NAME + _NUMBER.pack(number), text.encode("utf-8", "surrogatepass")) for number, text in names.new()]
 
 
+def number_of(key: bytes) -> int:
+    """The number in the key of a name."""
+    return int(_NUMBER.unpack(key[1:])[0])
+
+
+def mark_of(key: bytes) -> int:
+    """The fingerprint in the key of a layout."""
+    return int(_FINGERPRINT.unpack(key[1:])[0])
+
+
 def decode_name(key: bytes, value: bytes) -> tuple[int, str]:
     """Number and text (the key with its letter)."""
-    (number,) = _NUMBER.unpack(key[1:])
-    return number, value.decode("utf-8", "surrogatepass")
+    return number_of(key), value.decode("utf-8", "surrogatepass")
 
 
 def encode_rows(rows: Rows, picks: Ints, mark: int) -> list[tuple[bytes, bytes]]:
@@ -111,35 +134,50 @@ class Restorer:
         #: Column -> the version since which it is there again: what older rows have in it was dropped before.
         self.anew: dict[str, int] = {}
 
-    def apply(self, keys: list[bytes], values: list[bytes | None]) -> None:
-        """Records of customers' rows (keys without their letter), the later ones winning; None deletes."""
+    def apply(self, keys: list[bytes], values: list[bytes | None]) -> list[bytes]:
+        """Records of customers' rows (keys without their letter), the later ones winning; None deletes.  Returns the
+        customers whose record is no row: they have none, until a later record brings one."""
         own = _FINGERPRINT.pack(self.mark)
         found = dict(zip(keys, values, strict=True))
-        latest = {key: value for key, value in found.items() if value is not None}
+        latest = {key: value for key, value in found.items() if value is not None and len(value) > len(own)}
         gone = found.keys() - latest.keys()
-        self.rows.drop(gone)
-        for key in gone:
-            self.foreign.pop(key, None)
+        bad = [key for key in gone if found[key] is not None]
         mine = [(key, value) for key, value in latest.items() if value[: len(own)] == own]
         for start in range(0, len(mine), CHUNK):
             some = mine[start : start + CHUNK]
-            ints, entries = unpack(self._packing, [value for _, value in some], self.shape, self.rows.texts)
-            self._place([key for key, _ in some], ints, entries)
+            read = unpack(self._packing, [value for _, value in some], self.shape, self.rows.texts)
+            bad += self._place([key for key, _ in some], read)
         for key, value in latest.items():
             if value[: len(own)] != own:
                 self.foreign[key] = value
             else:
                 self.foreign.pop(key, None)
+        self._give_up([*gone, *bad])
+        return bad
 
     @property
     def _packing(self) -> Packing:
         return self.rows.plan.kernels.packing
 
-    def _place(self, keys: list[bytes], ints: Ints, entries: Ints) -> None:
+    def _place(self, keys: list[bytes], read: Read) -> list[bytes]:
+        """Put rows in their places; the customers of those that are not sound, which are left out."""
+        ints, entries, sound = read
+        if not sound.all():
+            ints, bad = ints[sound], [key for key, good in zip(keys, sound, strict=True) if not good]
+            keys = [key for key, good in zip(keys, sound, strict=True) if good]
+        else:
+            bad = []
         rows = self.rows
         picks = rows.find(keys)
         rows.make_room(len(entries))
         self._packing.place(rows.table.ints, rows.bags, picks, self.shape, ints, entries)
+        return bad
+
+    def _give_up(self, customers: Iterable[bytes]) -> None:
+        """Whoever had a row has none."""
+        for customer in customers:
+            self.foreign.pop(customer, None)
+        self.rows.drop(customers)
 
     def under(self, plan: Plan) -> Restorer:
         """What was read so far, under another plan."""
@@ -147,28 +185,34 @@ class Restorer:
         found.foreign = self.foreign
         return found
 
-    def finish(self) -> None:
-        """Rows of other layouts; call when the last record was applied.  Expiries are to be worked out then."""
+    def finish(self) -> list[bytes]:
+        """Rows of other layouts; call when the last record was applied.  Expiries are to be worked out then.  Returns
+        the customers whose record is no row."""
+        bad: list[bytes] = []
         groups: dict[int, list[bytes]] = {}
         for key, value in self.foreign.items():
             groups.setdefault(_FINGERPRINT.unpack(value[: _FINGERPRINT.size])[0], []).append(key)
         for mark, keys in groups.items():
             for start in range(0, len(keys), CHUNK):
-                self._apply_foreign(mark, keys[start : start + CHUNK])
+                bad += self._apply_foreign(mark, keys[start : start + CHUNK])
+        self._give_up(bad)
         self.foreign.clear()
         self._empty()
         self.rows.table.deadline[: len(self.rows)] = FOREVER
+        return bad
 
-    def _apply_foreign(self, mark: int, keys: list[bytes]) -> None:
+    def _apply_foreign(self, mark: int, keys: list[bytes]) -> list[bytes]:
         """Rows of one other layout: columns by name, segments by name, what is new stays empty."""
         if mark not in self.layouts:
-            raise ValueError(f"a row of an unknown layout {mark:x}")
+            return keys
         old, rows = self.layouts[mark], self.rows
-        ints, entries = read_rows([self.foreign[key] for key in keys], old, rows.texts, self._packing)
+        ints, entries, sound = read_rows([self.foreign[key] for key in keys], old, rows.texts, self._packing)
         how = mapping(old, rows)
         into = np.empty((len(keys), rows.plan.layout.width), np.int64)
+        ints[~sound] = old.blank or 0
         how.apply(ints, rows.blank, into)
-        self._place(keys, into, _moved(ints, entries, old, {new: was for was, new in how.bags.items()}, self.shape))
+        moved = _moved(ints[sound], entries, old, {new: was for was, new in how.bags.items()}, self.shape)
+        return self._place(keys, Read(into, moved, sound))
 
     def _empty(self) -> None:
         """Columns that were dropped and came back begin empty, as they did in memory."""
@@ -198,51 +242,62 @@ def _moved(ints: Ints, entries: Ints, old: Description, bags: dict[int, int], sh
     return found
 
 
-def read_rows(values: list[bytes], layout: Description, names: Names, packing: Packing) -> tuple[Ints, Ints]:
-    """Rows of a described layout, packed or not, and what lies in their bags."""
+def read_rows(values: list[bytes], layout: Description, names: Names, packing: Packing) -> Read:
+    """Rows of a described layout, packed or not."""
     if not layout.kinds:
         return read_plain(values, layout)
     shape = Shape(np.array(layout.kinds, np.int8), np.array(layout.blank), np.array(layout.bags, np.int64))
     return unpack(packing, values, shape, names)
 
 
-def unpack(packing: Packing, values: list[bytes], shape: Shape, names: Names) -> tuple[Ints, Ints]:
-    """Packed rows, and what lies in their bags: row by row, the bags in the order of the layout."""
-    data = np.frombuffer(b"".join(values), np.uint8)
+def unpack(packing: Packing, values: list[bytes], shape: Shape, names: Names) -> Read:
+    """Packed rows."""
+    data = np.frombuffer(b"".join((*values, bytes(PADDING))), np.uint8)
     stops = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
     starts = np.concatenate((np.zeros(1, np.int64), stops[:-1])) + _FINGERPRINT.size
     ints = np.empty((len(values), len(shape.kinds)), np.int64)
     entries = np.empty((len(values), pool.SAVED), np.int64)
+    sound = np.empty(len(values), np.uint8)
     while True:
-        held = packing.unpack(data, starts[: len(values)], stops, shape, names.hashes, ints, entries)
+        held = packing.unpack(data, starts[: len(values)], stops, shape, names.hashes, ints, entries, sound)
         if held <= len(entries):
-            return ints, entries[:held]
+            return Read(ints, entries[:held], sound.astype(np.bool_))
         entries = np.empty((held, pool.SAVED), np.int64)
 
 
-def read_plain(values: list[bytes], layout: Description) -> tuple[Ints, Ints]:
-    """The same of rows that are not packed."""
+def read_plain(values: list[bytes], layout: Description) -> Read:
+    """Rows that are not packed."""
     width = _FINGERPRINT.size + len(layout.columns) * 8
-    raw = b"".join([v[_FINGERPRINT.size : width] for v in values])
+    bags = [_read_bags(value[width:]) if len(value) >= width else None for value in values]
+    sound = np.array([found is not None for found in bags], np.bool_)
+    empty = bytes(width)
+    raw = b"".join([(v if ok else empty)[_FINGERPRINT.size : width] for v, ok in zip(values, sound, strict=True)])
     ints = np.frombuffer(raw, np.int64).reshape(len(values), -1).copy()
     parts: list[bytes] = []
-    for value in values:
-        if len(value) > width:
-            bags = _read_bags(value[width:])
-            parts += [bags[p] for p in layout.bags if p in bags]
+    for k, found in enumerate(bags):
+        held = [0 if found is None else len(found.get(p, b"")) // (8 * PLAIN_ENTRY) for p in layout.bags]
+        if found is None or held != [int(ints[k, p + pool.SIZE]) for p in layout.bags]:
+            sound[k] = False
+            continue
+        parts += [found[p] for p in layout.bags if p in found]
     plain = np.frombuffer(b"".join(parts), np.int64).reshape(-1, PLAIN_ENTRY)
     entries = np.zeros((len(plain), pool.SAVED), np.int64)
     entries[:, :PLAIN_ENTRY] = plain
     entries[:, pool.STOCK_AT] = entries[:, pool.ADDED]
-    return ints, entries
+    return Read(ints, entries, sound)
 
 
-def _read_bags(tail: bytes) -> dict[int, bytes]:
+def _read_bags(tail: bytes) -> dict[int, bytes] | None:
+    """What lies in the bags of a row that is not packed, by their columns; None where the bytes say no such thing."""
     found, at = {}, 0
     while at < len(tail):
+        if at + _BAG.size > len(tail):
+            return None
         p, size = _BAG.unpack_from(tail, at)
         at += _BAG.size
         length = size * PLAIN_ENTRY * 8
+        if size < 0 or at + length > len(tail):
+            return None
         found[p] = tail[at : at + length]
         at += length
     return found
@@ -253,5 +308,5 @@ def warm(rows: Rows) -> None:
     nothing = np.zeros(0, np.int64)
     pack(rows, nothing)
     packing, shape = rows.plan.kernels.packing, shape_of(rows.plan.layout)
-    ints, entries = unpack(packing, [], shape, rows.texts)
-    packing.place(rows.table.ints, rows.bags, nothing, shape, ints, entries)
+    read = unpack(packing, [], shape, rows.texts)
+    packing.place(rows.table.ints, rows.bags, nothing, shape, read.ints, read.entries)

@@ -6,7 +6,7 @@ of Kafka until the transaction commits; if it does not, the shard is thrown away
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from stream.engine.merge import GapError, Merge, Source
 from stream.engine.models import Model, Versions
 from stream.engine.output import Output
 from stream.engine.plans import Plans, decoded_again, definitions_of, differing
+from stream.engine.poison import Poison
 from stream.engine.questions import described, features_of, segments_of, sizes_of, warm_since
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
@@ -44,7 +45,7 @@ class Shard:
     ``disorder`` is how far (ms) the clock stays behind; ``read_model`` turns a stored model's JSON into a model;
     ``home`` says which customers belong here (None: all do); ``plans`` knows the plans of published definitions (None:
     published definitions are skipped); ``dormant_after``: who has done nothing for so long (ms) is forgotten (None:
-    never).
+    never); ``changelog`` is the name of the topic that it comes from, for reports.
     """
 
     def __init__(
@@ -58,11 +59,12 @@ class Shard:
         home: Home | None = None,
         plans: Plans | None = None,
         dormant_after: int | None = None,
+        changelog: str = "changelog",
     ) -> None:
         self.partition, self.disorder, self.home, self.plans = partition, disorder, home, plans
         self.merge = Merge(list(sources))
         self.versions = Versions(plan)
-        self.memory = Memory(partition, Rows(plan, lifetime=dormant_after), read_model)
+        self.memory = Memory(partition, Rows(plan, lifetime=dormant_after), read_model, changelog)
         self.requests = Requests()
         self.saved: dict[Source, tuple[int, int]] = {}
         self.clock_ms: int | None = None
@@ -80,9 +82,16 @@ class Shard:
 
     # From rest
 
-    def restore(self, keys: list[bytes], values: list[bytes | None]) -> None:
-        """Changelog records, in their order; a None value deletes, which only customers are."""
-        self.memory.read(keys, values)
+    def restore(
+        self, keys: Sequence[bytes | None], values: Sequence[bytes | None], places: Sequence[tuple[int, int]] = ()
+    ) -> None:
+        """Changelog records, in their order; a None value deletes.  ``places``: offset and timestamp (ms) of each."""
+        self.memory.read(keys, values, places)
+
+    @property
+    def poison(self) -> Sequence[Poison]:
+        """The records of the changelog that could not be read when the shard was restored, and were set aside."""
+        return self.memory.set_aside.told
 
     def restored(self) -> bool:
         """After the last record: bags, versions and expiries are worked out; the shard can start.

@@ -20,11 +20,17 @@ from stream.features.pool import ADDED, NONE, OFFER_AT, PRICE_ADDED, PRICE_AT, P
 SKIPPED, WHOLE, INSTANT, REAL, BITS = range(5)
 
 BYTES, CENTS, AGAIN, NAME = 192, 200, 208, 248
+CENT = 10_000
+#: Numbers of cents below this are 64 bits of micros.
+MOST_CENTS = (1 << 63) // CENT
 #: How many fields of a bag's entry are instants.
 ENTRY_INSTANTS = 5
 #: How many long values of a row can be named again.
 REPEATED = NAME - AGAIN
-CENT = 10_000
+#: Where the last seven bits of a count begin, at most: it has 63.
+LONGEST_COUNT = 56
+#: Where no byte of any row is.
+BEYOND = 1 << 60
 #: Whole numbers below this are exact in float64.
 EXACT = 1 << 53
 #: A mark is some bits: their value, and below it in so many bits how many they are.
@@ -59,11 +65,13 @@ def byte(data: Any, at: int) -> int:
 
 @register_jitable
 def get_count(data: Any, at: int) -> tuple[int, int]:
-    """A base-128 varint, and where the next byte is."""
+    """A base-128 varint, and where the next byte is; -1 where so many bytes are no number."""
     n = 0
     shift = 0
     b = byte(data, at)
     while b > 127:
+        if shift == LONGEST_COUNT:
+            return -1, at
         n |= (b & 127) << shift
         shift += 7
         at += 1
@@ -154,7 +162,7 @@ def put_long(out: Any, at: int, v: int, long: Any, names: Any) -> int:
 
 @register_jitable
 def get_number(data: Any, at: int, long: Any, hashes: Any) -> tuple[int, int]:
-    """What :func:`put_number` wrote, and where the next byte is."""
+    """What :func:`put_number` wrote, and where the next byte is; BEYOND where it wrote no such thing."""
     tag = byte(data, at)
     at += 1
     if tag < BYTES:
@@ -165,7 +173,10 @@ def get_number(data: Any, at: int, long: Any, hashes: Any) -> tuple[int, int]:
     z = get_bytes(data, at, n)
     at += n
     if CENTS <= tag < AGAIN:
-        return unzigzag(z) * CENT, at
+        whole = unzigzag(z)
+        return (whole * CENT, at) if -MOST_CENTS < whole < MOST_CENTS else (0, BEYOND)
+    if tag >= NAME and (z < 0 or z >= hashes.shape[0] or hashes[z] == 0):
+        return 0, BEYOND
     v = hashes[z] if tag >= NAME else unzigzag(z)
     if (tag >= NAME or n == 8) and long[0] < REPEATED:
         long[0] += 1

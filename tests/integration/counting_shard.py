@@ -100,13 +100,19 @@ class CountingShard:
         self._moved = False
         self._opens = opens
 
-    def restore(self, keys: list[bytes], values: list[bytes | None]) -> None:
+    @property
+    def poison(self) -> Sequence[object]:
+        return ()
+
+    def restore(
+        self, keys: Sequence[bytes | None], values: Sequence[bytes | None], places: Sequence[tuple[int, int]] = ()
+    ) -> None:
         for key, value in zip(keys, values, strict=True):
             if key == OWN_ROW:
                 assert value is not None
                 self._own = {(topic, partition): at for topic, partition, at in json.loads(value)}
             else:
-                self.counts[key] = int(value or b"0")
+                self.counts[key or b""] = int(value or b"0")
 
     def restored(self) -> bool:
         return self._opens

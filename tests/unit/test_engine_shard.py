@@ -7,7 +7,6 @@ from random import Random
 import orjson
 import pytest
 
-from stream.engine.shard import Shard
 from stream.plan.plan import Plan
 from tests.shards import DOOMSDAY, Driver, Record, definitions, event, logs, plan_of, run, told, wire_time
 from tests.shop import BUSY, LIFE, UNTIL, WISH, history
@@ -240,11 +239,14 @@ def test_nothing_to_do_is_none(plan: Plan) -> None:
     assert driver.shard.step(10, None) is None
 
 
-def test_a_tombstone_of_anything_but_a_customer_is_refused(plan: Plan) -> None:
+def test_a_tombstone_of_anything_but_a_customer_is_set_aside(plan: Plan) -> None:
     """What a shard knows of itself is never deleted."""
-    shard = Shard(plan, 0, [("a", 0)])
-    with pytest.raises(ValueError, match="tombstone"):
-        shard.restore([b"s"], [None])
+    driver = Driver(plan, logs(history(1), UNTIL)).finish()
+    before, books = driver.shard.clock_ms, driver.shard.books
+    driver.changelog.append((b"s", None))
+    driver.open()
+    assert (driver.shard.clock_ms, driver.shard.books) == (before, books)
+    assert "tombstone" in str(driver.shard.poison[0])
 
 
 def test_definitions_do_not_depend_on_the_order_of_files() -> None:

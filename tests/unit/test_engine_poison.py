@@ -1,0 +1,183 @@
+"""A changelog that others have written to, or that was damaged: what cannot be read is set aside, the rest goes on."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.engine import rest
+from stream.engine.layouts import shape_of
+from stream.engine.shard import Shard
+from stream.errors import UserError
+from stream.plan.plan import PLAIN, Plan
+from tests.shards import Driver, event, logs, plan_of, told
+from tests.shop import BUSY, LIFE, WISH, history
+
+UNTIL = 400
+PLAN = plan_of(LIFE, BUSY, WISH)
+
+
+@pytest.fixture(scope="module")
+def whole() -> Driver:
+    """A shard with a history of some customers, and its changelog."""
+    return Driver(PLAN, logs(history(1, customers=20), UNTIL)).finish()
+
+
+def reopened(whole: Driver, changelog: list[tuple[bytes, bytes | None]], plan: Plan = PLAN) -> Driver:
+    """A shard from that changelog, its records' offsets counted from 100."""
+    driver = Driver(plan, whole.log)
+    driver.shard = Shard(plan, 0, list(whole.log), changelog="log", plans=driver.plans)
+    places = [(100 + k, 7) for k in range(len(changelog))]
+    driver.shard.restore([k for k, _ in changelog], [v for _, v in changelog], places)
+    assert driver.shard.restored()
+    for source in driver.log:
+        driver.shard.start(source, driver.shard.next_offset(source) or 0)
+    driver.changelog = list(changelog)
+    return driver
+
+
+def someone(whole: Driver) -> tuple[bytes, bytes]:
+    """A customer's key in the changelog, and the latest value."""
+    latest = {key: value for key, value in whole.changelog if key[:1] == rest.ROW}
+    key = sorted(latest)[3]
+    return key, latest[key] or b""
+
+
+def segments(driver: Driver) -> dict[bytes, Any]:
+    """Where everybody is."""
+    shard = driver.shard
+    return {key: shard.segments(i) for key, i in shard.rows.index.items() if any(shard.segments(i).values())}
+
+
+@pytest.mark.parametrize("how", ["nothing", "short", "cut", "longer", "noise", "other layout", "names beyond"])
+def test_a_row_that_cannot_be_read_is_set_aside(whole: Driver, how: str) -> None:
+    """It is told once, with key and offset, lies in the dead letters with all its bytes, and its customer begins anew;
+    everybody else is where they were.  The next opening knows nothing of it."""
+    key, value = someone(whole)
+    bad = {
+        "nothing": b"",
+        "short": value[:5],
+        "cut": value[:-1],
+        "longer": value + b"x",
+        "noise": value[:8] + Random(1).randbytes(90),
+        "other layout": b"8 bytes." + value[8:],
+        "names beyond": value[:8] + b"\xff" * (len(value) - 8),
+    }[how]
+    others = {k: v for k, v in segments(whole).items() if k != key[1:]}
+    driver = reopened(whole, [*whole.changelog, (key, bad)])
+    assert segments(driver) == others
+    (poison,) = driver.shard.poison
+    assert str(100 + len(whole.changelog)) in str(poison)
+    assert repr(key) in str(poison)
+    assert driver.step()
+    (letter,) = driver.outputs[-1].dead
+    place = (letter.reason, letter.topic, letter.partition, letter.offset, letter.key, letter.value, letter.timestamp)
+    assert place == ("poison", "log", 0, 100 + len(whole.changelog), key, bad, 7)
+    assert driver.counts.balanced()
+    again = reopened(whole, driver.changelog)
+    assert (list(again.shard.poison), again.step(), segments(again)) == ([], False, others)
+
+
+def test_who_was_set_aside_begins_anew(whole: Driver) -> None:
+    """With a first placement, as somebody who was never seen, bags and all."""
+    key, value = someone(whole)
+    name = key[1:].decode()
+    events = [event(name, "Order Completed", UNTIL + k, total=30) for k in (1, 2)]
+    driver = reopened(whole, [*whole.changelog, (key, value[:-1])])
+    for source, records in logs([*history(1, customers=20), *events]).items():
+        driver.log[source] = records if source[0] != "control" else driver.log[source]
+    driver.finish()
+    fresh = Driver(PLAN, logs(events)).finish()
+    assert [row[:5] for row in told(driver.changes, name)] == [row[:5] for row in told(fresh.changes, name)]
+    driver.open()
+    assert segments(driver)[key[1:]] == segments(fresh)[key[1:]]
+
+
+def test_a_record_that_was_mended_since_is_no_matter(whole: Driver) -> None:
+    """Only the latest record of a key counts."""
+    key, value = someone(whole)
+    driver = reopened(whole, [*whole.changelog, (key, b"noise"), (key, value)])
+    assert not driver.shard.poison
+    assert segments(driver) == segments(whole)
+
+
+STRANGE: list[tuple[bytes, bytes | None]] = [
+    (b"", b"x"),
+    (b"hello", b"world"),
+    (b"shop", b"{}"),
+    (b"s", b"{"),
+    (b"m", b"noise"),
+    (b"visitor-17", b"{}"),
+    (b"n", b"x"),
+    (b"n\xff\xff\xff\xff", b"x"),
+    (b"n\0\0\0\0", b"\xff"),
+    (b"l12345678", b"x"),
+    (b"lx", b"x"),
+    (b"customer", b"{}"),
+    (b"\xff\x00", b"\xff"),
+]
+
+
+@pytest.mark.parametrize("record", STRANGE, ids=repr)
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_whatever_else_lies_there_does_no_harm(whole: Driver, record: tuple[bytes, bytes | None], where: str) -> None:
+    """Keys that begin like ours, our own keys with something else in them: copied to the dead letters, and everybody is
+    where they were, also the next time."""
+    changelog = [record, *whole.changelog] if where == "first" else [*whole.changelog, record]
+    mended = where == "first" and record[0] == b"s"
+    driver = reopened(whole, changelog)
+    assert segments(driver) == segments(whole)
+    assert [one.key for one in driver.shard.poison] == ([] if mended else [record[0]])
+    driver.step()
+    assert [(x.key, x.value) for out in driver.outputs for x in out.dead] == ([] if mended else [record])
+    again = reopened(whole, [(k, v) for k, v in driver.changelog if k])
+    assert not again.shard.poison
+    assert segments(again) == segments(whole)
+    assert not again.step()
+
+
+def test_a_changelog_of_something_else_is_not_taken_apart(whole: Driver) -> None:
+    """Where most rows cannot be read, as after a later release wrote them, the shard does not start."""
+    changelog = [(k, b"v2" + (v or b"") if k[:1] == rest.ROW else v) for k, v in whole.changelog]
+    with pytest.raises(UserError, match="cannot be read, and 0 can"):
+        reopened(whole, changelog)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_bytes_pass_for_a_row_that_are_none(whole: Driver, data: st.DataObject) -> None:
+    """A row that is cut, lengthened, or has bytes changed is read or refused: never is anything read or written beyond
+    it, and the rows beside it are what they were."""
+    rows = whole.shard.rows
+    packed = [value for _, value in rest.encode_rows(rows, np.arange(3), rest.fingerprint(PLAN))]
+    shape = shape_of(PLAN.layout)
+    good = rest.unpack(PLAIN, packed, shape, rows.texts)
+    spoilt = bytearray(packed[1])
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(8, len(spoilt) - 1))
+        spoilt[at] = data.draw(st.sampled_from([0, 1, 127, 128, 200, 207, 208, 247, 248, 255]) | st.integers(0, 255))
+    cut = data.draw(st.integers(8, len(spoilt)))
+    middle = bytes(spoilt[:cut]) + data.draw(st.binary(max_size=6))
+    read = rest.unpack(PLAIN, [packed[0], middle, packed[2]], shape, rows.texts)
+    assert read.sound[[0, 2]].all()
+    np.testing.assert_array_equal(read.ints[[0, 2]], good.ints[[0, 2]])
+    if middle != packed[1] and middle.startswith(packed[1][:-1]):
+        assert not read.sound[1] or len(middle) == len(packed[1])
+    bags = shape.bags + 1
+    assert len(read.entries) == read.ints[read.sound][:, bags].sum()
+
+
+def test_poison_is_no_record_of_the_books(whole: Driver) -> None:
+    """What is set aside was booked when it came."""
+    key, value = someone(whole)
+    driver = reopened(whole, [*whole.changelog, (key, value[:-1])])
+    before = dict(driver.shard.books)
+    driver.step()
+    assert driver.shard.books == before
+    assert orjson.loads(dict(driver.outputs[-1].rows)[rest.SHARD] or b"")["books"] == before
