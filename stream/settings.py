@@ -15,7 +15,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from stream import settings_file
 from stream.errors import UserError
-from stream.settings_kinds import Addresses, Currency, Duration, Section, TopicName, Zone, addresses
+from stream.events.names import IDENTIFY
+from stream.features.own_zone import OwnZone
+from stream.settings_kinds import Addresses, Currency, Duration, Section, TopicName, Trait, Zone, addresses
 
 ENV_PREFIX = "SEGSTREAM_"
 
@@ -165,7 +167,11 @@ class Output(Section):
 class Time(Section):
     """Zones and clocks."""
 
-    zone: Zone = Field(default="UTC", description="Time zone in which times are shown.")
+    zone: Zone = Field(default="UTC", description="Time zone in which times are shown, and of calendar features.")
+    zone_trait: Trait = Field(
+        default="",
+        description="Trait that names each customer's own zone, for calendar features; empty: none does.",
+    )
     disorder: Duration = Field(
         default=0, description="How late an event may come behind its topic; deadlines wait that long."
     )
@@ -176,6 +182,11 @@ class Time(Section):
         default="wall",
         description="wall: a topic read to its end counts as now; event: time is what events say (compressed time).",
     )
+
+    @property
+    def calendar(self) -> str | OwnZone:
+        """The zone of the calendar features of dimensions that name none."""
+        return OwnZone(self.zone_trait, (IDENTIFY,), self.zone) if self.zone_trait else self.zone
 
 
 class Money(Section):

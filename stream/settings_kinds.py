@@ -1,7 +1,8 @@
-"""The kinds of values that settings are made of: durations, names of topics, addresses, zones, currencies."""
+"""The kinds of values that settings are made of: durations, names of topics, addresses, zones, traits, currencies."""
 
 from __future__ import annotations
 
+import keyword
 import re
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -42,6 +43,12 @@ def _zone(value: object) -> object:
     return value
 
 
+def _trait(value: object) -> object:
+    if not isinstance(value, str) or not (value == "" or (value.isidentifier() and not keyword.iskeyword(value))):
+        raise ValueError("expected the name of a trait: letters, digits and _, such as timezone")
+    return value
+
+
 def _currency(value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{3}", value):
         raise ValueError("expected a currency of three capital letters, such as EUR")
@@ -53,6 +60,7 @@ Duration = Annotated[int, BeforeValidator(_duration, json_schema_input_type=str)
 TopicName = Annotated[str, BeforeValidator(_topic_name)]
 Addresses = Annotated[str, BeforeValidator(addresses)]
 Zone = Annotated[str, BeforeValidator(_zone)]
+Trait = Annotated[str, BeforeValidator(_trait)]
 Currency = Annotated[str, BeforeValidator(_currency)]
 
 

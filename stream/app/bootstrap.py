@@ -153,7 +153,7 @@ def read_clock(value: bytes) -> tuple[int, None]:
 
 def checked(files: Mapping[str, str], settings: Settings) -> Definitions:
     """The definitions in these texts; `DefinitionError` tells all mistakes, also those that only a plan shows."""
-    definitions = parse_definitions(files, settings.time.zone)
+    definitions = parse_definitions(files, settings.time.calendar)
     plan_source(definitions)
     return definitions
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import yaml
 
 from stream.errors import UserError
+from stream.features.own_zone import OwnZone
 from stream.plan.definitions import Definitions, parse_definitions
 
 
-def read_definitions(folder: Path, zone: str = "UTC") -> Definitions:
+def read_definitions(folder: Path, zone: str | OwnZone = "UTC") -> Definitions:
     """All ``*.yaml`` in the folder, one dimension a file; mistakes in any of them are one `UserError`.
 
-    ``zone`` is the time zone (IANA) of dimensions that name none; the settings say it.
+    ``zone`` is the time zone (IANA) of dimensions that name none, or the trait that names each customer's own; the
+    settings say it.
     """
     return parse_definitions(read_texts(folder), zone)
 

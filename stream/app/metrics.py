@@ -96,6 +96,12 @@ METRICS: tuple[Metric, ...] = (
         (),
         "Published definitions that have mistakes or cannot be compiled: never adopted.",
     ),
+    Metric(
+        "unknown_zones_total",
+        "counter",
+        (),
+        "Events that name a time zone that there is not; the customer's known one, or the default, holds on.",
+    ),
     Metric("records_lost_total", "counter", ("topic",), "Records that Kafka deleted before they were read."),
 )
 
@@ -134,6 +140,7 @@ class Metrics:
         self.shards = cast(Gauge, made["shards"])
         self.definitions_version = cast(Gauge, made["definitions_version"])
         self.definitions_refused = cast(Counter, made["definitions_refused_total"])
+        self.unknown_zones = cast(Counter, made["unknown_zones_total"])
         self.records_lost = cast(Counter, made["records_lost_total"])
 
     def committed(self, step: Step, kept_back: KeptBack, step_seconds: float, commit_seconds: float) -> None:
@@ -141,6 +148,7 @@ class Metrics:
         counts = step.counts
         for outcome, number in counts.by_outcome().items():
             self.events.labels(outcome).inc(number)
+        self.unknown_zones.inc(counts.unknown_zones)
         now = time.time() * 1000
         entered = TallyOf((change.dimension, change.to_segment or "none", change.cause) for change in step.changes)
         for labels, number in entered.items():

@@ -90,7 +90,7 @@ def command(
     else:
         folder = definitions or settings.config_dir / "segments"
         replay = open_replay(
-            settings, read_definitions(folder, settings.time.zone), versions, cuts_at_end=cuts == "final"
+            settings, read_definitions(folder, settings.time.calendar), versions, cuts_at_end=cuts == "final"
         )
         found = replayed(replay, open_records(events, mapping, sort), customer, at, ahead)
     show(found, wanted, as_json, settings)

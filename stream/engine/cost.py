@@ -56,7 +56,7 @@ def cost_of(rows: Rows) -> Cost:
         others = set().union(*(columns for k, columns in enumerate(uses) if k != j))
         alone = _packed(rows, _only(layout, every | uses[j])) - base
         adds = whole - _packed(rows, _only(layout, every | others))
-        events = sorted({name for a in dimension.features.values() for name in a.reactions()})
+        events = sorted({name for a in dimension.accumulators for name in a.reactions()})
         found.append(
             DimensionCost(
                 dimension.name,
@@ -77,7 +77,7 @@ def columns_of(plan: Plan, j: int) -> set[int]:
     found = {layout.segment[j], layout.entered[j]}
     found |= {column for k, column in layout.before.items() if k == j}
     found |= {column for (k, _), column in layout.left.items() if k == j}
-    for accumulator in plan.definitions.dimensions[j].features.values():
+    for accumulator in plan.definitions.dimensions[j].accumulators:
         p = layout.base[accumulator]
         found |= set(range(p, p + len(accumulator.columns())))
     return found

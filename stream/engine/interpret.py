@@ -19,7 +19,7 @@ from stream.durations import format_duration
 from stream.engine.change import shown, shown_text
 from stream.engine.rows import Rows
 from stream.events.text import text_hash
-from stream.features.base import NO_TEXT, Kind, View, arguments
+from stream.features.base import NO_TEXT, Kind, View
 from stream.plan import header, runtime
 from stream.plan.conditions import SEED
 from stream.plan.definitions import Dimension
@@ -123,7 +123,7 @@ class Reading:
     def read(self, ref: FeatureRef, function: Callable[..., Any], *more: Any) -> Any:
         """A function of the accumulator, applied to the row at this instant."""
         accumulator = self.dimension.features[ref.feature]
-        rest = (self.rows.bags,) if accumulator.word == "bag" else arguments(accumulator.constants())
+        rest = (self.rows.bags,) if accumulator.word == "bag" else self.plan.layout.arguments(accumulator, self.row)
         base = self.plan.layout.base[accumulator]
         return function(self.row, self.rows.table.floats[0], base, self.now, *more, *rest)
 

@@ -16,7 +16,8 @@ from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED, REPEATED
-from stream.features.base import Kind
+from stream.features.base import NO_TEXT, Kind
+from stream.features.known_zone import KnownZone, named
 from stream.plan import header
 from stream.plan.header import Events
 from stream.plan.plan import Plan
@@ -44,6 +45,7 @@ class Judge:
     ) -> None:
         self.plan, self.rows, self.versions, self.number, self.home = plan, rows, versions, number, home
         self.requests = Requests() if requests is None else requests
+        self.zones = zones_read(plan)
         self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0)
         ints = np.zeros((ROOM + len(self.topics) + 1, width), np.int64)
@@ -196,8 +198,17 @@ class Judge:
         counts.applied += int(np.count_nonzero(events.status[mine] == header.APPLIED))
         counts.duplicate += int(np.count_nonzero(events.status[mine] == header.DUPLICATE))
         counts.duplicate += int(np.count_nonzero(codes == REPEATED))
+        for code, slot in self.zones:
+            told = events.texts[mine & (events.code == code) & (events.status == header.APPLIED), slot]
+            counts.unknown_zones += int(np.count_nonzero((told != NO_TEXT) & ~np.isin(told, named())))
         for batch, i in map(run.origin, run.of_code(REJECTED)):
             if batch.partition == self.number:
                 reason = batch.dead[i].reason
                 counts.rejected[reason] = counts.rejected.get(reason, 0) + 1
                 out.dead.append(batch.dead[i])
+
+
+def zones_read(plan: Plan) -> list[tuple[int, int]]:
+    """Code of an event and slot of the text in which customers name their own time zones; none where they do not."""
+    kept = [accumulator for accumulator in plan.layout.base if isinstance(accumulator, KnownZone)]
+    return [(plan.inputs.codes[name], plan.inputs.texts[one.path]) for one in kept for name in one.of]

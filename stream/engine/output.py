@@ -24,6 +24,8 @@ class Counts:
     ignored: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     rekeyed: int = 0
+    #: Beside the books: applied events that name a time zone that there is not, where customers go by their own.
+    unknown_zones: int = 0
 
     def balanced(self) -> bool:
         """Whether every record read is accounted for."""
@@ -47,6 +49,7 @@ class Counts:
         self.duplicate += other.duplicate
         self.ignored += other.ignored
         self.rekeyed += other.rekeyed
+        self.unknown_zones += other.unknown_zones
         for reason, n in other.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + n
 

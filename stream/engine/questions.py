@@ -11,7 +11,7 @@ import orjson
 from stream.engine.change import shown, shown_text
 from stream.engine.rows import Rows
 from stream.events.instant import iso
-from stream.features.base import Accumulator, Kind, arguments
+from stream.features.base import Accumulator, Kind
 from stream.plan import header
 from stream.plan.plan import Plan
 
@@ -47,7 +47,7 @@ def features_of(rows: Rows, i: int, now: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     ints, floats = rows.table.ints[i], rows.table.floats[i]
     for name, accumulator in feature_names(rows.plan):
-        rest_of = (rows.bags,) if accumulator.word == "bag" else arguments(accumulator.constants())
+        rest_of = (rows.bags,) if accumulator.word == "bag" else rows.plan.layout.arguments(accumulator, ints)
         p = rows.plan.layout.base[accumulator]
         for view, how in accumulator.views().items():
             if view == "size":

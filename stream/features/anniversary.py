@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from numba.extending import register_jitable
 
 from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
-from stream.features.calendar import DAY, Zone, date_of, day_number, day_of
+from stream.features.calendar import DAY, Local, date_of, day_number, day_of
 from stream.features.countdown import next_change
 from stream.features.kept import first_after, keep, pairs
 
@@ -77,7 +77,7 @@ class Anniversary(Accumulator):
     word: ClassVar[str] = "anniversary"
     path: str | None
     of: tuple[str, ...]
-    zone: Zone
+    zone: Local
     last: int = 1
 
     def columns(self) -> tuple[Column, ...]:

@@ -14,7 +14,8 @@ An accumulator owns a few 8-byte columns of a customer's row and three plain fun
 
 Instants are int64 milliseconds since the epoch, durations int64 milliseconds, money int64 micros (exact in float64).
 The constants that the functions take after the fixed arguments are given by :meth:`Accumulator.constants`: numbers, or
-tables (:class:`Table`) such as the offsets of a time zone, which reach the functions as int64 arrays.
+tables (:class:`Table`) such as the offsets of a time zone, which reach the functions as int64 arrays.  Instead of the
+table of one zone, that of the zone which the row's customer names (:class:`stream.features.own_zone.OwnZone`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.features.filter import Filter
+from stream.features.own_zone import OwnZone
 
 #: The instant of what never happened; far below any date, and safe to subtract from one.
 NEVER = -(1 << 60)
@@ -93,13 +95,18 @@ class Table(ABC):
         """The numbers."""
 
 
-#: What ``fold``, ``value`` and ``until`` take after the fixed arguments.
-Constant = float | Table
+#: What ``fold``, ``value`` and ``until`` take after the fixed arguments; of an own zone the table of the row's zone.
+Constant = float | Table | OwnZone
 
 
-def arguments(constants: Iterable[Constant]) -> tuple[Any, ...]:
-    """Constants as the functions take them."""
-    return tuple(c.array() if isinstance(c, Table) else c for c in constants)
+def arguments(
+    constants: Iterable[Constant], own: Callable[[OwnZone], NDArray[np.int64]] | None = None
+) -> tuple[Any, ...]:
+    """Constants as the functions take them; ``own`` gives the table of a row's own zone."""
+    return tuple(
+        c.array() if isinstance(c, Table) else own(c) if own is not None and isinstance(c, OwnZone) else c
+        for c in constants
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +149,7 @@ class Reaction:
     where: Filter | None = None
     #: Whether a filter on the feature concerns this event.
     filtered: bool = True
-    zone: Table | None = None
+    zone: Table | OwnZone | None = None
 
 
 class Accumulator(ABC):

@@ -1,6 +1,6 @@
-"""Local time: days, weeks, months and hours in a time zone, worked out from a table of its changes of offset.
+"""Local time: days, weeks, months and hours in a time zone, worked out from the table of its changes of offset
+(:mod:`stream.features.zone_table`).
 
-A table has one line for each span of time with one offset: its first instant, and the offset from UTC in milliseconds.
 Days are numbered from 1970-01-01.  Where a change of offset falls on midnight, a day begins with the first instant
 whose local time is not before its midnight, and does not begin again when the clock is set back over it.
 """
@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from stream.events.text import text_hash
-from stream.features.base import NEVER, Table
+from stream.features.base import Table
+from stream.features.own_zone import OwnZone
+from stream.features.zone_table import transitions
 
 DAY = 86_400_000
 HOUR = 3_600_000
-#: The years whose changes of offset are known; before and after, the first and the last one hold.
-FIRST_YEAR, LAST_YEAR = 1900, 2100
 #: The parts of local time that count as texts, and the words for them.
 WORDS = {
     "hour": tuple(f"{hour:02d}" for hour in range(24)),
@@ -39,33 +37,6 @@ WORDS = {
 PARTS = {"hour": 0, "weekday": 1, "month": 2}
 #: Calendar periods, for :func:`period_start` and :func:`next_period`.
 PERIODS = {"day": 0, "week": 1, "month": 2, "quarter": 3, "year": 4}
-
-
-@lru_cache
-def transitions(zone: str) -> NDArray[np.int64]:
-    """The table of a time zone (IANA)."""
-    where = ZoneInfo(zone)
-
-    def offset(second: int) -> int:
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
-        found = moment.astimezone(where).utcoffset() or timedelta()
-        return int(found / timedelta(milliseconds=1))
-
-    first = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp())
-    last = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp())
-    before = offset(first)
-    lines = [(NEVER, before)]
-    for second in range(first, last, DAY // 1000):
-        low, high = second, second + DAY // 1000
-        after = offset(high)
-        if after == before:
-            continue
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if offset(middle) == before else (low, middle)
-        lines.append((high * 1000, after))
-        before = after
-    return np.array(lines, dtype=np.int64)
 
 
 @lru_cache
@@ -95,10 +66,14 @@ class Zone(Table):
 
     @property
     def module(self) -> str:
-        return __name__
+        return transitions.__module__
 
     def array(self) -> NDArray[np.int64]:
         return transitions(self.zone)
+
+
+#: The zone that a feature goes by: one for all, or each customer's own.
+Local = Zone | OwnZone
 
 
 @dataclass(frozen=True)
@@ -198,19 +173,25 @@ def day_number(year: int, month: int, day: int) -> int:
 
 
 @register_jitable
-def next_period(zone: Any, instant: int, period: int) -> int:
-    """The instant at which the calendar period of an instant (:data:`PERIODS`) is over."""
+def day_behind(zone: Any, instant: int, period: int) -> int:
+    """The first local day behind the calendar period of an instant (:data:`PERIODS`)."""
     day = day_of(zone, instant)
     if period == 0:
-        return day_start(zone, day + 1)
+        return day + 1
     if period == 1:  # 1970-01-01 was a Thursday
-        return day_start(zone, day + 7 - (day + 3) % 7)
+        return day + 7 - (day + 3) % 7
     year, month, _ = date_of(day)
     if period == 2:
-        return day_start(zone, day_number(year, month + 1, 1))
+        return day_number(year, month + 1, 1)
     if period == 3:
-        return day_start(zone, day_number(year, (month - 1) // 3 * 3 + 4, 1))
-    return day_start(zone, day_number(year + 1, 1, 1))
+        return day_number(year, (month - 1) // 3 * 3 + 4, 1)
+    return day_number(year + 1, 1, 1)
+
+
+@register_jitable
+def next_period(zone: Any, instant: int, period: int) -> int:
+    """The instant at which the calendar period of an instant is over."""
+    return day_start(zone, day_behind(zone, instant, period))
 
 
 @register_jitable

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from stream.features import count_within
 from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Column, Constant, Kind, Reaction, Shape, View
-from stream.features.calendar import Zone
+from stream.features.calendar import Local
 from stream.features.kept import keep, pairs
 
 
@@ -43,7 +43,7 @@ class Distinct(Accumulator):
 
     word: ClassVar[str] = "distinct"
     paths: tuple[tuple[str, str], ...]
-    zone: Zone
+    zone: Local
     window: int = FOREVER
     up_to: int | None = None
 

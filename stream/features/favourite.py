@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from numba.extending import register_jitable
 
 from stream.features.base import FOREVER, NO_TEXT, Accumulator, Column, Constant, Kind, Reaction, Shape, View
-from stream.features.calendar import Zone
+from stream.features.calendar import Local
 from stream.features.kept import first_after, keep, pairs
 
 
@@ -96,7 +96,7 @@ class Favourite(Accumulator):
 
     word: ClassVar[str] = "favourite"
     paths: tuple[tuple[str, str], ...]
-    zone: Zone
+    zone: Local
     last: int = 10
     window: int = FOREVER
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stream.features.own_zone import OwnZone
+
 #: What a property is read as: a number, a text, or a list of texts.
 Reading = Literal["number", "text", "texts"]
 
@@ -20,7 +22,7 @@ class Property:
     name: str
     reading: Reading
     of_product: bool = False
-    zone: str | None = None
+    zone: str | OwnZone | None = None
 
 
 @dataclass(frozen=True)

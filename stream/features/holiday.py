@@ -28,7 +28,7 @@ from stream.features.base import (
     Table,
     View,
 )
-from stream.features.calendar import DAY, Zone, day_of, day_start, digest
+from stream.features.calendar import DAY, Local, day_of, day_start, digest
 from stream.features.countdown import next_change
 from stream.features.latest import fold
 
@@ -143,7 +143,7 @@ class Holiday(Accumulator):
     table: Holidays
     path: str
     of: tuple[str, ...]
-    zone: Zone
+    zone: Local
 
     def columns(self) -> tuple[Column, ...]:
         return (Column("country", NO_TEXT), Column("at", NEVER))

@@ -13,7 +13,7 @@ from stream.features.calendar import (
     DAY,
     HOUR,
     PARTS,
-    Zone,
+    Local,
     date_of,
     day_number,
     day_of,
@@ -127,7 +127,7 @@ class Recurring(Accumulator):
     word: ClassVar[str] = "recurring"
     part: str
     of: tuple[str, ...]
-    zone: Zone
+    zone: Local
     last: int = 10
 
     def columns(self) -> tuple[Column, ...]:

@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from zoneinfo import available_timezones
 
 from stream.features.base import Accumulator, Kind, Shape
+from stream.features.own_zone import OwnZone
 from stream.plan import tree
 from stream.plan.dimension import Definitions, Dimension, Learning, Segment
 from stream.plan.document import Mapping, Value, parse_document
@@ -24,6 +24,7 @@ from stream.plan.feature_keys import MOST_COUNTED
 from stream.plan.features import parse_feature
 from stream.plan.motion import UNSOLVED, unsolved
 from stream.plan.problems import Place, Problems, suggest
+from stream.plan.zones import read_zone
 
 __all__ = ["Definitions", "Dimension", "Learning", "Segment", "parse_definitions"]
 
@@ -48,17 +49,18 @@ class _Draft:
     name: str
     root: Mapping
     rules: list[Mapping]
-    zone: str
+    zone: str | OwnZone
     features: dict[str, Accumulator] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
 
 
 def parse_definitions(
-    files: MappingOf[str, str], zone: str = "UTC", refused: MappingOf[str, str] | None = None
+    files: MappingOf[str, str], zone: str | OwnZone = "UTC", refused: MappingOf[str, str] | None = None
 ) -> Definitions:
     """Definitions from file name -> text; raises :class:`DefinitionError` with every mistake of every file.
 
-    ``zone`` is the time zone (IANA) of the dimensions that name none; ``refused`` has files without a text, and why.
+    ``zone`` is the time zone (IANA) of the dimensions that name none, or how each customer's own is known; ``refused``
+    has files without a text, and why.
     """
     problems = Problems()
     for file, why in (refused or {}).items():
@@ -76,7 +78,7 @@ def parse_definitions(
     return Definitions(_in_order(dimensions, problems))
 
 
-def _draft(root: Value, zone: str) -> _Draft | None:
+def _draft(root: Value, zone: str | OwnZone) -> _Draft | None:
     mapping = root.mapping()
     mapping.only(*KEYS)
     name = mapping.require("dimension")
@@ -87,7 +89,7 @@ def _draft(root: Value, zone: str) -> _Draft | None:
     own = mapping.get("zone")
     if not name.text() or not name.text().isprintable():
         name.wrong("a dimension needs a name of one line")
-    draft = _Draft(name.text(), mapping, rules, _zone(own) if own else zone)
+    draft = _Draft(name.text(), mapping, rules, read_zone(own, zone) if own else zone)
     features = mapping.get("features")
     named = features.mapping() if features else None
     for feature, value in named.entries.items() if named else ():
@@ -99,13 +101,6 @@ def _draft(root: Value, zone: str) -> _Draft | None:
             draft.features[feature] = accumulator
     draft.segments = _segment_names(draft)
     return draft
-
-
-def _zone(value: Value) -> str:
-    zones, name = available_timezones(), value.text()
-    if name not in zones:
-        value.wrong(f"{name!r} is not a time zone such as Europe/Berlin{suggest(name, zones, list_all=False)}")
-    return name if name in zones else "UTC"
 
 
 def _segment_names(draft: _Draft) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 
 from stream.features.base import Accumulator
+from stream.features.known_zone import keeper, own_zones
+from stream.features.own_zone import OwnZone
 from stream.plan import tree
 from stream.plan.problems import Place
 
@@ -49,8 +51,8 @@ class Dimension:
 
     ``among`` says of whom cuts by share are taken (None: of all), ``stay`` is the least stay (ms) in a segment that has
     none of its own, ``minimum_size`` how many customers a segment needs to be worth a campaign (for people only),
-    ``zone`` the time zone (IANA) of calendar features.  ``fingerprint`` is the hash of its canonical form (design:
-    definition).
+    ``zone`` the time zone (IANA) of calendar features, or the trait that names each customer's own.  ``fingerprint`` is
+    the hash of its canonical form (design: definition).
     """
 
     name: str
@@ -65,7 +67,14 @@ class Dimension:
     among: tree.Condition | None = None
     stay: int | None = None
     minimum_size: int | None = None
-    zone: str = "UTC"
+    zone: str | OwnZone = "UTC"
+
+    @property
+    def accumulators(self) -> tuple[Accumulator, ...]:
+        """Its features, and what keeps the zones that they go by, where these are the customers' own."""
+        features = dict.fromkeys(self.features.values())
+        zones = {keeper(own) for accumulator in features for own in own_zones(accumulator)}
+        return (*features, *sorted(zones, key=repr))
 
     @property
     def conditions(self) -> tuple[tree.Condition, ...]:

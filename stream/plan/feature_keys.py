@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from stream.events.names import MONEY_PROPERTIES, PRODUCT_UPDATED
 from stream.features.base import Kind
+from stream.features.calendar import Local, Zone
 from stream.features.filter import Filter
+from stream.features.own_zone import OwnZone
 from stream.plan.document import Mapping, Value
 from stream.plan.expressions import ExpressionError
 from stream.plan.filters import GIVEN_OF_PRODUCTS, parse_filter
@@ -48,7 +50,17 @@ class Keys:
     """One feature's mapping and the zone of its dimension."""
 
     mapping: Mapping
-    zone: str
+    zone: str | OwnZone
+
+    def local(self) -> Local:
+        """The zone that the feature goes by."""
+        return Zone(self.zone) if isinstance(self.zone, str) else self.zone
+
+    def local_of(self, paths: Iterable[tuple[str, str]]) -> Local:
+        """The same of what reads texts under these paths: the customer's own zone only where one is a local time."""
+        if isinstance(self.zone, OwnZone) and not any(path.startswith(OF_TIME) for _, path in paths):
+            return Zone(self.zone.other)
+        return self.local()
 
     def has(self, key: str) -> bool:
         """Whether the key is given."""
@@ -195,7 +207,7 @@ def event_names(value: Value) -> tuple[str, ...]:
     return names
 
 
-def read_filter(value: Value, zone: str) -> Filter | None:
+def read_filter(value: Value, zone: str | OwnZone) -> Filter | None:
     """The filter under ``where``; a mistake in it is noted where it stands."""
     try:
         return parse_filter(value.text(), zone)

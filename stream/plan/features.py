@@ -11,7 +11,6 @@ from stream.features.after import After, CountAfter
 from stream.features.anniversary import Anniversary
 from stream.features.bag import Bag
 from stream.features.base import FOREVER, Accumulator, Kind
-from stream.features.calendar import Zone
 from stream.features.count import Count
 from stream.features.count_within import CountWithin
 from stream.features.decay import Decay
@@ -22,6 +21,7 @@ from stream.features.gap import Gap
 from stream.features.holiday import Holiday, Holidays, countries, known
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
+from stream.features.own_zone import OwnZone
 from stream.features.period import PeriodCount, PeriodTotal
 from stream.features.recurring import Recurring
 from stream.features.sequence import Sequence
@@ -43,10 +43,10 @@ MOST_STEPS = 4
 MICROS = 1e6
 
 
-def parse_feature(value: Value, zone: str = "UTC") -> Accumulator | None:
+def parse_feature(value: Value, zone: str | OwnZone = "UTC") -> Accumulator | None:
     """The accumulator that a feature's mapping asks for, or None where it cannot be told which (noted).
 
-    ``zone`` is the time zone (IANA) in which its calendar goes.
+    ``zone`` is the time zone (IANA) in which its calendar goes, or says how each customer's own is known.
     """
     mapping = value.mapping()
     words = [word for word in READERS if word in mapping.entries]
@@ -67,7 +67,7 @@ def parse_feature(value: Value, zone: str = "UTC") -> Accumulator | None:
     return None
 
 
-def behind(accumulator: Accumulator, where: Value, zone: str) -> Accumulator:
+def behind(accumulator: Accumulator, where: Value, zone: str | OwnZone) -> Accumulator:
     """The feature behind a filter."""
     if isinstance(accumulator, Bag):
         where.wrong("a bag takes no filter: what a later event takes out must be what an earlier one put in")
@@ -89,7 +89,7 @@ def _count(keys: Keys) -> Accumulator:
             return CountAfter(names, span.after, keys.up_to())
         case "this":
             keys.mapping.only("count", "this")
-            return PeriodCount(names, span.period, Zone(keys.zone))
+            return PeriodCount(names, span.period, keys.local())
     keys.mapping.only("count", "less")
     keys.apart("count", "less")
     return Count(names, keys.names("less"))
@@ -111,7 +111,7 @@ def _total(word: str) -> Callable[[Keys], Accumulator]:
             return After(word, path, of, span.after, keys.last(16), kind)
         if span.kind == "this":
             keys.mapping.only(word, "of", "this")
-            return PeriodTotal(word, path, of, span.period, Zone(keys.zone), kind)
+            return PeriodTotal(word, path, of, span.period, keys.local(), kind)
         keys.mapping.only(word, "of", *(("less",) if word == "sum" else ()))
         if word == "sum":
             keys.apart("of", "less")
@@ -171,13 +171,13 @@ def _latest(keys: Keys) -> Accumulator:
 def _distinct(keys: Keys) -> Accumulator:
     keys.mapping.only("distinct", "of", "within", "up_to")
     paths = keys.paths("distinct")
-    return Distinct(paths, Zone(keys.zone), keys.longer("within", FOREVER), keys.up_to(MOST_DISTINCT))
+    return Distinct(paths, keys.local_of(paths), keys.longer("within", FOREVER), keys.up_to(MOST_DISTINCT))
 
 
 def _favourite(keys: Keys) -> Accumulator:
     keys.mapping.only("favourite", "of", "last", "within")
     paths = keys.paths("favourite", refused=("time.day",))
-    return Favourite(paths, Zone(keys.zone), keys.last(10), keys.longer("within", FOREVER))
+    return Favourite(paths, keys.local_of(paths), keys.last(10), keys.longer("within", FOREVER))
 
 
 def _spread(keys: Keys) -> Accumulator:
@@ -204,14 +204,14 @@ def _anniversary(keys: Keys) -> Accumulator:
     keys.mapping.only("anniversary", "of", "last")
     keys.mapping.require("of")
     path = None if keys.mapping.entries["anniversary"].text() == "time" else keys.date("anniversary")
-    return Anniversary(path, keys.names("of"), Zone(keys.zone), keys.last(1))
+    return Anniversary(path, keys.names("of"), keys.local(), keys.last(1))
 
 
 def _recurring(keys: Keys) -> Accumulator:
     keys.mapping.only("recurring", "of", "last")
     keys.mapping.require("of")
     part = keys.choice("recurring", ("hour", "weekday", "month"))
-    return Recurring(part, keys.names("of"), Zone(keys.zone), keys.last(10))
+    return Recurring(part, keys.names("of"), keys.local(), keys.last(10))
 
 
 def _holiday(keys: Keys) -> Accumulator:
@@ -223,8 +223,8 @@ def _holiday(keys: Keys) -> Accumulator:
             keys.wrong("holiday", f"{code!r} {what}{suggest(code, countries())}; write codes such as DE or DE-BY")
     found = Holidays(tuple(code for code in codes if known(code)))
     if keys.mapping.require("by") is None or keys.mapping.require("of") is None:
-        return Holiday(found, "unknown", (), Zone(keys.zone))
-    return Holiday(found, keys.text("by"), keys.names("of"), Zone(keys.zone))
+        return Holiday(found, "unknown", (), keys.local())
+    return Holiday(found, keys.text("by"), keys.names("of"), keys.local())
 
 
 def _bag(keys: Keys) -> Accumulator:

@@ -36,6 +36,7 @@ from stream.features.filter import (
     Reading,
     properties,
 )
+from stream.features.own_zone import OwnZone
 from stream.plan.expressions import ExpressionError
 from stream.plan.inputs import OF_TIME, Inputs
 from stream.plan.slips import slip
@@ -50,7 +51,7 @@ TIMES = {"hour": "number", "weekday": "text", "month": "text"}
 GIVEN_OF_PRODUCTS = {"product_id": "text", "price": "number", "quantity": "number"}
 
 
-def parse_filter(source: str, zone: str = "UTC") -> Filter:
+def parse_filter(source: str, zone: str | OwnZone = "UTC") -> Filter:
     """The typed tree of a filter, local times in a zone; raises :class:`ExpressionError`."""
     text = source.replace("\n", " ")
     try:
@@ -77,7 +78,7 @@ class _Parser:
     """From Python's syntax tree to the typed one."""
 
     place: Callable[[int], int]
-    zone: str
+    zone: str | OwnZone
 
     def wrong(self, node: ast.expr, message: str) -> ExpressionError:
         """A mistake at a node."""
@@ -231,7 +232,8 @@ class FilterWriter:
         """Source of a property: a hash, or a number in whole units."""
         if node.zone is not None:
             which = node.name.removeprefix(OF_TIME)
-            asked = f"{self.constant(Zone(node.zone))}, ev.instant[k], {self.constant(PARTS[which])}"
+            zone = Zone(node.zone) if isinstance(node.zone, str) else node.zone
+            asked = f"{self.constant(zone)}, ev.instant[k], {self.constant(PARTS[which])}"
             if node.reading == "number":
                 return f"{self.function(part_number)}({asked})"
             return f"{self.function(part_text)}({asked}, {self.constant(Words(which))})"

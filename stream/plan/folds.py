@@ -9,6 +9,9 @@ from stream.events.properties import LONGEST_LIST
 from stream.events.text import text_hash
 from stream.features import calendar
 from stream.features.base import Accumulator, Constant, Reaction, Table
+from stream.features.filter import properties
+from stream.features.known_zone import KnownZone
+from stream.features.own_zone import OwnZone
 from stream.plan.filters import FilterWriter, reads_products
 from stream.plan.inputs import EVENT, GIVEN, OF_PRODUCTS, OF_TIME, Inputs
 
@@ -27,9 +30,13 @@ class FoldWriter:
     helpers: dict[str, str] = field(default_factory=dict)
 
     def fold(self, base: Mapping[Accumulator, int]) -> str:
-        """The functions of filters, and ``fold``: for each event code, the accumulators that it feeds."""
+        """The functions of filters, and ``fold``: for each event code, the accumulators that it feeds.
+
+        What keeps a customer's zone comes first, so that an event goes by the zone that it names itself.
+        """
         lines = ["@jit", "def fold(code, r, f, t, bags, i, ev, k):"]
-        reactions = [(accumulator.reactions(), at) for accumulator, at in base.items()]
+        zones_first = sorted(base.items(), key=lambda item: not isinstance(item[0], KnownZone))
+        reactions = [(accumulator.reactions(), at) for accumulator, at in zones_first]
         for name, code in self.inputs.codes.items():
             calls = [line for found, at in reactions if name in found for line in self.call(found[name], at, name)]
             if calls:
@@ -57,9 +64,10 @@ class FoldWriter:
         if each or not asks:
             return test
         name = f"passes_{list(self.helpers).index(test) if test in self.helpers else len(self.helpers)}"
-        lines = ["@jit", f"def {name}(ev, k):", f"    for j in {PRODUCTS}:", f"        if {test}:"]
+        row = "r, bags, " if any(isinstance(p.zone, OwnZone) for p in properties(reaction.where)) else ""
+        lines = ["@jit", f"def {name}({row}ev, k):", f"    for j in {PRODUCTS}:", f"        if {test}:"]
         self.helpers[test] = "\n".join([*lines, "            return True", "    return False"]) + "\n"
-        return f"{name}(ev, k)"
+        return f"{name}({row}ev, k)"
 
     def reads(self, reaction: Reaction, name: str, each: bool) -> str:
         """Source of what the fold takes after the instant."""
@@ -89,7 +97,10 @@ class FoldWriter:
 
 
 def time_source(
-    part: str, zone: Table | None, function: Callable[[Callable[..., object]], str], constant: Callable[[Constant], str]
+    part: str,
+    zone: Table | OwnZone | None,
+    function: Callable[[Callable[..., object]], str],
+    constant: Callable[[Constant], str],
 ) -> str:
     """Source of a part of an event's local time, as the hash of its word."""
     where = constant(zone or calendar.Zone("UTC"))

@@ -40,7 +40,7 @@ def find_hints(definitions: Definitions) -> list[Hint]:
 
 def _of(dimension: Dimension) -> Iterator[str]:
     yield from _prose(dimension)
-    for name in sorted({name for a in dimension.features.values() for name in a.reactions()}):
+    for name in sorted({name for a in dimension.accumulators for name in a.reactions()}):
         near = misspelt(name)
         if near is not None:
             yield f"no event of the specification is called {name!r}; is {near!r} meant?"

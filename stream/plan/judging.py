@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.features.base import Kind
+from stream.features.known_zone import own_zones
 from stream.plan import header
 from stream.plan.conditions import Writer
 from stream.plan.definitions import Dimension, Segment
@@ -29,7 +30,8 @@ class Judging:
     def call(self) -> str:
         """``dim_j(...)``: only what the dimension needs is handed over, as each array costs time to compile."""
         used = {ref.feature for ref in evidence(self.dimension)}
-        bags = any(self.dimension.features[name].word == "bag" for name in used)
+        features = [self.dimension.features[name] for name in used]
+        bags = any(feature.word == "bag" or own_zones(feature) for feature in features)
         models = self.dimension.learning is not None or any(cuts(c) for c in self.dimension.conditions)
         return f"dim_{self.j}(r, f, {'bags, ' if bags else ''}{'models, ' if models else ''}now)"
 

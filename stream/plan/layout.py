@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.features.bag import Bag
-from stream.features.base import NEVER, Accumulator, Column
+from stream.features.base import NEVER, Accumulator, Column, arguments
+from stream.features.known_zone import keeper, table_of
 from stream.plan import header
 from stream.plan.definitions import Definitions
 
@@ -37,6 +39,10 @@ class Layout:
     def width(self) -> int:
         """8-byte columns in a row."""
         return len(self.columns)
+
+    def arguments(self, accumulator: Accumulator, row: NDArray[np.int64]) -> tuple[Any, ...]:
+        """What ``value`` and ``until`` of a feature without a bag take after the fixed arguments, for this row."""
+        return arguments(accumulator.constants(), lambda own: table_of(own, int(row[self.base[keeper(own)]])))
 
     def blank(self) -> NDArray[np.int64]:
         """The row of a customer who has done nothing yet."""
@@ -68,7 +74,7 @@ def make_layout(definitions: Definitions) -> Layout:
                 left[j, code] = len(columns)
                 columns.append(Column(f"left {one.name} of {dimension.name}", NEVER))
     base: dict[Accumulator, int] = {}
-    features = {a for d in definitions.dimensions for a in d.features.values()}
+    features = {a for d in definitions.dimensions for a in d.accumulators}
     taken: set[str] = set()
     for accumulator in sorted(features, key=repr):
         base[accumulator] = len(columns)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.features.known_zone import BagsAndZones, all_zones, own_zones
 from stream.plan import header, packing, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.inputs import Inputs, make_inputs
@@ -43,24 +44,34 @@ class Kernels:
     """The entry points of a generated module; see :mod:`stream.plan.loops` for what they take and return."""
 
     work: Callable[..., tuple[int, int]]
-    measure: Callable[..., None]
+    measuring: Callable[..., None]
     packing: Packing = PLAIN
+    #: The tables of all time zones, where customers go by their own.
+    zones: NDArray[np.int64] | None = None
     no_events: header.Events = field(default_factory=header.no_events)
     no_rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def apply(self, table: Any, bags: Any, models: Any, ev: Any, out: Any, n: int, start: int) -> tuple[int, int]:
         """Apply events from ``start``; returns (changes, where to go on)."""
-        return self.work(header.APPLY, table, bags, models, ev, self.no_rows, 0, out, n, start)
+        return self.work(header.APPLY, table, self.with_zones(bags), models, ev, self.no_rows, 0, out, n, start)
 
     def fire(
         self, table: Any, bags: Any, models: Any, rows: Any, upto: int, out: Any, n: int, start: int
     ) -> tuple[int, int]:
         """Settle these rows up to an instant, from ``start``; returns (changes, where to go on)."""
-        return self.work(header.FIRE, table, bags, models, self.no_events, rows, upto, out, n, start)
+        return self.work(header.FIRE, table, self.with_zones(bags), models, self.no_events, rows, upto, out, n, start)
 
     def rearm(self, table: Any, bags: Any, models: Any, rows: Any, out: Any) -> None:
         """Work out the expiries of these rows, which came from rest."""
-        self.work(header.ARM, table, bags, models, self.no_events, rows, 0, out, 0, 0)
+        self.work(header.ARM, table, self.with_zones(bags), models, self.no_events, rows, 0, out, 0, 0)
+
+    def measure(self, table: Any, bags: Any, models: Any, rows: Any, now: int, into: Any) -> None:
+        """Write what cuts by share are taken of, for these rows as of an instant, into a matrix."""
+        self.measuring(table, self.with_zones(bags), models, rows, now, into)
+
+    def with_zones(self, bags: Any) -> Any:
+        """The pool of bags as these kernels take it."""
+        return bags if self.zones is None else BagsAndZones(bags.entries, bags.table, bags.meta, self.zones)
 
 
 @dataclass(frozen=True)
@@ -124,7 +135,8 @@ def make_plan(
     definitions: Definitions, layout: Layout, inputs: Inputs, source: str, module: Any, packing: Packing = PLAIN
 ) -> Plan:
     """A plan around a loaded module."""
-    kernels = Kernels(module.work, module.measure, packing)
+    zoned = any(own_zones(accumulator) for accumulator in layout.base)
+    kernels = Kernels(module.work, module.measure, packing, all_zones() if zoned else None)
     found = tuple(tuple(evidence(dimension)) for dimension in definitions.dimensions)
     shares = find_shares(definitions)
     measures = tuple(measure.text for measure in shares.measures)

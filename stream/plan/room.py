@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.features.base import Accumulator
+from stream.features.known_zone import KnownZone
 from stream.plan.definitions import Definitions, Dimension
 from stream.plan.layout import Layout
 
 #: Bytes of one column.
 COLUMN = 8
+#: What stands for the name of a feature where a customer's own time zone is kept.
+ZONE = "(zone)"
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,13 @@ def rooms(definitions: Definitions, layout: Layout) -> list[DimensionRoom]:
     """Every dimension, in the order of evaluation."""
     users: dict[Accumulator, list[str]] = {}
     for dimension in definitions.dimensions:
-        for accumulator in set(dimension.features.values()):
+        for accumulator in dimension.accumulators:
             users.setdefault(accumulator, []).append(dimension.name)
     return [_room(j, dimension, layout, users) for j, dimension in enumerate(definitions.dimensions)]
 
 
 def _room(j: int, dimension: Dimension, layout: Layout, users: dict[Accumulator, list[str]]) -> DimensionRoom:
+    zones = [(ZONE, a) for a in dimension.accumulators if isinstance(a, KnownZone)]
     features = tuple(
         FeatureRoom(
             name,
@@ -61,9 +65,9 @@ def _room(j: int, dimension: Dimension, layout: Layout, users: dict[Accumulator,
             tuple(sorted(accumulator.reactions())),
             tuple(sorted(user for user in users[accumulator] if user != dimension.name)),
         )
-        for name, accumulator in dimension.features.items()
+        for name, accumulator in (*dimension.features.items(), *zones)
     )
-    once = {a: len(a.columns()) * COLUMN for a in dimension.features.values()}
+    once = {a: len(a.columns()) * COLUMN for a in dimension.accumulators}
     state = COLUMN * (2 + (j in layout.before) + sum(1 for k, _ in layout.left if k == j))
     alone = sum(size for a, size in once.items() if len(users[a]) == 1)
     return DimensionRoom(dimension, features, state + sum(once.values()), state + alone)

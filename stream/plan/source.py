@@ -12,6 +12,8 @@ from stream.events.text import text_hash
 from stream.features import pool
 from stream.features.bag import Bag
 from stream.features.base import Accumulator, Constant, Table
+from stream.features.known_zone import MASK, SPLIT, keeper, lines_of
+from stream.features.own_zone import OwnZone
 from stream.plan import loops
 from stream.plan.conditions import SegmentColumns, Writer
 from stream.plan.definitions import Definitions, Dimension
@@ -105,6 +107,8 @@ class Generator:
     used: dict[str, str] = field(default_factory=dict)
     constants: dict[int, str] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    #: Function -> its text: what gives the table of a row's own zone.
+    own_zones: dict[str, str] = field(default_factory=dict)
     parts: list[str] = field(default_factory=list)
     #: The dimension being written, for messages.
     at: Place | None = None
@@ -121,9 +125,26 @@ class Generator:
         if isinstance(value, Table):
             self.tables[value.name] = value
             return value.name
+        if isinstance(value, OwnZone):
+            if value.name not in self.own_zones:
+                self.own_zones[value.name] = self.own_zone(value)
+            return f"{value.name}(r, bags)"
         if not isinstance(value, int):
             return repr(value)
         return self.constants.setdefault(value, f"_{value}" if value >= 0 else f"_minus_{-value}")
+
+    def own_zone(self, own: OwnZone) -> str:
+        """The function that gives the table of a row's own zone."""
+        named, other = self.constant(self.layout.base[keeper(own)]), self.constant(text_hash(own.other))
+        return "\n".join(
+            [
+                "@inlined",
+                f"def {own.name}(r, bags):  # by {own.path!r}, else {own.other!r}",
+                f"    lines = {self.function(lines_of)}(bags.zones, r[{named}], {other})",
+                f"    return bags.zones[lines >> {SPLIT} : lines & {MASK}]",
+                "",
+            ]
+        )
 
     def module(self) -> str:
         """The whole text."""
@@ -132,7 +153,8 @@ class Generator:
             self.parts.append(self.judging(j, dimension).judged())
         self.parts += [self.evaluate(), self.fold(), self.sample(), self.measure()]
         loops = [self.loop(function) for function in LOOPS]  # what the parts call comes before them
-        text = "\n\n".join([self.preamble(), *loops[:CALLED], *self.parts, *loops[CALLED:]])
+        zones = [text for _, text in sorted(self.own_zones.items())]
+        text = "\n\n".join([self.preamble(), *zones, *loops[:CALLED], *self.parts, *loops[CALLED:]])
         return text.replace("\n\n\n\n", "\n\n\n") + "\n"
 
     def preamble(self) -> str:
@@ -165,7 +187,7 @@ class Generator:
         """
         masks = [self.learned() if name != PRODUCT_UPDATED else 0 for name in self.inputs.codes]
         for j, dimension in enumerate(self.definitions.dimensions):
-            for accumulator in dimension.features.values():
+            for accumulator in dimension.accumulators:
                 for name in accumulator.reactions():
                     masks[self.inputs.codes[name]] |= 1 << j
                 if isinstance(accumulator, Bag):

@@ -59,6 +59,7 @@ class Counts:
     duplicate: int = 0
     ignored: int = 0
     rekeyed: int = 0
+    unknown_zones: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
 
     def by_outcome(self) -> dict[str, int]:

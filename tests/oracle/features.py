@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle import words
+from tests.oracle.calendars import Calendar
 from tests.oracle.filters import passing
 
+#: One zone for all, or (``trait``, ``else``) each customer's own.
+Zone = str | Mapping[str, Any]
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DURATION = re.compile(r"(?<![\w.\"'])(\d+)(ms|[smhd])\b")
 PRODUCT_UPDATED = "Product Updated"
@@ -71,13 +74,14 @@ def read_by(spec: Mapping[str, Any]) -> list[str]:
 # Features: each from all that the customer did, in the order in which it came to be known.
 
 
-def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: str, zone: str = "UTC") -> Any:
+def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: str, zone: Zone = "UTC") -> Any:
     """A feature's value at ``now``; None where it is missing."""
-    if "this" in spec:
-        past = [e for e in past if words.in_period(spec["this"], e.t, now, zone)]
+    calendar = Calendar.of(zone, past)
     if "where" in spec:
         marks = names_in(spec.get("after"))
         past = [e for e in past if e.name in marks or passing(spec["where"], e.properties)]
+    if "this" in spec:
+        past = words.in_period(spec, past, now, calendar)
     if "bag" in spec:
         return bag_view(bag_of(spec, past), view, now)
     for word in ("sum", "mean", "min", "max"):
@@ -99,15 +103,15 @@ def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: s
     window = milliseconds(spec["within"]) if "within" in spec else math.inf
     match next(word for word in spec if word in WORDS):
         case "distinct":
-            return words.distinct(spec, past, now, window, zone)
+            return words.distinct(spec, past, now, window, calendar)
         case "favourite":
-            return words.favourite(spec, past, now, view, window, zone)
+            return words.favourite(spec, past, now, view, window, calendar)
         case "anniversary":
-            return words.anniversary(spec, past, now, zone)
+            return words.anniversary(spec, past, now, calendar)
         case "recurring":
-            return words.recurring(spec, past, now, view, zone)
+            return words.recurring(spec, past, now, view, calendar)
         case "holiday":
-            return words.holiday(spec, past, now, zone)
+            return words.holiday(spec, past, now, calendar)
         case "spread":
             return words.spread(spec, times_of(past, spec["spread"]), view)
         case "trend":

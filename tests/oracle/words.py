@@ -7,25 +7,16 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+from typing import Any, TypeVar
 
 import holidays
 
+from tests.oracle.calendars import Calendar, Event
+
 Spec = Mapping[str, Any]
+Happening = TypeVar("Happening", bound=Event)
 DAY = 86_400_000
-
-
-class Event(Protocol):
-    """What is read of an event."""
-
-    @property
-    def t(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def properties(self) -> Mapping[str, Any]: ...
 
 
 def listed(spec: Any) -> list[str]:
@@ -33,19 +24,14 @@ def listed(spec: Any) -> list[str]:
     return [spec] if isinstance(spec, str) else list(spec or ())
 
 
-def local(t: int, zone: str) -> datetime:
-    """The local time of an instant."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=t)).astimezone(ZoneInfo(zone))
-
-
-def read(path: str, event: Event, of: Any, zone: str) -> Iterator[str]:
+def read(path: str, event: Event, of: Any, calendar: Calendar) -> Iterator[str]:
     """The texts that an event has under a path: none, one, or one for each product."""
     if path == "label":
         yield from (label for label, names in of.items() if event.name in listed(names))
     elif path == "event":
         yield event.name
     elif path.startswith("time."):
-        there = local(event.t, zone)
+        there = calendar.local(event)
         form = {"hour": "%H", "weekday": "%A", "month": "%B", "day": "%Y-%m-%d"}[path.removeprefix("time.")]
         yield there.strftime(form).lower()
     elif path.startswith("products."):
@@ -57,22 +43,22 @@ def read(path: str, event: Event, of: Any, zone: str) -> Iterator[str]:
         yield event.properties[path]
 
 
-def texts(spec: Spec, word: str, past: Sequence[Event], zone: str) -> list[tuple[int, str]]:
+def texts(spec: Spec, word: str, past: Sequence[Event], calendar: Calendar) -> list[tuple[int, str]]:
     """Instant and text of all that a feature reads, in order of time."""
     of = spec["of"]
     names = [name for names in of.values() for name in listed(names)] if isinstance(of, Mapping) else listed(of)
-    found = [(e.t, text) for e in past if e.name in names for text in read(spec[word], e, of, zone)]
+    found = [(e.t, text) for e in past if e.name in names for text in read(spec[word], e, of, calendar)]
     return sorted(found, key=lambda one: one[0])
 
 
-def distinct(spec: Spec, past: Sequence[Event], now: int, window: float, zone: str) -> int:
+def distinct(spec: Spec, past: Sequence[Event], now: int, window: float, calendar: Calendar) -> int:
     """How many different texts."""
-    return len({text for t, text in texts(spec, "distinct", past, zone) if t > now - window})
+    return len({text for t, text in texts(spec, "distinct", past, calendar) if t > now - window})
 
 
-def favourite(spec: Spec, past: Sequence[Event], now: int, view: str, window: float, zone: str) -> Any:
+def favourite(spec: Spec, past: Sequence[Event], now: int, view: str, window: float, calendar: Calendar) -> Any:
     """The most frequent of the last choices, and what else they tell."""
-    last = texts(spec, "favourite", past, zone)[-spec.get("last", 10) :]
+    last = texts(spec, "favourite", past, calendar)[-spec.get("last", 10) :]
     chosen = [text for t, text in last if t > now - window]
     if view == "choices":
         return len(chosen)
@@ -100,17 +86,26 @@ PERIODS: dict[str, Any] = {
 }
 
 
-def in_period(period: str, t: int, now: int, zone: str) -> bool:
-    """Whether an instant lies in the calendar period that it is now."""
-    return bool(PERIODS[period](local(t, zone)) == PERIODS[period](local(now, zone)))
+def in_period(spec: Spec, past: Sequence[Happening], now: int, calendar: Calendar) -> list[Happening]:
+    """Those of a feature's events that lie in the calendar period that it is now.
+
+    Who has a zone of their own may travel west, into an earlier period: then it is still that of their latest event.
+    """
+    period, names = PERIODS[spec["this"]], listed(spec.get("count") or spec.get("of"))
+    word = next((word for word in ("sum", "mean", "min", "max") if word in spec), None)
+    mine = [e for e in past if e.name in names and (word is None or spec[word] in e.properties)]
+    current = period(calendar.today(now))
+    if calendar.own:
+        current = max([current, *(period(calendar.local(e)) for e in mine)])
+    return [e for e in mine if period(calendar.local(e)) == current]
 
 
-def anniversary(spec: Spec, past: Sequence[Event], now: int, zone: str) -> int | None:
+def anniversary(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) -> int | None:
     """Until the first return of the latest dates, looked for day by day; an event's own day from the next year on."""
-    path, last, today = spec["anniversary"], spec.get("last", 1), local(now, zone).date()
+    path, last, today = spec["anniversary"], spec.get("last", 1), calendar.today(now).date()
     named = sorted((e for e in past if e.name in listed(spec["of"])), key=lambda e: e.t)
     if path == "time":
-        dates = [local(e.t, zone).date() for e in named[-last:]]
+        dates = [calendar.local(e).date() for e in named[-last:]]
     else:
         dates = [date.fromisoformat(e.properties[path][:10]) for e in named if path in e.properties][-last:]
     if not dates:
@@ -128,10 +123,10 @@ def falls_on(one: date, day: date) -> bool:
     return (one.month, one.day) == (day.month, day.day)
 
 
-def recurring(spec: Spec, past: Sequence[Event], now: int, view: str, zone: str) -> float | None:
+def recurring(spec: Spec, past: Sequence[Event], now: int, view: str, calendar: Calendar) -> float | None:
     """Until the usual hour, weekday or month."""
     part = {"hour": "%H", "weekday": "%A", "month": "%m"}[spec["recurring"]]
-    fell = [local(e.t, zone).strftime(part) for e in sorted(past, key=lambda e: e.t) if e.name in listed(spec["of"])]
+    fell = [calendar.local(e).strftime(part) for e in sorted(past, key=lambda e: e.t) if e.name in listed(spec["of"])]
     fell = fell[-spec.get("last", 10) :]
     if not fell:
         return None
@@ -139,20 +134,20 @@ def recurring(spec: Spec, past: Sequence[Event], now: int, view: str, zone: str)
     usual = next(x for x in reversed(fell) if many[x] == max(many.values()))
     if view == "share":
         return many[usual] / len(fell)
-    there, n = local(now, zone).replace(tzinfo=None), 0
+    there, n = calendar.today(now).replace(tzinfo=None), 0
     unit = timedelta(hours=1) if part == "%H" else timedelta(days=1)
     while (there + n * unit).strftime(part) != usual:
         n += 1
     return n * (unit // timedelta(milliseconds=1))
 
 
-def holiday(spec: Spec, past: Sequence[Event], now: int, zone: str) -> int | None:
+def holiday(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) -> int | None:
     """Until the next holiday in the latest country."""
     named = [e for e in past if e.name in listed(spec["of"]) and spec["by"] in e.properties]
     country = max(named, key=lambda e: e.t).properties[spec["by"]] if named else None
     if country not in listed(spec["holiday"]):
         return None
-    today = local(now, zone).date()
+    today = calendar.today(now).date()
     code, _, part = str(country).partition("-")
     days = holidays.country_holidays(code, subdiv=part or None, years=[today.year, today.year + 1])
     return min((day - today).days for day in days if day >= today) * DAY

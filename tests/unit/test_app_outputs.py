@@ -57,6 +57,7 @@ class Counts:
     duplicate: int = 0
     ignored: int = 1
     rekeyed: int = 0
+    unknown_zones: int = 0
     rejected: Mapping[str, int] = field(default_factory=lambda: {"json": 1})
 
     def by_outcome(self) -> dict[str, int]:

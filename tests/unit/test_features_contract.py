@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.events.properties import EMPTY_LIST, LONGEST_LIST
+from stream.events.text import text_hash
 from stream.features import pool
 from stream.features.after import After, CountAfter
 from stream.features.anniversary import Anniversary
@@ -34,8 +35,10 @@ from stream.features.extreme import Extreme
 from stream.features.favourite import Favourite
 from stream.features.gap import Gap
 from stream.features.holiday import Holiday, Holidays
+from stream.features.known_zone import table_of
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
+from stream.features.own_zone import OwnZone
 from stream.features.period import PeriodCount, PeriodTotal
 from stream.features.recurring import Recurring
 from stream.features.sequence import Sequence as Sequence_
@@ -242,6 +245,14 @@ def sequence(steps: Sequence[tuple[str, ...]]) -> Reading:
 
 
 COPENHAGEN, NEW_YORK = "Europe/Copenhagen", "America/New_York"
+OWN = OwnZone("timezone", ("Identify",), COPENHAGEN)
+
+
+def in_new_york(own: OwnZone) -> Any:
+    """The table of the zone of a customer who named New York."""
+    return table_of(own, text_hash(NEW_YORK))
+
+
 HOUR, DAY = 3_600_000, 86_400_000
 
 
@@ -395,6 +406,8 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
     ),
     *((PeriodCount((PLUS,), period, Zone(COPENHAGEN)), "", this("count", period, COPENHAGEN)) for period in PERIOD),
     *((PeriodTotal(how, "x", (PLUS,), "week", Zone(NEW_YORK)), "", this(how, "week", NEW_YORK)) for how in HOW),
+    *((PeriodCount((PLUS,), period, OWN), "", this("count", period, NEW_YORK)) for period in ("day", "month")),
+    *((PeriodTotal(how, "x", (PLUS,), "week", OWN), "", this(how, "week", NEW_YORK)) for how in HOW),
     *((Anniversary("x", (PLUS,), Zone(COPENHAGEN), last), "", birthday(COPENHAGEN, last)) for last in (1, 3)),
     *((Anniversary(None, (PLUS,), Zone(NEW_YORK), last), "", yearly(NEW_YORK, last)) for last in (1, 3)),
     *((Recurring(part, (PLUS,), Zone(NEW_YORK), 4), "", usual(part, NEW_YORK, 4)) for part in PART),
@@ -437,7 +450,7 @@ class Row:
 
     def __init__(self, accumulator: Accumulator) -> None:
         self.accumulator = accumulator
-        self.rest = arguments(accumulator.constants())
+        self.rest = arguments(accumulator.constants(), in_new_york)
         columns = accumulator.columns()
         self.ints = np.full(P + len(columns) + 2, 77, np.int64)
         self.floats = self.ints.view(np.float64)
@@ -457,7 +470,9 @@ class Row:
             "date": (seen.number,),
             "texts": (np.array(filled(seen.text)),),
         }
-        reaction.fold(self.ints, self.floats, P, seen.t, *reads[reaction.reads], *arguments(reaction.constants))
+        reaction.fold(
+            self.ints, self.floats, P, seen.t, *reads[reaction.reads], *arguments(reaction.constants, in_new_york)
+        )
 
     def value(self, view: str, now: int) -> Any:
         """The feature at an instant."""
@@ -604,6 +619,7 @@ def test_every_accumulator_is_here() -> None:
     """A new file in stream/features needs its line in the cases above."""
     folder = Path(pool.__file__).parent
     others = {"__init__", "base", "calendar", "combine", "countdown", "filter", "kept", "pool", "reading", "where"}
+    others |= {"known_zone", "own_zone", "zone_table"}  # tests/unit/test_plan_own_zone.py
     covered = {type(case[0]).__module__.rsplit(".", 1)[1] for case in CASES} | {"bag"}
     assert {file.stem for file in folder.glob("*.py")} - others == covered
 

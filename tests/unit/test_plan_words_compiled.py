@@ -6,8 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stream.compiled import compile_plan
 from stream.engine.change import Change
+from stream.plan.definitions import Definitions
 from stream.plan.features import READERS
 from stream.plan.plan import Plan, twin_plan
 from tests.shards import Driver, Log, definitions, event, logs
@@ -94,6 +97,22 @@ WORDS: list[tuple[str, dict[str, dict[str, Any]]]] = [
     ),
     ("cart >= 1", {"cart": {"bag": "products", "add": "Product Added", "clear": ORDER}}),
 ]
+#: The same of what goes by the customer's own zone, and of one zone for all beside it.
+OWN = {"trait": "timezone", "else": "Europe/Copenhagen"}
+LOCAL: list[tuple[Any, str, dict[str, dict[str, Any]]]] = [
+    (OWN, "month >= 1 and year > 80", {k: WORDS[w][1][k] for w, k in ((1, "month"), (3, "year"))}),
+    (OWN, WORDS[13][0], WORDS[13][1]),
+    (OWN, 'day != "monday" and days >= 3', {"day": WORDS[10][1]["day"], "days": WORDS[8][1]["days"]}),
+    (
+        {"trait": "timezone", "else": "UTC"},
+        "late >= 2 and month in top 30%",
+        {
+            "late": {"count": ORDER, "where": 'time.hour >= 12 and products.brand == "Acme"'},
+            "month": WORDS[1][1]["month"],
+        },
+    ),
+    ("Asia/Tokyo", "month >= 1", {"month": WORDS[1][1]["month"]}),
+]
 NAMES = (VIEW, "Product Added", ORDER, "Page Viewed", "Email Opened", "Identify", "Order Refunded")
 TRAITS = {"country": "DK", "age": 33, "interests": ["sport"], "trial_ends": "2023-12-01", "birthday": "1990-05-17"}
 
@@ -102,7 +121,8 @@ def happened(k: int) -> dict[str, Any]:
     """The k-th event of a customer who does everything in turn, with a pause now and then."""
     name, t = NAMES[k * k % 11 % 7], START + (k + k // 40 * 60) * STEP
     if name == "Identify":
-        made = event("ann", name, t, id=f"m{k}", **TRAITS)
+        zone = ("America/New_York", "Asia/Kathmandu", "Nowhere")[k % 3]
+        made = event("ann", name, t, id=f"m{k}", timezone=zone, **TRAITS)
         return {**made, "type": "identify", "traits": made.pop("properties")}
     products = [{"product_id": "p", "brand": ["Acme", "Bolt"][k % 2], "price": 15}]
     told_of = {"total": 60 + k % 50, "price": 12.5, "category": ["shoes", "hats"][k % 3 % 2], "coupon": "x"}
@@ -121,8 +141,26 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def test_every_word_compiles_and_agrees_with_its_twin(tmp_path: Path) -> None:
-    """The same changes at the same instants, with the same evidence to nine digits; each dimension moves."""
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where machine code is kept: that of the packing of rows is made once."""
+    return tmp_path_factory.mktemp("plans")
+
+
+def agree(made: Definitions, cache: Path) -> list[Change]:
+    """The changes of the twin, after the machine code gave the same, with the same evidence to nine digits."""
+    log = logs([happened(k) for k in range(200)], START + 900 * STEP)
+    code, twin = changes(compile_plan(made, cache), log), changes(twin_plan(made), log)
+    told = [(c.dimension, c.to_segment, c.at_ms, c.cause) for c in twin]
+    assert [(c.dimension, c.to_segment, c.at_ms, c.cause) for c in code] == told
+    for a, b in zip(code, twin, strict=True):
+        assert a.evidence.keys() == b.evidence.keys()
+        assert all(same(a.evidence[name], b.evidence[name]) for name in a.evidence), (a, b)
+    return twin
+
+
+def test_every_word_compiles_and_agrees_with_its_twin(cache: Path) -> None:
+    """The same changes at the same instants; each dimension moves."""
     made = definitions(
         *(
             {"dimension": f"d{k}", "zone": "Europe/Copenhagen", "features": features,
@@ -131,11 +169,18 @@ def test_every_word_compiles_and_agrees_with_its_twin(tmp_path: Path) -> None:
         )
     )  # fmt: skip
     assert {word for _, features in WORDS for spec in features.values() for word in spec} >= set(READERS)
-    log = logs([happened(k) for k in range(200)], START + 900 * STEP)
-    code, twin = changes(compile_plan(made, tmp_path), log), changes(twin_plan(made), log)
-    told = [(c.dimension, c.to_segment, c.at_ms, c.cause) for c in twin]
-    assert [(c.dimension, c.to_segment, c.at_ms, c.cause) for c in code] == told
-    assert {dimension for dimension, to, _, _ in told if to == "in"} == {f"d{k}" for k in range(len(WORDS))}
-    for a, b in zip(code, twin, strict=True):
-        assert a.evidence.keys() == b.evidence.keys()
-        assert all(same(a.evidence[name], b.evidence[name]) for name in a.evidence), (a, b)
+    found = agree(made, cache)
+    assert {c.dimension for c in found if c.to_segment == "in"} == {f"d{k}" for k in range(len(WORDS))}
+
+
+def test_customers_own_zones_compile_and_agree_with_their_twin(cache: Path) -> None:
+    """Everything that goes by the calendar, while the customer travels; each dimension but that without a cut moves."""
+    made = definitions(
+        *(
+            {"dimension": f"d{k}", "zone": zone, "features": features,
+             "segments": [{"segment": "in", "when": when}], "otherwise": "out"}
+            for k, (zone, when, features) in enumerate(LOCAL)
+        )
+    )  # fmt: skip
+    found = agree(made, cache)
+    assert {c.dimension for c in found if c.to_segment == "in"} == {"d0", "d1", "d2", "d4"}
