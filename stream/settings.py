@@ -203,7 +203,10 @@ class Batch(Section):
     """How much work goes into one transaction."""
 
     max_records: int = Field(
-        default=4_000, ge=1, le=1_000_000, description="The most events of a shard in one transaction."
+        default=4_000,
+        ge=1,
+        le=1_000_000,
+        description="The most events of a shard in one transaction, told holders of products, fired deadlines.",
     )
     commit_every: Duration = Field(default=25, description="The least time between two commits of a shard.")
     transaction_timeout: Duration = Field(

@@ -16,6 +16,7 @@ from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED, REPEATED
+from stream.features import pool
 from stream.features.base import NO_TEXT, Kind
 from stream.features.known_zone import KnownZone, named
 from stream.plan import header
@@ -51,24 +52,32 @@ class Judge:
         ints = np.zeros((ROOM + len(self.topics) + 1, width), np.int64)
         self.ints, self.floats = ints, ints.view(np.float64)
 
-    def apply(self, run: Run, floor: int, disorder: int, out: Output) -> None:
-        """Apply the run's events; changes, vectors and counts go to ``out``.
+    def apply(self, run: Run, floor: int, disorder: int, out: Output, most: int) -> int:
+        """Apply the run's events; changes, vectors and counts go to ``out``.  How many were applied: where products
+        have many holders, ``most`` of them are told, and the event in which that ends is to be applied again.
 
         A late event finds in force what time had come to: ``floor``, and the greatest event time before it less the
         allowed ``disorder``.  So the batches that events come in do not matter to it.
         """
         upto = np.maximum(run.column("instants"), np.maximum(run.keys - disorder, floor))
-        events = self._events(run, upto, out)
+        customers = run.values("customers")
+        sent_on = {} if self.home is None else self.home.sent_on(run, customers, self.rows.index)
+        events = self._events(run, customers, upto)
         out_arrays = self._out(len(run))
-        start = 0
+        start, counters = 0, self.rows.table.counters
+        counters[header.LEFT] = most
         while start < len(run):
             n, start = self.plan.kernels.apply(
                 self.rows.table, self.rows.bags, self.versions.slots, events, out_arrays, 0, start
             )
             self._changes(n, out, run)
+            if counters[header.LEFT] <= 0 and counters[header.CURSOR] != pool.NONE:
+                break
         self._vectors(out_arrays, out)
-        self._count(run, events, out)
+        out.rekeyed += [sent for k, sent in sent_on.items() if k < start]
+        self._count(run, events, start, out)
         self.requests.heard(run, events.message, events.status == header.APPLIED)
+        return start
 
     def fire(self, rows: NDArray[np.int64], upto: int, out: Output, most: int | None = None) -> None:
         """Fire these rows' deadlines up to an instant, and their move to the next model; with ``most``, no more of them
@@ -105,11 +114,8 @@ class Judge:
         vectors = events if self.plan.vector else 0
         return header.Out(self.ints, self.floats, np.empty((vectors, d)), np.empty((vectors, 2), np.int64))
 
-    def _events(self, run: Run, upto: NDArray[np.int64], out: Output) -> Events:
+    def _events(self, run: Run, customers: list[Any], upto: NDArray[np.int64]) -> Events:
         rows = np.full(len(run), -1, np.int64)
-        customers = run.values("customers")
-        if self.home is not None:
-            out.rekeyed += self.home.sent_on(run, customers, self.rows.index)
         messages = run.column("messages")
         self.requests.mark_repeated(run, messages)
         codes = run.codes
@@ -189,8 +195,10 @@ class Judge:
             out.vector_keys += [self.rows.keys[i] for i in arrays.sampled[:n, 0].tolist()]
             out.vector_instants += arrays.sampled[:n, 1].tolist()
 
-    def _count(self, run: Run, events: Events, out: Output) -> None:
+    def _count(self, run: Run, events: Events, applied: int, out: Output) -> None:
+        """The books of the first so many records."""
         mine = np.array([p.batch.partition == self.number for p in run.pieces])[run.piece]
+        mine[applied:] = False
         codes, counts = run.codes[mine], out.counts
         counts.read += len(codes) - int(np.count_nonzero(codes == CONTROL))
         counts.ignored += int(np.count_nonzero(codes == IGNORED))
@@ -201,7 +209,7 @@ class Judge:
         for code, slot in self.zones:
             told = events.texts[mine & (events.code == code) & (events.status == header.APPLIED), slot]
             counts.unknown_zones += int(np.count_nonzero((told != NO_TEXT) & ~np.isin(told, named())))
-        for batch, i in map(run.origin, run.of_code(REJECTED)):
+        for batch, i in [run.origin(k) for k in run.of_code(REJECTED) if k < applied]:
             if batch.partition == self.number:
                 reason = batch.dead[i].reason
                 counts.rejected[reason] = counts.rejected.get(reason, 0) + 1

@@ -9,7 +9,7 @@ of what waits (design: Time).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,12 +32,15 @@ class GapError(Exception):
 
 @dataclass(slots=True)
 class Piece:
-    """Records ``start`` up to ``stop`` of a batch, with their keys (of the whole batch)."""
+    """Records ``start`` up to ``stop`` of a batch, with their keys (of the whole batch); and, once they are taken, what
+    their source had ``applied`` and ``reached`` before."""
 
     batch: Batch
     keys: NDArray[np.int64]
     start: int
     stop: int
+    applied: int = 0
+    reached: int = NEVER
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class Input:
     def take(self, stop: int) -> Piece:
         """Remove the records of the first piece up to index ``stop``."""
         piece = self.queue[0]
-        taken = Piece(piece.batch, piece.keys, piece.start, stop)
+        taken = Piece(piece.batch, piece.keys, piece.start, stop, self.applied, self.reached)
         self.waiting -= stop - piece.start
         self.reached = max(self.reached, int(piece.keys[stop - 1]))
         if stop < piece.stop:
@@ -99,6 +102,20 @@ class Input:
             self.queue.popleft()
             self.applied = self.expected if not self.queue else piece.batch.hi
         return taken
+
+    def put_back(self, taken: Piece, stop: int) -> None:
+        """The records of the piece that was taken last, from index ``stop`` on, are the next ones again."""
+        if stop == taken.stop:
+            return
+        self.waiting += taken.stop - stop
+        if self.queue and self.queue[0].batch is taken.batch:
+            self.queue[0].start = stop
+        else:
+            self.queue.appendleft(Piece(taken.batch, taken.keys, stop, taken.stop))
+        self.applied, self.reached = taken.applied, taken.reached
+        if stop > taken.start:
+            self.applied = int(taken.batch.offsets[stop - 1]) + 1
+            self.reached = max(self.reached, int(taken.keys[stop - 1]))
 
     @property
     def version_at(self) -> int:
@@ -121,6 +138,8 @@ class Merge:
     def __init__(self, sources: list[Source]) -> None:
         self.inputs = {source: Input(source) for source in sorted(sources)}
         self.rank = {source: i for i, source in enumerate(self.inputs)}
+        #: The source whose next record was begun, and comes before all others.
+        self.begun: Input | None = None
 
     def prove(self, source: Source, position: int, at_ms: int) -> None:
         """The broker said at ``at_ms`` that ``position`` is the end; stale where more was offered since."""
@@ -184,6 +203,9 @@ class Merge:
         The pieces come by topic; a stable sort by key puts their records in order.  A record that carries a version
         comes alone: whether it is late, and who moves to it, must not depend on what else was polled.
         """
+        if self.begun is not None:
+            one, self.begun = self.begun, None
+            return [one.take(one.queue[0].start + 1)]
         first = self._first()
         if first is not None and first.version_at == first.queue[0].start:
             return [first.take(first.version_at + 1)] if self.version_key(before) is not None else []
@@ -206,6 +228,13 @@ class Merge:
             if upto > piece.start:
                 taken.append(one.take(upto))
         return taken
+
+    def break_off(self, pieces: Sequence[Piece], counts: Sequence[int], within: Piece) -> None:
+        """Of the pieces that were taken last, only so many records each were applied: the others are next again, first
+        of all the one of ``within`` that was begun, whatever comes in meanwhile."""
+        for piece, count in zip(pieces, counts, strict=True):
+            self.inputs[piece.batch.topic, piece.batch.partition].put_back(piece, piece.start + count)
+        self.begun = self.inputs[within.batch.topic, within.batch.partition]
 
     def blocked_by(self) -> Source | None:
         """The source that holds back what waits, or None."""

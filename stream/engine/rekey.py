@@ -33,9 +33,9 @@ class Home:
     partition_of: Callable[[bytes], int]
     topic: str
 
-    def sent_on(self, run: Run, customers: list[bytes | None], known: Container[bytes]) -> list[Rekeyed]:
-        """Mark the run's events of customers who belong elsewhere, and return them for sending on."""
-        found = []
+    def sent_on(self, run: Run, customers: list[bytes | None], known: Container[bytes]) -> dict[int, Rekeyed]:
+        """Mark the run's events of customers who belong elsewhere, and return them for sending on, by their place."""
+        found = {}
         for k in np.flatnonzero(run.codes >= 0).tolist():
             customer = customers[k]
             if customer is None or customer in known:
@@ -49,7 +49,7 @@ class Home:
                     run.codes[k], batch.dead[i] = REJECTED, _too_long(batch, record)
                     continue
                 run.codes[k] = REKEYED
-                found.append(Rekeyed(partition, key, record.value, origin(batch, record)))
+                found[k] = Rekeyed(partition, key, record.value, origin(batch, record))
         return found
 
 

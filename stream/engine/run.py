@@ -27,6 +27,11 @@ class Run:
     def __len__(self) -> int:
         return len(self.order)
 
+    def counts(self, upto: int) -> list[int]:
+        """How many of the first ``upto`` records are of each piece."""
+        counts: list[int] = np.bincount(self.piece[:upto], minlength=len(self.pieces)).tolist()
+        return counts
+
     def column(self, name: str) -> NDArray[Any]:
         """A column of the batches, in order."""
         parts = [getattr(p.batch, name)[p.start : p.stop] for p in self.pieces]

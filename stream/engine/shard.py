@@ -163,7 +163,8 @@ class Shard:
     # Work
 
     def step(self, limit: int, wall_ms: int | None) -> Output | None:
-        """Apply up to about ``limit`` records and fire what is due; None where there was nothing to do.
+        """Apply up to about ``limit`` records, or tell that many holders of products, and fire what is due; None where
+        there was nothing to do.
 
         ``wall_ms`` None: the clock goes by event time alone (replay, compressed time).
         """
@@ -182,9 +183,13 @@ class Shard:
                     break
                 continue
             run = Run(pieces)
-            taken += len(run)
             self._control(run)
-            self.judge.apply(run, self.switching.floor(), self.disorder, out)
+            applied = self.judge.apply(run, self.switching.floor(), self.disorder, out, limit)
+            taken += applied
+            if applied < len(run):  # a product with many holders: the others are told by the next steps
+                self.merge.break_off(pieces, run.counts(applied), pieces[int(run.piece[applied])])
+                midway = True
+                break
         moved = self._advance(wall_ms is None)
         self._fire(limit, out)
         idle = not taken and not out.changes and not self.rows.table.counters[header.TOUCHED]

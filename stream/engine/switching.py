@@ -61,6 +61,8 @@ class Switching:
         """Where the next record carries a version: all that time has brought before it has happened.  So what a version
         that is late finds does not depend on batches.  Whether that is done."""
         shard = self.shard
+        if shard.merge.begun is not None:
+            return True
         key = shard.merge.version_key(self.versions.crowded_at)
         if key is None:
             return True

@@ -169,6 +169,18 @@ def see_stock(entries: Any, e: int, t: int, in_stock: int) -> None:
         entries[e, STOCK] = BACK
 
 
+@register_jitable
+def tell(entries: Any, e: int, t: int, price: int, in_stock: int, ends: int) -> bool:
+    """At t the product had this price, stock and offer, as far as each is known; whether the entry is another now."""
+    before = entries[e, PRICE_LAST], entries[e, PRICE_AT], entries[e, STOCK], entries[e, STOCK_AT]
+    offer = entries[e, OFFER_ENDS], entries[e, OFFER_AT]
+    see_price(entries, e, t, price)
+    see_stock(entries, e, t, in_stock)
+    see_offer(entries, e, t, ends)
+    after = entries[e, PRICE_LAST], entries[e, PRICE_AT], entries[e, STOCK], entries[e, STOCK_AT]
+    return bool(before != after or offer != (entries[e, OFFER_ENDS], entries[e, OFFER_AT]))
+
+
 def new_pool(capacity: int = 1024) -> Bags:
     """An empty pool with room for ``capacity`` entries (a power of two)."""
     meta = np.zeros(4, dtype=np.int64)

@@ -58,9 +58,9 @@ FORGOTTEN, LEAVES = -1, -2
 #: What the kernel does.
 APPLY, FIRE, ARM = range(3)
 
-#: Counters of a table; CURSOR, ITEM and PHASE: where telling a product's holders goes on after room ran out; LIFETIME:
-#: how long (ms) after their latest event a customer is remembered, FOREVER for always.
-TOUCHED, SAMPLED, CURSOR, ITEM, PHASE, LIFETIME = range(6)
+#: Counters of a table; CURSOR (an entry) and ITEM: where telling a product's holders goes on; LEFT: how many of them
+#: may yet be told; LIFETIME: how long (ms) after their latest event a customer is remembered, FOREVER for always.
+TOUCHED, SAMPLED, CURSOR, ITEM, LEFT, LIFETIME = range(6)
 
 
 class Table(NamedTuple):

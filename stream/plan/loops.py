@@ -29,9 +29,9 @@ from stream.plan.header import (
     ITEM,
     LATEST,
     LEAVES,
+    LEFT,
     LIFETIME,
     NUMBER,
-    PHASE,
     REARM,
     REMEMBERED,
     RING,
@@ -223,41 +223,44 @@ def apply_forget(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, 
 
 
 def tell_holders(table: Any, bags: Any, models: Any, ev: Any, k: int, j: int, out: Any, n: int) -> int:
-    """Tell everyone who holds product j of event k: first all of their entries, then judge each holder once.
+    """Tell everyone who holds product j of event k: all bags of one customer, judged once, then the next customer.
 
-    Where room for changes runs out it returns the complement, and goes on from ``counters`` when called again.
+    Where room for changes runs out, or as many have been told as may be in one step, it returns the complement, and
+    goes on from ``counters`` when called again.  To whom it is no news, as they were told before the shard was closed
+    midway, nothing happens: they have been judged as of that instant.
     """
     product, t = ev.items[j, 0], ev.instant[k]
     at = pool.slot(bags.table, product)
     if product == 0 or bags.table[at, 0] != product:
         return n
-    while table.counters[PHASE] < 2:
-        e = table.counters[CURSOR] if table.counters[CURSOR] >= 0 else bags.table[at, 1]
-        table.counters[CURSOR] = -1
-        while e >= 0:
-            i = bags.entries[e, pool.ROW]
-            if gone_at(table, table.ints[i]) <= ev.upto[k]:  # nobody by then: forgotten when the clock is there
-                e = bags.entries[e, pool.LATER]
-                continue
-            if table.counters[PHASE] == 0:
-                n = settle(table, bags, models, i, ev.upto[k], out, n)
-            elif n + ROOM > out.ints.shape[0]:
-                n = ~n
-            if n < 0:
-                table.counters[CURSOR] = e
-                return n
-            if table.counters[PHASE] == 0:
-                touch(table, i)
-                pool.see_price(bags.entries, e, t, ev.items[j, 1])
-                pool.see_stock(bags.entries, e, t, ev.items[j, 3])
-                pool.see_offer(bags.entries, e, t, ev.offers[k])
-            else:
-                r = table.ints[i]
-                now = max(t, r[LATEST], models.effective[slot_of(models, r)])
-                n = evaluate(table, bags, models, i, now, k, MOVES[ev.code[k]], out, n)
+    e = table.counters[CURSOR] if table.counters[CURSOR] >= 0 else bags.table[at, 1]
+    table.counters[CURSOR] = -1
+    while e >= 0:
+        i = bags.entries[e, pool.ROW]
+        r = table.ints[i]
+        if gone_at(table, r) <= ev.upto[k]:  # nobody by then: forgotten when the clock is there
             e = bags.entries[e, pool.LATER]
-        table.counters[PHASE] += 1
-    table.counters[PHASE] = 0
+            continue
+        if table.counters[LEFT] > 0:
+            n = settle(table, bags, models, i, ev.upto[k], out, n)
+            if n >= 0 and n + ROOM > out.ints.shape[0]:
+                n = ~n
+        else:
+            n = ~n
+        if n < 0:
+            table.counters[CURSOR] = e
+            return n
+        news = False
+        for b in range(BAGS.shape[0] - 1):
+            own = pool.find(bags, r, BAGS[b], product)
+            if own >= 0:
+                news = pool.tell(bags.entries, own, t, ev.items[j, 1], ev.items[j, 3], ev.offers[k]) or news
+        if news:
+            table.counters[LEFT] -= 1
+            touch(table, i)
+            now = max(t, r[LATEST], models.effective[slot_of(models, r)])
+            n = evaluate(table, bags, models, i, now, k, MOVES[ev.code[k]], out, n)
+        e = bags.entries[e, pool.LATER]
     return n
 
 
