@@ -126,6 +126,7 @@ class Topics(Section):
     customers: TopicName = Field(
         default="customer-segments", description="Out, compacted: the latest segments of each customer."
     )
+    forgotten: TopicName = Field(default="forgotten", description="Out: receipts of customers who were forgotten.")
     dead_letters: TopicName = Field(
         default="segstream-dead-letters", description="Out: what could not be read, with the reason."
     )
@@ -229,6 +230,23 @@ class Batch(Section):
         return self
 
 
+class Customers(Section):
+    """When customers are forgotten: nothing is kept of them, and a receipt says so."""
+
+    forget_events: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=("User Deleted",), description="Names of events that ask to forget their customer."
+    )
+    dormant_after: Duration | None = Field(
+        default=None, description="Who has done nothing for so long (event time) is forgotten; null: never."
+    )
+
+    @model_validator(mode="after")
+    def _not_at_once(self) -> Self:
+        if self.dormant_after is not None and self.dormant_after < 60_000:
+            raise ValueError("dormant_after is too short: expected 1m or more, or null for never")
+        return self
+
+
 class Clusters(Section):
     """How the learned dimension learns. What it learns from is in its definition."""
 
@@ -307,6 +325,7 @@ class Settings(BaseSettings):
     time: Time = Field(default=Time(), description="Zone, lateness, clock.")
     money: Money = Field(default=Money(), description="Currency and rates.")
     batch: Batch = Field(default=Batch(), description="Size and pace of transactions.")
+    customers: Customers = Field(default=Customers(), description="When customers are forgotten.")
     clusters: Clusters = Field(default=Clusters(), description="How clusters are learned.")
     definitions: Definitions = Field(default=Definitions(), description="How published definitions take effect.")
     cuts: Cuts = Field(default=Cuts(), description="How cuts by share are learned.")

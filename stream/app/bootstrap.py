@@ -102,6 +102,7 @@ def make_decoder(
         control_topic=settings.topics.control,
         control=control or read_control,
         scan=compile_scan(settings.app.data_dir / "plans"),
+        forget=settings.customers.forget_events,
     )
 
 
@@ -129,6 +130,7 @@ def make_shard(
         home=home,
         plans=plans,
         changelog=settings.changelog_topic,
+        dormant_after=settings.customers.dormant_after,
     )
 
 

@@ -123,6 +123,7 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
         changelog=settings.changelog_topic,
         changes=topics.changes,
         customers=topics.customers,
+        forgotten=topics.forgotten,
         dead_letters=topics.dead_letters,
         vectors=topics.vectors,
         rekeyed=topics.rekeyed,

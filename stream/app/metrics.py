@@ -55,6 +55,7 @@ METRICS: tuple[Metric, ...] = (
         "changes_total", "counter", ("dimension", "segment", "cause"), "Segment changes written, by segment entered."
     ),
     Metric("changes_kept_back_total", "counter", ("topic", "why"), "Changes that the rules of an output kept from it."),
+    Metric("customers_forgotten_total", "counter", ("reason",), "Customers forgotten: asked, or dormant for too long."),
     Metric("customers", "gauge", ("dimension", "segment"), "Customers in each segment, of the shards of this worker."),
     Metric(
         "event_to_change_seconds",
@@ -125,6 +126,7 @@ class Metrics:
         self.booked = cast(Gauge, made["booked_records"])
         self.changes = cast(Counter, made["changes_total"])
         self.kept_back = cast(Counter, made["changes_kept_back_total"])
+        self.forgotten = cast(Counter, made["customers_forgotten_total"])
         self.customers = cast(Gauge, made["customers"])
         self.latency = cast(Histogram, made["event_to_change_seconds"])
         self.lag = cast(Gauge, made["lag_records"])
@@ -153,6 +155,8 @@ class Metrics:
         entered = TallyOf((change.dimension, change.to_segment or "none", change.cause) for change in step.changes)
         for labels, number in entered.items():
             self.changes.labels(*labels).inc(number)
+        for reason, number in TallyOf(one.reason for one in step.forgotten).items():
+            self.forgotten.labels(reason).inc(number)
         causes = {(change.key, change.caused_ms) for change in step.changes if change.caused_ms is not None}
         for _, caused_ms in causes:  # an event that moves someone in several dimensions counts once
             self.latency.observe(max(0.0, now - caused_ms) / 1000)

@@ -23,6 +23,7 @@ def payload(step: Step, wiring: Wiring, now_ms: int | None, shard: Shard | None 
     out = Payload(offsets={source: at for source, at in step.offsets.items() if source[0] in wiring.group_topics})
     kept_back = _changes(step, wiring, now_ms, out)
     _add(out, wiring.customers, ((key, value, []) for key, value in step.customers))
+    _add(out, wiring.forgotten, ((one.key, one.data(), one.headers()) for one in step.forgotten))
     _add(out, wiring.changelog, ((key, value, []) for key, value in step.rows))
     _add(out, wiring.dead_letters, (row for dead in step.dead for row in records_of(dead)))
     _add(out, wiring.vectors, _vectors(step, shard, wiring))

@@ -53,6 +53,8 @@ class Wiring:
     make_shard: MakeShard
     decoder: Decoder
     client_options: Mapping[str, Any]
+    #: receipts of customers who were forgotten
+    forgotten: str = ""
     #: put before the names of topics that changes name
     output_prefix: str = ""
     consumer_options: Mapping[str, Any] = field(default_factory=dict)

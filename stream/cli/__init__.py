@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "demo",
     "diff": "diff",
     "explain": "explain",
+    "forget": "forget",
     "load": "load",
     "publish": "publish",
     "replay": "replay",

@@ -33,6 +33,7 @@ class Summary:
 
     counts: Counts
     changes: dict[str, Counter[str]] = field(default_factory=dict)
+    forgotten: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -41,6 +42,7 @@ class Summary:
         self.counts.add(out.counts)
         for change in out.changes:
             self.changes.setdefault(change.dimension, Counter())[change.to_segment or "none"] += 1
+        self.forgotten.update(one.reason for one in out.forgotten)
         for dead in out.dead:
             self.examples.setdefault(dead.reason, f"line {dead.offset}: {dead.detail}")
 
@@ -52,6 +54,7 @@ class Summary:
             "duplicate": self.counts.duplicate,
             "ignored": self.counts.ignored,
             "rejected": dict(sorted(self.counts.rejected.items())),
+            "forgotten": dict(sorted(self.forgotten.items())),
             "changes": {d: dict(sorted(c.items())) for d, c in sorted(self.changes.items())},
             "seconds": round(self.seconds, 3),
         }
@@ -68,6 +71,8 @@ class Summary:
         )
         for reason, n in sorted(counts.rejected.items()):
             console.print(f"  rejected as [yellow]{reason}[/]: {n:,} (first: {self.examples.get(reason, '')})")
+        for reason, n in sorted(self.forgotten.items()):
+            console.print(f"  customers forgotten, {reason}: {n:,}")
         table = Table("dimension", "segment entered", "changes", title="Segment changes", title_justify="left")
         for dimension, segments in sorted(self.changes.items()):
             for segment, n in segments.most_common():
@@ -88,7 +93,12 @@ class Summary:
 )
 @click.option("--save-versions", metavar="FILE", help="The versions that the replay learned, for --versions.")
 @click.option("--until", type=INSTANT, help="Fire deadlines up to then. [default: the last event's time]")
-@click.option("--out", "out_file", metavar="FILE", help="Segment changes, one CloudEvent a line (- for stdout, .gz).")
+@click.option(
+    "--out",
+    "out_file",
+    metavar="FILE",
+    help="Segment changes and receipts of who was forgotten, one CloudEvent a line (- for stdout, .gz).",
+)
 @click.option("--snapshot", metavar="FILE", help="One line a customer at the end: segments and features.")
 @click.option("--summary", "summary_file", metavar="FILE", help="The summary as JSON.")
 @click.option("--config", type=click.Path(path_type=Path, file_okay=False), help="Folder of stream.yaml.")
@@ -134,7 +144,7 @@ def command(
         for step in replay.run(records, until):
             summary.add(step)
             if sink is not None:
-                sink.write(b"".join(change.cloud_event() + b"\n" for change in step.changes))
+                sink.write(b"".join(one.cloud_event() + b"\n" for one in step.told()))
     summary.seconds = time.perf_counter() - began
     with _writing(save_versions) as sink:
         if sink is not None:

@@ -20,6 +20,20 @@ def customer_id(user: str | None, anonymous: str | None) -> str | None:
     return ANONYMOUS + anonymous if anonymous else None
 
 
+def ids_of(customer: str) -> tuple[str | None, str | None]:
+    """The userId or the anonymousId that a customer's id was made of; ValueError where it can be no customer's.
+
+    >>> ids_of("c17"), ids_of("anonymous:a9"), ids_of("user:anonymous:a9")
+    (('c17', None), (None, 'a9'), ('anonymous:a9', None))
+    """
+    ids: tuple[str | None, str | None] = (customer.removeprefix(USER), None)
+    if customer.startswith(ANONYMOUS):
+        ids = (None, customer.removeprefix(ANONYMOUS))
+    if customer_id(*ids) != customer:
+        raise ValueError(f"{customer!r} is no customer's id")
+    return ids
+
+
 def partition_key(customer: bytes) -> bytes:
     """The key under which producers send this customer's events: the userId, else the anonymousId.
 

@@ -83,6 +83,7 @@ class Decoder:
             if ours in self.codes:
                 self.codes[theirs] = self.codes[ours]
         self.product_names = {PRODUCT_UPDATED} | {a for a, b in (aliases or {}).items() if b == PRODUCT_UPDATED}
+        self.product_names -= set(forget)
         self.rates = {currency: 1.0} | dict(rates or {})
         self.future_ms = future_ms
         self.control_topic = control_topic

@@ -139,6 +139,7 @@ def expected_topics(settings: Settings, extra_outputs: Iterable[str] = ()) -> li
         TopicSpec(names.summaries, "summaries for cuts", 1, _COMPACTED, {"cleanup.policy": _COMPACT}),
         plain(names.changes, "segment changes"),
         TopicSpec(names.customers, "latest segments", all_parts, _COMPACTED, {"cleanup.policy": _COMPACT}),
+        plain(names.forgotten, "receipts of who was forgotten"),
         plain(names.dead_letters, "dead letters"),
         TopicSpec(
             settings.changelog_topic,

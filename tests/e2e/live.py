@@ -49,7 +49,7 @@ class Live:
         """Settings by variables: topics and group named after this application, and the event clock."""
         topics = {
             f"SEGSTREAM_TOPICS__{role.upper()}": f"{self.name}-{role}"
-            for role in (*ROLES, "rekeyed", "summaries", "backfill")
+            for role in (*ROLES, "rekeyed", "summaries", "backfill", "forgotten")
         }
         return {
             **os.environ,

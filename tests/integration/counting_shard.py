@@ -72,6 +72,7 @@ class Step:
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     dead: list[Any] = field(default_factory=list)
+    forgotten: list[Any] = field(default_factory=list)
     rekeyed: list[Any] = field(default_factory=list)
     offsets: dict[Source, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)

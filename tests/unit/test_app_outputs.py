@@ -69,6 +69,7 @@ class Step:
     changes: list[Change] = field(default_factory=list)
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    forgotten: list[Any] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     rekeyed: list[Any] = field(default_factory=list)
     offsets: dict[tuple[str, int], int] = field(default_factory=dict)
