@@ -7,6 +7,7 @@ versions, change by change, id by id; so do the books, the dead letters, and the
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -17,24 +18,26 @@ from random import Random
 from tests.chaos.broker_faults import small_disk, why_no_disk
 from tests.chaos.plan import FAULTS, Fault
 from tests.chaos.stage import Stage, make_stage
-from tests.chaos.traffic import blemished, closing_flood, wishers
+from tests.chaos.traffic import blemished, closing_flood, cut, floods
 from tests.chaos.verdict import Verdict, judge
 from tests.conftest import REPOSITORY
 from tests.e2e.live import Live
 
-#: The dimensions that are judged: absence, windows, bags, decay, and one that is cut by share.
+#: The dimensions that are judged: absence, windows, bags, decay, and one that is cut by share; and those of a flood.
 DIMENSIONS = ("lifecycle", "wishlist", "cart", "usage", "frequency", "value", "win-back")
+FLOODED = ("lifecycle", "wishlist", "cart")
 #: What ``--quick`` takes of everything.
 QUICK = {"customers": 60, "days": 60, "wishers": 2_000, "times": 2}
 
 
-def run(fault: Fault, lines: list[bytes], times: int, random: Random, folder: Path) -> tuple[int, Verdict]:
+def run(fault: Fault, parts: list[list[bytes]], times: int, random: Random, folder: Path) -> tuple[int, Verdict]:
     """Do one kind of fault so many times; restarts of workers, the verdict."""
-    definitions = {f"{name}.yaml": (REPOSITORY / f"config/segments/{name}.yaml").read_text() for name in DIMENSIONS}
+    names = FLOODED if fault.flood else DIMENSIONS
+    definitions = {f"{name}.yaml": (REPOSITORY / f"config/segments/{name}.yaml").read_text() for name in names}
     with ExitStack() as stack:
         if fault.disk:
             stack.enter_context(small_disk(folder / "kafka"))
-        stage = make_stage(folder, definitions, lines, fault.parts * times + 2, settings=fault.settings)
+        stage = make_stage(folder, definitions, parts, settings=fault.settings)
         stack.callback(stage.close)
         break_it(stage, fault, times, random)
         return stage.restarts, judge(stage)
@@ -46,7 +49,7 @@ def break_it(stage: Stage, fault: Fault, times: int, random: Random) -> None:
     for worker in fault.workers:
         stage.want(worker)
     stage.settle()
-    stage.load()
+    stage.load(fault.first)
     for number in range(times):
         fault.do(stage, random, number)
     stage.finish()
@@ -72,6 +75,7 @@ def main() -> int:
     parser.add_argument("--wishers", type=int, help="customers of a flood [default: 50000]")
     parser.add_argument("--keep", type=Path, help="a folder for what the runs leave behind [default: a temporary one]")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that workers and brokers are ended
     if unknown := [kind for kind in given.only.split(",") if kind not in FAULTS]:
         parser.error(f"no such fault: {', '.join(unknown)}; there are {', '.join(FAULTS)}")
     sizes = {"customers": 150, "days": 150, "wishers": 50_000, "times": None} | (QUICK if given.quick else {})
@@ -94,12 +98,13 @@ def told(kind: str, seed: int, sizes: dict[str, int | None], keep: Path | None) 
         if fault.disk and (why := why_no_disk(folder / "kafka")):
             print(f"| {fault.told} | 0: {why} |", flush=True)
             return True
-        if fault.flood:
-            lines = wishers(sizes["wishers"] or 0)
-        else:
-            lines = shoppers(folder, seed, sizes["customers"] or 0, sizes["days"] or 0)
         times = sizes["times"] or fault.times
-        restarts, v = run(fault, lines, times, Random(f"{seed}/{kind}"), folder)
+        if fault.flood:
+            parts = floods(sizes["wishers"] or 0, times)
+        else:
+            shopped = shoppers(folder, seed, sizes["customers"] or 0, sizes["days"] or 0)
+            parts = cut(shopped, fault.parts * times + 2)
+        restarts, v = run(fault, parts, times, Random(f"{seed}/{kind}"), folder)
     what_else = {name: n for name, n in v.wrong.items() if name not in ("lost", "twice")}
     cells = [fault.told, times, restarts, v.events, v.changes, v.lost, v.twice, sum(what_else.values())]
     print(f"| {' | '.join(map(str, cells))} | {time.monotonic() - began:.0f} |", flush=True)

@@ -136,7 +136,8 @@ def publish(stage: Stage, random: Random, number: int) -> None:
 
 
 def flood(stage: Stage, random: Random, number: int) -> None:
-    """A kill while everybody's deadlines fall due at once, or a product gets cheaper that all of them wish for."""
+    """A kill while everybody's deadlines fall due at once, and a product gets cheaper that all of them wish for."""
+    stage.catch_up()
     stage.load()
-    pause(random.uniform(0.5, 8.0))
+    pause(random.uniform(0.0, 4.0))
     stage.kill(anyone(stage, random))

@@ -16,8 +16,9 @@ Do = Callable[[Stage, Random, int], None]
 class Fault:
     """One kind of fault.
 
-    ``told``: in the table; ``parts``: of the traffic, that each takes at most; ``flood``: the traffic is that of very
-    many wishers instead of shoppers; ``disk``: the broker has a small disk of its own.
+    ``told``: in the table; ``parts``: of the traffic, that each takes at most; ``first``: parts that are sent before;
+    ``flood``: the traffic is that of very many wishers instead of shoppers; ``disk``: the broker has a small disk of
+    its own.
     """
 
     told: str
@@ -25,6 +26,7 @@ class Fault:
     parts: int
     times: int
     workers: str = "ab"
+    first: int = 1
     flood: bool = False
     disk: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +53,8 @@ FAULTS: dict[str, Fault] = {
         "a worker killed (-9) while 50,000 deadlines fall due and 50,000 wishes get cheaper",
         faults.flood,
         1,
-        12,
+        6,
+        first=2,
         flood=True,
         settings={"SEGSTREAM_BATCH__MAX_RECORDS": "2000"},
     ),

@@ -163,7 +163,12 @@ class Stage:
         """The rest of the traffic, and until everything is applied."""
         self.load(len(self.parts))
         self.settle()
-        wait_for("all events are in the books", lambda: self.books()["read"] >= self.events, PATIENCE, every=1.0)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Until every event that was sent is in the books."""
+        sent = sum(part.read_bytes().count(b"\n") for part in self.parts[: self.loaded])
+        wait_for("all events are in the books", lambda: self.books()["read"] >= sent, PATIENCE, every=0.5)
 
     # What came out, and what should have
 
@@ -219,20 +224,22 @@ class Stage:
 def make_stage(
     folder: Path,
     definitions: Mapping[str, str],
-    lines: Sequence[bytes],
-    parts: int,
+    parts: Sequence[Sequence[bytes]],
     *,
     partitions: int = 4,
     settings: Mapping[str, str] | None = None,
 ) -> Stage:
-    """A broker of its own behind a proxy, definitions, versions of cuts learned beforehand, topics, and a history cut
-    into parts."""
+    """A broker of its own behind a proxy, definitions, versions of cuts learned beforehand, topics, and a history in
+    parts."""
     config = folder / "config"
     shutil.copytree(REPOSITORY / "config", config, ignore=shutil.ignore_patterns("segments"))
     (config / "segments").mkdir()
     for name, text in definitions.items():
         (config / "segments" / name).write_text(text)
-    files = write_parts(folder, lines, parts)
+    files = []
+    for number, lines in enumerate(parts):
+        files.append(folder / f"part{number:02d}.jsonl")
+        files[-1].write_bytes(b"".join(lines))
     proxy = Proxy().start()
     broker = behind(proxy, folder / "kafka").start()
     name = f"chaos{os.getpid()}-{time.monotonic_ns()}"
@@ -257,16 +264,6 @@ def behind(proxy: Proxy, data: Path) -> EmbeddedBroker:
     told = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},L0://127.0.0.1:{proxy.port}"}
     proxy.upstream = hidden.port
     return EmbeddedBroker(data, port=port, jars=JARS, listeners=[hidden], extra=told)
-
-
-def write_parts(folder: Path, lines: Sequence[bytes], parts: int) -> list[Path]:
-    """The history as so many files of about one length."""
-    size = -(-len(lines) // parts)
-    files = []
-    for number in range(parts):
-        files.append(folder / f"part{number:02d}.jsonl")
-        files[-1].write_bytes(b"".join(lines[number * size : (number + 1) * size]))
-    return files
 
 
 def pause(seconds: float) -> None:

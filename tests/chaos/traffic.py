@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 #: Every so many lines one comes a second time, one has a name that no definition uses, and one cannot be read.
 RETRIED, UNKNOWN, BROKEN = 41, 53, 67
+#: The product that everybody wishes for.
+_PRODUCT = {"product_id": "everybodys", "currency": "EUR"}
+#: When carts count as abandoned and as stale, and customers as at risk and as lapsed, who did everything on 1 March.
+_ROUNDS = (
+    "2025-03-01T14:00:00.000Z",
+    "2025-03-05T00:00:00.000Z",
+    "2025-05-31T00:00:00.000Z",
+    "2025-08-29T00:00:00.000Z",
+)
 
 
 def blemished(lines: Sequence[bytes]) -> list[bytes]:
@@ -31,24 +40,39 @@ def closing_flood(lines: Sequence[bytes]) -> list[bytes]:
     customers = sorted({json.loads(line).get("userId") or "" for line in lines} - {""})
     year = int(last[:4]) + 2
     wishes = (_wish(who, f"f{k}", f"{year}-06-01T00:00:00.000Z") for k, who in enumerate(customers))
-    return [_line(event) for event in (*wishes, *_prices(f"{year}-06-01", 3))]
+    prices = (_price(f"g{k}", f"{year}-06-01T00:0{k + 1}:00.000Z", 8 - k) for k in range(3))
+    return [_line(event) for event in (*wishes, *prices)]
 
 
-def wishers(count: int) -> list[bytes]:
-    """So many customers who all wish for one product and leave something in the cart, in the same minute; hours later,
-    when all their deadlines have fallen due at the same instants, its price falls and falls again."""
-    names = [f"w{k:06d}" for k in range(count)]
-    events: list[dict[str, Any]] = [_wish(who, f"w{who}", "2025-03-01T12:00:00.000Z") for who in names]
-    cart = {"product_id": "other", "price": 5, "currency": "EUR", "cart_id": "c"}
-    events += [
-        _head(who, f"c{who}", "2025-03-01T12:01:00.000Z") | {"event": "Product Added", "properties": cart}
+def floods(customers: int, rounds: int) -> list[list[bytes]]:
+    """Two parts in which so many customers wish for one product, order something and leave something in the cart, all
+    at the same instants; then a part for each round, in which time comes to where all their deadlines fall due at once,
+    and the product gets cheaper than they wished for it, or dearer again."""
+    names = [f"w{k:06d}" for k in range(customers)]
+    cart = {"product_id": "other", "price": 5, "currency": "EUR"}
+    told: list[tuple[str, str, dict[str, Any]]] = [
+        ("2025-03-01T12:00:00.000Z", "Product Added to Wishlist", {**_PRODUCT, "price": 9}),
+        ("2025-03-01T12:01:00.000Z", "Order Completed", {"order_id": "o", "total": 20, "currency": "EUR"}),
+        ("2025-03-01T12:02:00.000Z", "Product Added", cart),
+    ]
+    begun = [
+        _line(_head(who, f"{event}/{who}", at) | {"event": event, "properties": properties})
+        for at, event, properties in told
         for who in names
     ]
-    page = {"event": "Page Viewed", "properties": {}}
-    events += [_head(who, f"p{who}", "2025-03-20T00:00:00.000Z") | page for who in names[: count // 10]]
-    events += _prices("2025-03-21", 3)
-    events += [_head(who, f"q{who}", "2025-03-22T00:00:00.000Z") | page for who in names[: count // 10]]
-    return [_line(event) for event in events]
+    parts = cut(begun, 2)
+    for k in range(rounds):
+        at = _ROUNDS[k] if k < len(_ROUNDS) else f"20{26 + k}-01-01T00:00:00.000Z"
+        page = {"event": "Page Viewed", "properties": {}}
+        views = [_line(_head(who, f"v{k}/{who}", at) | page) for who in names[:40]]
+        parts.append([*views, _line(_price(f"g{k}", at, 8 if k % 2 == 0 else 12))])
+    return parts
+
+
+def cut(lines: Sequence[bytes], parts: int) -> list[list[bytes]]:
+    """So many parts of about one length."""
+    size = -(-len(lines) // parts)
+    return [list(lines[number * size : (number + 1) * size]) for number in range(parts)]
 
 
 def _head(who: str, message: str, at: str) -> dict[str, Any]:
@@ -56,22 +80,18 @@ def _head(who: str, message: str, at: str) -> dict[str, Any]:
 
 
 def _wish(who: str, message: str, at: str) -> dict[str, Any]:
-    properties = {"product_id": "everybodys", "currency": "EUR", "price": 9}
-    return _head(who, message, at) | {"event": "Product Added to Wishlist", "properties": properties}
+    return _head(who, message, at) | {"event": "Product Added to Wishlist", "properties": {**_PRODUCT, "price": 9}}
 
 
-def _prices(day: str, times: int) -> Iterator[dict[str, Any]]:
-    """One product gets cheaper, minute by minute."""
-    for k in range(times):
-        properties = {
-            "product_id": "everybodys",
-            "currency": "EUR",
-            "price": 8 - k,
-            "offer_ends": None,
-            "in_stock": True,
-        }
-        head = {"type": "track", "messageId": f"g{day}{k}", "timestamp": f"{day}T00:0{k + 1}:00.000Z"}
-        yield head | {"event": "Product Updated", "properties": properties}
+def _price(message: str, at: str, price: int) -> dict[str, Any]:
+    properties = {**_PRODUCT, "price": price, "offer_ends": None, "in_stock": True}
+    return {
+        "type": "track",
+        "messageId": message,
+        "timestamp": at,
+        "event": "Product Updated",
+        "properties": properties,
+    }
 
 
 def _line(event: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from tests.chaos import broker_faults, faults
 from tests.chaos.__main__ import shoppers
 from tests.chaos.proxy import Act, Api, Moment
 from tests.chaos.stage import make_stage
+from tests.chaos.traffic import cut
 from tests.chaos.verdict import judge
 from tests.e2e.test_living_definitions import FIRST
 
@@ -24,7 +25,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
     answer is lost and one that nobody answers, one that arrives when its worker was replaced, and the broker killed:
     changes, books, dead letters and latest segments are those of a replay."""
     random = Random(5)
-    stage = make_stage(tmp_path, FIRST, shoppers(tmp_path, 5, 30, 40), 10)
+    stage = make_stage(tmp_path, FIRST, cut(shoppers(tmp_path, 5, 30, 40), 10))
     try:
         stage.supervise()
         for worker in "ab":
