@@ -65,7 +65,12 @@ def watch_answers(consumer: AIOKafkaConsumer) -> None:
 
     async def proc_fetch_request(assignment: Any, node_id: int, request: Any) -> bool:
         latest = int(time.time() * 1000) + fetcher._fetch_max_wait_ms
-        await original(assignment, node_id, request)
+        try:
+            await original(assignment, node_id, request)
+        except asyncio.CancelledError:
+            # aiokafka does so too, but for its pause after a failed request: there, whoever stops the consumer would be
+            # cancelled in its stead.
+            return False
         for topic, partitions in request.topics:
             for partition, *_ in partitions:
                 state = assignment.state_value(TopicPartition(topic, partition))
