@@ -231,13 +231,19 @@ class Batch(Section):
 
 
 class Customers(Section):
-    """When customers are forgotten: nothing is kept of them, and a receipt says so."""
+    """When customers are forgotten: nothing is kept of them, and a receipt says so; and when they are told of."""
 
     forget_events: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=("User Deleted",), description="Names of events that ask to forget their customer."
     )
     dormant_after: Duration | None = Field(
         default=None, description="Who has done nothing for so long (event time) is forgotten; null: never."
+    )
+    hot_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="A customer with more than this share of a shard's events in a minute is told in the log.",
     )
 
     @model_validator(mode="after")

@@ -143,6 +143,7 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
         max_waiting=5 * batch.max_records,
         commit_every=batch.commit_every / 1000,
         transaction_timeout=batch.transaction_timeout / 1000,
+        hot_share=settings.customers.hot_share,
     )
 
 

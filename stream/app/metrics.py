@@ -72,6 +72,12 @@ METRICS: tuple[Metric, ...] = (
         ("partition", "topic"),
         "1 where the shard waits to know more about that topic (definitions: to have them compiled).",
     ),
+    Metric(
+        "busiest_customer_share",
+        "gauge",
+        ("partition",),
+        "Share of a shard's events, in the last full minute, that were about one customer: the busiest.",
+    ),
     Metric("batch_records", "histogram", (), "Events applied in one transaction.", _RECORDS),
     Metric("step_seconds", "histogram", (), "Time in the engine for one transaction.", _SECONDS),
     Metric("commit_seconds", "histogram", (), "From begin to committed, of one transaction.", _SECONDS),
@@ -132,6 +138,7 @@ class Metrics:
         self.lag = cast(Gauge, made["lag_records"])
         self.clock_age = cast(Gauge, made["clock_age_seconds"])
         self.blocked = cast(Gauge, made["blocked"])
+        self.busiest = cast(Gauge, made["busiest_customer_share"])
         self.batch_records = cast(Histogram, made["batch_records"])
         self.step_seconds = cast(Histogram, made["step_seconds"])
         self.commit_seconds = cast(Histogram, made["commit_seconds"])
@@ -169,7 +176,7 @@ class Metrics:
     def exposition(self, host: ShardHost) -> bytes:
         """All metrics as Prometheus reads them; what is a state rather than a count is looked up now."""
         gauges = (self.customers, self.lag, self.clock_age, self.blocked, self.shards, self.definitions_version)
-        for gauge in (self.booked, *gauges):
+        for gauge in (self.booked, self.busiest, *gauges):
             gauge.clear()
         sizes: dict[tuple[str, str], int] = {}
         now = time.time() * 1000
@@ -177,6 +184,7 @@ class Metrics:
             self.shards.labels(runner.state.value).inc()
         for runner, shard in host.ready_shards():
             _add(sizes, shard.sizes())
+            self.busiest.labels(runner.partition).set(runner.hot.share)
             self.definitions_version.labels(runner.partition).set(shard.definitions_version)
             for outcome, number in shard.books.items():
                 self.booked.labels(runner.partition, outcome).set(number)

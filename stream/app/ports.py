@@ -148,11 +148,30 @@ class Step(Protocol):
     def vector_instants(self) -> Sequence[int]: ...
 
 
+class Busy(Protocol):
+    """Events, and the customers that most of them were about, each with how many at least; the share of the first."""
+
+    @property
+    def events(self) -> int: ...
+    @property
+    def customers(self) -> Sequence[tuple[bytes, int]]: ...
+    @property
+    def share(self) -> float: ...
+
+
+class Busiest(Protocol):
+    """Counts events by customer, as far as many are about one."""
+
+    def take(self) -> Busy:
+        """What was counted since this was asked last."""
+
+
 class Shard(Protocol):
     """All that one partition owns, in memory. See `stream.engine.shard.Shard` for the rules.
 
     ``plan`` is another object after the definitions have changed; ``compiling`` are the published ones that it waits
     for, or None.  ``poison``: what could not be read when it was restored, each as a sentence.
+    ``busiest``: which customers most events are about.
     """
 
     @property
@@ -167,6 +186,8 @@ class Shard(Protocol):
     def books(self) -> Mapping[str, int]: ...
     @property
     def poison(self) -> Sequence[object]: ...
+    @property
+    def busiest(self) -> Busiest: ...
     def restore(
         self, keys: Sequence[bytes | None], values: Sequence[bytes | None], places: Sequence[tuple[int, int]] = ()
     ) -> None: ...

@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from stream.app import outputs
+from stream.app.hot import Hot
 from stream.app.ports import Shard, Source, Step, Summary
 from stream.kafka.explained import explained
 from stream.kafka.fetch import End, Fetched
@@ -71,6 +72,7 @@ class ShardRunner:
         self._gap_since: dict[TopicPartition, float] = {}
         self._last_commit = 0.0
         self._failures = 0
+        self.hot = Hot(partition, host.wiring.hot_share)
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -334,6 +336,7 @@ class ShardRunner:
         if shard.plan is not self._plan:
             self._plan = shard.plan
             self._host.adopted(self.partition)
+        self.hot.look(shard)
         return True
 
     def _pass_on_ends(self, shard: Shard) -> None:

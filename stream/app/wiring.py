@@ -81,6 +81,8 @@ class Wiring:
     #: most commits a second of all shards together
     commits_per_second: float = 600.0
     transaction_timeout: float = 10.0
+    #: a customer with more than this share of the events of a shard is told
+    hot_share: float = 0.2
     #: shards that read their rows back at the same time
     openings: int = 4
 

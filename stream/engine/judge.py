@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.engine.busiest import Busiest
 from stream.engine.change import Change, shown, shown_text
 from stream.engine.forgotten import Forgotten, Requests
 from stream.engine.models import Versions
@@ -43,10 +44,12 @@ class Judge:
         number: int,
         home: Home | None,
         requests: Requests | None = None,
+        busiest: Busiest | None = None,
     ) -> None:
         self.plan, self.rows, self.versions, self.number, self.home = plan, rows, versions, number, home
         self.requests = Requests() if requests is None else requests
         self.zones = zones_read(plan)
+        self.busiest = Busiest() if busiest is None else busiest
         self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0)
         ints = np.zeros((ROOM + len(self.topics) + 1, width), np.int64)
@@ -76,6 +79,7 @@ class Judge:
         self._vectors(out_arrays, out)
         out.rekeyed += [sent for k, sent in sent_on.items() if k < start]
         self._count(run, events, start, out)
+        self.busiest.count(events.row[:start], self.rows.keys)
         self.requests.heard(run, events.message, events.status == header.APPLIED)
         return start
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from stream.engine.backfill import Backfill
+from stream.engine.busiest import Busiest
 from stream.engine.explain import explain
 from stream.engine.forgotten import Requests
 from stream.engine.judge import Judge
@@ -66,6 +67,8 @@ class Shard:
         self.versions = Versions(plan)
         self.memory = Memory(partition, Rows(plan, lifetime=dormant_after), read_model, changelog)
         self.requests = Requests()
+        #: Which customers most events are about, since it was asked last.
+        self.busiest = Busiest()
         self.saved: dict[Source, tuple[int, int]] = {}
         self.clock_ms: int | None = None
         self.switching = Switching(self)
@@ -73,7 +76,7 @@ class Shard:
 
     def _use(self, plan: Plan, rows: Rows) -> None:
         self.plan, self.rows = plan, rows
-        self.judge = Judge(plan, rows, self.versions, self.partition, self.home, self.requests)
+        self.judge = Judge(plan, rows, self.versions, self.partition, self.home, self.requests, self.busiest)
 
     def go_by(self, plan: Plan, rows: Rows) -> None:
         """Go on under this plan, with these rows; what waits is read as the plan reads it."""

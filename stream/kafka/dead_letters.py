@@ -6,7 +6,7 @@ A letter that was sent again is marked in the same transaction, by a record in t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -36,30 +36,29 @@ async def read_letters(
 ) -> None:
     """Give ``take`` each committed dead letter, by partition and offset, as it is read; without ``resent``, those not
     yet sent again.  What is written meanwhile is left for the next time."""
-    for partition in range(partitions):
-        marked: set[bytes] = set()
+    marks: set[bytes] = set()
 
-        def mark(records: Sequence[Any], marked: set[bytes] = marked) -> None:
-            marked.update(value for record in records for name, value in record.headers if name == RESENT and value)
+    def mark(records: Sequence[Any]) -> None:
+        marks.update(value for record in records for name, value in record.headers if name == RESENT and value)
 
+    ends = [await _read(settings, partition, mark) for partition in range(partitions)]
+    for partition, end in enumerate(ends):
         reader = Assembler(partition)
 
-        async def give(records: Sequence[Any], reader: Assembler = reader, marked: set[bytes] = marked) -> None:
+        async def give(records: Sequence[Any], reader: Assembler = reader, end: int = end) -> None:
             for record in records:
-                if any(name == RESENT for name, _ in record.headers):
+                if record.offset >= end or any(name == RESENT for name, _ in record.headers):
                     continue
                 letter = reader.take(record)
-                done = take(letter) if letter is not None and _mark(letter) not in marked else None
+                done = take(letter) if letter is not None and (resent or _mark(letter) not in marks) else None
                 if done is not None:
                     await done
 
-        if not resent:
-            await _read(settings, partition, mark)
         await _read(settings, partition, give)
 
 
-async def _read(settings: Settings, partition: int, apply: Callable[[Sequence[Any]], Awaitable[None] | None]) -> None:
-    await read_changelog(consumer_options(settings), settings.topics.dead_letters, partition, None, apply)
+async def _read(settings: Settings, partition: int, apply: Callable[[Sequence[Any]], Awaitable[None] | None]) -> int:
+    return await read_changelog(consumer_options(settings), settings.topics.dead_letters, partition, None, apply)
 
 
 class Resender:
@@ -107,9 +106,7 @@ class Resender:
             return
         try:
             async with self._producer.transaction():
-                under_way = [
-                    await self._producer.send(**record) for letter in letters for record in self._records(letter)
-                ]
+                under_way = [sent for letter in letters for sent in await self._send(letter)]
                 for one in under_way:
                     await one
         except KafkaError as error:
@@ -120,12 +117,17 @@ class Resender:
             ) from error
         self.sent += len(letters)
 
-    def _records(self, letter: Letter) -> Iterator[dict[str, Any]]:
+    async def _send(self, letter: Letter) -> list[Awaitable[Any]]:
         """The event itself, by which an event without a messageId keeps the one it had, and the mark."""
-        origin = [(ORIGIN, letter.origin.encode())]
-        yield {"topic": letter.topic, "key": letter.key, "value": letter.value, "headers": origin}
+        producer, headers = self._producer, [(ORIGIN, letter.origin.encode())]
+        if letter.key is None and letter.value is None:  # which `send` does not take
+            batch = producer.create_batch()
+            batch.append(timestamp=None, key=None, value=None, headers=headers)
+            event = await producer.send_batch(batch, letter.topic, partition=letter.partition)
+        else:
+            event = await producer.send(letter.topic, letter.value, letter.key, headers=headers)
         mark = [(RESENT, _mark(letter))]
-        yield {"topic": self._topic, "partition": letter.place[0], "value": b"", "headers": mark}
+        return [event, await producer.send(self._topic, b"", partition=letter.place[0], headers=mark)]
 
 
 def _mark(letter: Letter) -> bytes:

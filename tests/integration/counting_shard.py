@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream.app.ports import Source
+from stream.engine.busiest import Busiest
 
 OWN_ROW = b"\x00shard"
 
@@ -101,6 +102,10 @@ class CountingShard:
         self._waiting: dict[Source, deque[Any]] = {source: deque() for source in sources}
         self._moved = False
         self._opens = opens
+
+    @property
+    def busiest(self) -> Busiest:
+        return Busiest()
 
     @property
     def poison(self) -> Sequence[object]:
