@@ -12,6 +12,7 @@ from stream.features.base import Kind
 from stream.features.calendar import Local, Zone
 from stream.features.filter import Filter
 from stream.features.own_zone import OwnZone
+from stream.features.year_ago import KEPT
 from stream.plan.document import Mapping, Value
 from stream.plan.expressions import ExpressionError
 from stream.plan.filters import GIVEN_OF_PRODUCTS, parse_filter
@@ -31,15 +32,15 @@ NO_DATE = (*NO_INSTANT, "offer_ends")
 #: Stands for the label under which an event's name is listed.
 LABEL = "label"
 #: The keys that bound a feature in time.
-SPANS = ("within", "this", "after")
+SPANS = ("within", "this", "year_ago", "after")
 PERIODS = ("day", "week", "month", "quarter", "year")
 
 
 @dataclass(frozen=True)
 class Span:
-    """What bounds a feature in time: a sliding window, a calendar period, or another event."""
+    """What bounds a feature in time: a sliding window, a calendar period, that of a year ago, or another event."""
 
-    kind: Literal["always", "within", "this", "after"]
+    kind: Literal["always", "within", "this", "year_ago", "after"]
     window: int = 0
     period: str = ""
     after: tuple[str, ...] = ()
@@ -115,7 +116,7 @@ class Keys:
         return found
 
     def span(self, *refused: str) -> Span:
-        """``within``, ``this`` or ``after``, at most one of them."""
+        """``within``, ``this``, ``year_ago`` or ``after``, at most one of them."""
         found = [key for key in SPANS if self.has(key)]
         if len(found) > 1:
             self.wrong(found[1], f"{found[0]!r} and {found[1]!r} both bound the feature in time; keep one")
@@ -127,6 +128,8 @@ class Keys:
                 return Span("within", window=self.longer("within", 1))
             case ["this"]:
                 return Span("this", period=self.choice("this", PERIODS))
+            case ["year_ago"]:
+                return Span("year_ago", period=self.choice("year_ago", tuple(KEPT)))
             case ["after"]:
                 return Span("after", after=self.names("after"))
         return Span("always")

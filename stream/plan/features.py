@@ -31,6 +31,7 @@ from stream.features.total import Total
 from stream.features.trend import Trend
 from stream.features.where import Where
 from stream.features.within import Within
+from stream.features.year_ago import YearAgo
 from stream.plan.document import Value
 from stream.plan.feature_keys import MOST_COUNTED, NO_INSTANT, NO_LIST, Keys, event_names, read_filter
 from stream.plan.problems import suggest
@@ -90,6 +91,9 @@ def _count(keys: Keys) -> Accumulator:
         case "this":
             keys.mapping.only("count", "this")
             return PeriodCount(names, span.period, keys.local())
+        case "year_ago":
+            keys.mapping.only("count", "year_ago")
+            return YearAgo(names, span.period, keys.local())
     keys.mapping.only("count", "less")
     keys.apart("count", "less")
     return Count(names, keys.names("less"))
@@ -99,7 +103,7 @@ def _total(word: str) -> Callable[[Keys], Accumulator]:
     """The reader of ``sum``, ``mean``, ``min`` or ``max``."""
 
     def read(keys: Keys) -> Accumulator:
-        span = keys.span()
+        span = keys.span("year_ago")
         keys.mapping.require("of")
         path, of = keys.number(word), keys.names("of")
         kind = keys.kind(path)

@@ -82,6 +82,8 @@ def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: s
         past = [e for e in past if e.name in marks or passing(spec["where"], e.properties)]
     if "this" in spec:
         past = words.in_period(spec, past, now, calendar)
+    if "year_ago" in spec:
+        return words.a_year_ago(spec, past, now, calendar)
     if "bag" in spec:
         return bag_view(bag_of(spec, past), view, now)
     for word in ("sum", "mean", "min", "max"):

@@ -100,6 +100,14 @@ def in_period(spec: Spec, past: Sequence[Happening], now: int, calendar: Calenda
     return [e for e in mine if period(calendar.local(e)) == current]
 
 
+def a_year_ago(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) -> int:
+    """How many lie in the period of the same number in the year before; weeks and their years are those of ISO 8601."""
+    today, period = calendar.today(now), spec["year_ago"]
+    year, *number = PERIODS[period](today)
+    days = [calendar.local(e) for e in past if e.name in listed(spec["count"])]
+    return sum(PERIODS[period](day) == (year - 1, *number) for day in days)
+
+
 def anniversary(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) -> int | None:
     """Until the first return of the latest dates, looked for day by day; an event's own day from the next year on."""
     path, last, today = spec["anniversary"], spec.get("last", 1), calendar.today(now).date()

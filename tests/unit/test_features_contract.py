@@ -47,6 +47,7 @@ from stream.features.spread import Spread
 from stream.features.total import Total
 from stream.features.trend import Trend
 from stream.features.within import Within
+from stream.features.year_ago import KEPT, YearAgo
 from stream.plan.features import READERS
 
 START = 1_700_000_000_000
@@ -282,6 +283,16 @@ def this(how: str, period: str, zone: str) -> Reading:
     return read
 
 
+def a_year_ago(period: str, zone: str) -> Reading:
+    """How many came in the period of the same number in the year before."""
+
+    def read(es: Sequence[Seen], now: int) -> float:
+        year, number = PERIOD[period](local(now, zone))
+        return sum(PERIOD[period](local(t, zone)) == (year - 1, number) for t in plus(es))
+
+    return read
+
+
 def returns(day: date, today: date) -> date:
     """The first day, not before today, on which a date returns."""
     years = (today.year, today.year + 1)
@@ -408,6 +419,7 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
     *((PeriodTotal(how, "x", (PLUS,), "week", Zone(NEW_YORK)), "", this(how, "week", NEW_YORK)) for how in HOW),
     *((PeriodCount((PLUS,), period, OWN), "", this("count", period, NEW_YORK)) for period in ("day", "month")),
     *((PeriodTotal(how, "x", (PLUS,), "week", OWN), "", this(how, "week", NEW_YORK)) for how in HOW),
+    *((YearAgo((PLUS,), period, Zone(NEW_YORK)), "", a_year_ago(period, NEW_YORK)) for period in KEPT),
     *((Anniversary("x", (PLUS,), Zone(COPENHAGEN), last), "", birthday(COPENHAGEN, last)) for last in (1, 3)),
     *((Anniversary(None, (PLUS,), Zone(NEW_YORK), last), "", yearly(NEW_YORK, last)) for last in (1, 3)),
     *((Recurring(part, (PLUS,), Zone(NEW_YORK), 4), "", usual(part, NEW_YORK, 4)) for part in PART),
@@ -417,7 +429,13 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
     *((Sequence_(steps, 25, 9), "", sequence(steps)) for steps in STEPS),
 ]
 #: How many milliseconds a step of the tests' time is, where days and months count.
-STEP: dict[type, int] = {PeriodCount: 37 * HOUR, PeriodTotal: 7 * HOUR, Anniversary: 5 * DAY, Holiday: 29 * HOUR}
+STEP: dict[type, int] = {
+    PeriodCount: 37 * HOUR,
+    PeriodTotal: 7 * HOUR,
+    Anniversary: 5 * DAY,
+    Holiday: 29 * HOUR,
+    YearAgo: 17 * DAY,
+}
 STEP_OF_PART = {"hour": 25 * HOUR // 7, "weekday": 13 * HOUR, "month": 9 * DAY}
 
 

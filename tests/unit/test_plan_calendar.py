@@ -98,6 +98,8 @@ FEATURES: dict[str, dict[str, Any]] = {
     "quarter": {"sum": "weight", "of": "E", "this": "quarter"},
     "birthday": {"anniversary": "birthday", "of": "Identify"},
     "season": {"anniversary": "time", "of": "E", "last": 3},
+    "last_year": {"count": ["E", "F"], "year_ago": "week"},
+    "last_quarter": {"count": "E", "year_ago": "quarter"},
     "hour": {"recurring": "hour", "of": "E", "last": 4},
     "weekday": {"recurring": "weekday", "of": "E", "last": 4},
     "usual_month": {"recurring": "month", "of": "E", "last": 4},
@@ -129,6 +131,19 @@ happened = st.one_of(
     st.tuples(st.integers(0, 400 * DAY), st.sampled_from("EEF"), bodies),
     st.tuples(st.integers(0, 400 * DAY), st.just("Identify"), traits),
 )
+
+
+def test_the_same_week_last_year() -> None:
+    """An order of Sunday in week 12 counts a year later in week 12, from Monday on; week 53 has none a year before."""
+    events = [event("ann", "E", instant("2025-03-23T22:59Z")), event("ann", "E", instant("2025-12-30T12:00Z"))]
+    spec = {"count": "E", "year_ago": "week"}
+    assert moves(spec, "x >= 1", events, "2027-02-01T00:00Z", "Europe/Copenhagen") == [
+        ("out", "2025-03-23T23:59:00+01:00"),
+        ("in", "2026-03-16T00:00:00+01:00"),
+        ("out", "2026-03-23T00:00:00+01:00"),
+        ("in", "2027-01-04T00:00:00+01:00"),  # 2025-12-30 lies in week 1 of 2026; the year 2026 has a week 53
+        ("out", "2027-01-11T00:00:00+01:00"),
+    ]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Copenhagen", "America/New_York"])
@@ -179,6 +194,8 @@ def test_a_filter_on_local_time() -> None:
         ("{holiday: DE-XX, by: country, of: I}", "'DE-XX' has no such part"),
         ("{count: E, this: mnth}", "'mnth' is none of day, week, month, quarter, year; did you mean 'month'?"),
         ("{count: E, this: month, within: 3d}", "'within' and 'this' both bound the feature in time"),
+        ("{count: E, year_ago: day}", "'day' is none of week, month, quarter"),
+        ("{sum: weight, of: E, year_ago: week}", "'year_ago' does not go with this feature"),
         ("{recurring: minute, of: E}", "'minute' is none of hour, weekday, month"),
         ("{favourite: time.day, of: E}", "'time.day' does not go with this feature"),
         ("{count: E, where: time.hour == \"09\"}", "'time.hour' is a number, not a text"),

@@ -209,6 +209,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "least": {"min": "weight", "of": "E", "this": "quarter"},
     "birthday": {"anniversary": "birthday", "of": "Identify"},
     "season": {"anniversary": "time", "of": "E", "last": 3},
+    "last_year": {"count": "E", "year_ago": "month"},
     "hour": {"recurring": "hour", "of": "E", "last": 4},
     "weekday": {"recurring": "weekday", "of": "E", "last": 4},
     "holiday": {"holiday": ["DE-BY", "DK"], "by": "country", "of": "Identify"},

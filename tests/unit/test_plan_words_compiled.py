@@ -101,6 +101,7 @@ WORDS: list[tuple[str, dict[str, dict[str, Any]]]] = [
 OWN = {"trait": "timezone", "else": "Europe/Copenhagen"}
 LOCAL: list[tuple[Any, str, dict[str, dict[str, Any]]]] = [
     (OWN, "month >= 1 and year > 80", {k: WORDS[w][1][k] for w, k in ((1, "month"), (3, "year"))}),
+    (OWN, "ago >= 1 or day >= 1", {"ago": {"count": VIEW, "year_ago": "week"}, "day": {"count": VIEW, "this": "day"}}),
     (OWN, WORDS[13][0], WORDS[13][1]),
     (OWN, 'day != "monday" and days >= 3', {"day": WORDS[10][1]["day"], "days": WORDS[8][1]["days"]}),
     (
@@ -183,4 +184,4 @@ def test_customers_own_zones_compile_and_agree_with_their_twin(cache: Path) -> N
         )
     )  # fmt: skip
     found = agree(made, cache)
-    assert {c.dimension for c in found if c.to_segment == "in"} == {"d0", "d1", "d2", "d4"}
+    assert {c.dimension for c in found if c.to_segment == "in"} == {"d0", "d1", "d2", "d3", "d5"}
