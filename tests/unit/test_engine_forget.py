@@ -10,12 +10,13 @@ import orjson
 import pytest
 
 from stream.engine.output import Output
+from stream.events.instant import parse_iso
 from stream.events.text import id_hash
 from stream.features import pool
 from stream.features.base import FOREVER
 from stream.plan import header
 from stream.plan.plan import Plan
-from tests.shards import Driver, event, logs, plan_of, told
+from tests.shards import Driver, event, logs, plan_of, run, told, wire_time
 from tests.shop import BUSY, LIFE, UNTIL, WISH, history
 
 DELETED = "User Deleted"
@@ -237,6 +238,87 @@ def test_other_customers_do_not_matter(plan: Plan, seed: int) -> None:
         alone = Driver(plan, logs(mine, UNTIL), dormant_after=40).finish()
         assert told(alone.changes) == told(whole.changes, customer)
         assert receipts(alone) == [r for r in receipts(whole) if r[0] == customer]
+
+
+# Each life by itself
+
+
+def lives(events: list[dict[str, Any]], customer: str, lifetime: int) -> list[tuple[list[dict[str, Any]], int]]:
+    """A customer's events, cut where they ask to be forgotten and where they are silent for too long; and the last
+    instant of each life.  Worked out from the file alone; events are in order, each at an instant of its own."""
+    found: list[tuple[list[dict[str, Any]], int]] = []
+    life: list[dict[str, Any]] = []
+    recent: list[str] = []
+    latest = 0
+    for one in events:
+        t = parse_iso(one["timestamp"])
+        if life and t >= latest + lifetime:
+            found.append((life, latest + lifetime - 1))
+            life, recent = [], []
+        if one.get("userId") != customer:
+            continue
+        if one["event"] == DELETED:
+            found.append((life, t))
+            life, recent = [], []
+        elif one["messageId"] not in recent[-8:]:
+            life.append(one)
+            recent.append(one["messageId"])
+            latest = t
+    return [*found, (life, latest + lifetime - 1)] if life else found
+
+
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("lifetime", [15, 40])
+def test_each_life_is_that_of_a_customer_who_never_was_before(plan: Plan, seed: int, lifetime: int) -> None:
+    """The changes of a history with forgetting are those of its lives, each run alone without any, up to its end."""
+    random = Random(seed)
+    events, t = [], 0
+    for one in leaving(seed):
+        t += random.choice([1, 1, 2, 3, 9])
+        events.append({**one, "timestamp": wire_time(t)})
+    until = t + lifetime
+    whole = Driver(plan, logs(events, until), dormant_after=lifetime).finish()
+    products = [one for one in events if "userId" not in one]
+    found = {r[0] for r in receipts(whole)}
+    for customer in {e["userId"] for e in events if "userId" in e}:
+        expected: list[Any] = []
+        for life, end in lives(events, customer, lifetime):
+            alone = run(plan, sorted([*life, *products], key=lambda one: str(one["timestamp"])), until)
+            expected += [(c.sequence, c.dimension, c.to_segment, c.at_ms, c.cause, c.evidence, c.id)
+                         for c in alone if c.at_ms <= end]  # fmt: skip
+        mine = [(c.sequence, c.dimension, c.to_segment, c.at_ms, c.cause, c.evidence, c.id)
+                for c in whole.changes if c.subject == customer]  # fmt: skip
+        assert mine == expected
+        assert customer in found
+
+
+def test_who_falls_silent_while_a_product_s_many_holders_are_told(plan: Plan) -> None:
+    """Telling them takes several steps, also after a restart in between; who is gone by then is passed over, and nobody
+    is told twice or left out."""
+    wishes = [wish(f"c{k}", 10 if k % 3 else 2) for k in sorted(range(40), key=lambda k: k % 3 != 0)]
+    drop = event("", "Product Updated", 2 + LIFETIME, product_id="p", price=5)
+    for limit in (1, 3, 7, 1000):
+        for reopened in (False, True):
+            driver = Driver(plan, logs([*wishes, drop], UNTIL), dormant_after=LIFETIME)
+            for source, records in driver.log.items():
+                driver.offer(source, len(records))
+            for source in driver.log:
+                driver.prove(source)
+            steps = 0
+            while driver.step(limit):
+                steps += 1
+                if reopened and steps % 5 == 0:
+                    driver.open()
+                    for source, records in driver.log.items():
+                        driver.offer(source, len(records))
+                    for source in driver.log:
+                        driver.prove(source)
+            ready = [c.subject for c in driver.changes if c.to_segment == "ready"]
+            assert sorted(ready) == sorted(f"c{k}" for k in range(40) if k % 3)
+            assert sorted(r[:2] for r in receipts(driver)) == sorted(
+                (f"c{k}", LIFETIME + (10 if k % 3 else 2)) for k in range(40)
+            )
+            assert not driver.shard.rows.index
 
 
 # Nothing is left
