@@ -53,7 +53,7 @@ def command(
     if source:
         click.echo(text)
         return 0
-    hints, all_rooms = find_hints(found), rooms(found, layout)
+    hints, all_rooms = find_hints(found, load_settings(config).customers.forget_events), rooms(found, layout)
     whole = {
         "dimensions": len(found.dimensions),
         "event_names": len(inputs.codes),

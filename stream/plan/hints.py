@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from stream.events.names import KNOWN
@@ -13,6 +13,7 @@ from stream.plan.problems import Place
 from stream.plan.reach import unreachable
 from stream.plan.tree import references
 
+FORGETS = "asks to forget its customer (customers.forget_events): no feature ever sees it"
 #: How alike (0 to 1) two names must be for one to be a slip of the other.
 ALIKE = 0.88
 
@@ -29,9 +30,12 @@ class Hint:
         return f"{self.place}: {self.sentence}"
 
 
-def find_hints(definitions: Definitions) -> list[Hint]:
-    """All hints, in the order of the files."""
+def find_hints(definitions: Definitions, forget: Collection[str] = ()) -> list[Hint]:
+    """All hints, in the order of the files.  ``forget``: names of events that ask to forget their customer."""
     found = [Hint(d.place, d.name, sentence) for d in definitions.dimensions for sentence in _of(d)]
+    for d in definitions.dimensions:
+        asking = sorted({name for a in d.accumulators for name in a.reactions() if name in forget})
+        found += [Hint(d.place, d.name, f"{name!r} {FORGETS}") for name in asking]
     lost = (
         Hint(u.place, u.dimension, f"nobody can ever be in {u.segment!r}: {u.why}") for u in unreachable(definitions)
     )

@@ -131,6 +131,19 @@ def test_hints_name_what_is_probably_not_meant(tmp_path: Path) -> None:
     assert "bare.yaml:1:" in answer.output
 
 
+def test_a_feature_of_what_asks_to_forget_is_pointed_out() -> None:
+    """It would wait for ever: such an event is no event of a customer whom anything is known of."""
+    life = {
+        "dimension": "d",
+        "features": {"n": {"count": "User Deleted"}},
+        "segments": [{"segment": "s", "when": "n > 0"}],
+    }
+    found = [hint.sentence for hint in find_hints(definitions(life), ["User Deleted"])]
+    assert [one for one in found if one not in {h.sentence for h in find_hints(definitions(life))}] == [
+        "'User Deleted' asks to forget its customer (customers.forget_events): no feature ever sees it"
+    ]
+
+
 def test_what_ships_gives_no_hint() -> None:
     """The catalogue is the example that others follow."""
     from stream.app.definition_files import read_definitions

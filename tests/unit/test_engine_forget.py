@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import pytest
+from rich.console import Console
 
+from stream.cli.view.explained import draw
+from stream.engine.explain import Explanation
 from stream.engine.output import Output
 from stream.events.instant import parse_iso
 from stream.events.text import id_hash
@@ -193,6 +198,21 @@ def test_a_retry_of_an_event_from_before_is_an_event_of_somebody_new(plan: Plan)
         driver.finish()
         assert driver.counts.duplicate == 0
         assert [r[:3] for r in receipts(driver)] == [("ann", 10 + LIFETIME, "dormant")]
+
+
+def test_an_explanation_says_when_who_stays_silent_is_forgotten(plan: Plan) -> None:
+    """The instant is known ahead; what would come after it is not foretold; one too far off is not told."""
+    events = [event("ann", "Order Completed", 0, total=1)]
+    driver = Driver(plan, logs(events, 10), dormant_after=LIFETIME).finish()
+    told = driver.shard.explain("ann", 1000)
+    assert told["forgotten"] == wire_time(LIFETIME)
+    assert [one["to"] for d in told["dimensions"] for one in d["next"]] == ["late"]
+    assert driver.shard.explain("ann", 20)["forgotten"] is None
+    forever = Driver(plan, logs(events, 10)).finish()
+    assert forever.shard.explain("ann", 1000)["forgotten"] is None
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(draw(msgspec.convert(told, Explanation)))
+    assert "forgotten, if nothing comes: 1970-01-01" in console.export_text()
 
 
 # Whatever the batches

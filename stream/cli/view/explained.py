@@ -33,6 +33,9 @@ def draw(explanation: Explanation, zone: tzinfo = UTC) -> RenderableType:
     blocks: list[RenderableType] = [head]
     for one in explanation.dimensions:
         blocks += [Text(), *_dimension(one, explanation, zone)]
+    if explanation.forgotten is not None:
+        when = instant(parse_iso(explanation.forgotten), zone)
+        blocks += [Text(), Text.assemble(("forgotten, if nothing comes: ", "italic"), when)]
     return Group(*blocks)
 
 
