@@ -1,5 +1,6 @@
 # make demo    everything it takes to see segment changes flow, until Ctrl-C (options: make demo ARGS="...")
 # make test    everything it takes to run all checks and all tests
+# make test-deep  the random tests alone, fifty times as far (DEPTH=200: further; ARGS="--hypothesis-seed=7": as then)
 # make bench   speed beside other stream processors, in one run (make bench ARGS="--quick": does it work at all)
 # make chaos   faults without mercy on a real Kafka, and whether any change was lost or came twice (ARGS="--quick")
 # make check   style and types only
@@ -10,7 +11,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-bench
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo test bench chaos check java clean
+.PHONY: help demo test test-deep bench chaos check java clean
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
 
@@ -19,6 +20,9 @@ demo: $(READY) java
 
 test: check java
 	@$(VENV)/bin/pytest $(ARGS)
+
+test-deep: $(READY)
+	@SEGSTREAM_TEST_DEPTH=$(or $(DEPTH),50) $(VENV)/bin/pytest -m deep tests/unit $(ARGS)
 
 bench: $(READY) $(PEERS_READY) java
 	@$(VENV)/bin/python -m tests.benchmarks $(ARGS)

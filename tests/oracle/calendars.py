@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 NAMES = available_timezones()
+MINUTE = 60_000
 
 
 class Event(Protocol):
@@ -51,13 +53,32 @@ class Calendar:
         """Whether each customer has a zone of their own."""
         return bool(self.zones)
 
+    def zone(self, event: Event) -> str:
+        """The zone that was known when an event had come."""
+        return self.zones.get(id(event), self.now)
+
     def local(self, event: Event) -> datetime:
         """The local time of an event."""
-        return local(event.t, self.zones.get(id(event), self.now))
+        return local(event.t, self.zone(event))
 
-    def today(self, now: int) -> datetime:
-        """The local time now."""
-        return local(now, self.now)
+    def day(self, event: Event) -> date:
+        """The local day of an event."""
+        return day_of(event.t, self.zone(event))
+
+    def today(self, now: int) -> date:
+        """The local day now."""
+        return day_of(now, self.now)
+
+
+def day_of(t: int, zone: str) -> date:
+    """The local day of an instant: once begun it does not end before the next, also where the clock goes back."""
+    return day_of_minute(t // MINUTE, zone)
+
+
+@lru_cache(maxsize=1 << 14)
+def day_of_minute(minute: int, zone: str) -> date:
+    """The latest date that the clock has shown within three hours; clocks are set at whole minutes."""
+    return max(local((minute - k) * MINUTE, zone).date() for k in range(181))
 
 
 def local(t: int, zone: str) -> datetime:

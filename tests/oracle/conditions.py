@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.oracle.customer import Customer
-from tests.oracle.features import DURATION, Happened, feature, milliseconds
+from tests.oracle.features import DURATION, Happened, Zone, feature, milliseconds
+from tests.oracle.motion import solvable
 from tests.oracle.shares import share_of
 
 
@@ -53,6 +54,7 @@ class Scene:
     #: Expression and share -> the cut.
     cuts: Callable[[str, float], float | None]
     every: int | None
+    zone: Zone = "UTC"
     looking: bool = False
 
     def truth(self, text: str) -> bool:
@@ -71,7 +73,7 @@ class Scene:
             case ast.UnaryOp():
                 x = self.walk(node.operand)
                 return None if x is None else -x
-            case ast.Compare() if self.every and decaying(node) > 1 and not self.looking:
+            case ast.Compare() if self.every and not self.looking and not solvable(node, self.features):
                 return self.looked().walk(node)
             case ast.Compare():
                 sides = [node.left, *node.comparators]
@@ -101,9 +103,9 @@ class Scene:
             case ast.Attribute(value=ast.Attribute(value=ast.Name(id="segment"), attr=name), attr="since"):
                 return self.now - self.customer.entered[name] if name in self.customer.entered else None
             case ast.Attribute(value=ast.Name() as owner):
-                return feature(self.features[owner.id], self.past, self.now, node.attr)
+                return feature(self.features[owner.id], self.past, self.now, node.attr, self.zone)
             case ast.Name():
-                return feature(self.features[node.id], self.past, self.now, "")
+                return feature(self.features[node.id], self.past, self.now, "", self.zone)
         raise AssertionError(ast.dump(node))
 
     def compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> bool:
@@ -130,11 +132,6 @@ class Scene:
 
 TILES = {"quartile": 4, "quintile": 5, "decile": 10}
 PART = re.compile(r"(top|bottom) (\d+)%")
-
-
-def decaying(node: ast.expr) -> int:
-    """How many decaying rates are named in it: those whose names begin with ``rate``."""
-    return sum(isinstance(part, ast.Name) and part.id.startswith("rate") for part in ast.walk(node))
 
 
 SYNTAX: dict[str, ast.expr] = {}

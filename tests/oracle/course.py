@@ -11,6 +11,9 @@ from tests.oracle.conditions import Scene
 from tests.oracle.customer import Customer
 from tests.oracle.features import Happened, bag_of, milliseconds, names_in, read_by
 
+#: Before everything.
+LONG_AGO = -(1 << 60)
+
 
 class Move(NamedTuple):
     """A segment change."""
@@ -24,38 +27,47 @@ class Move(NamedTuple):
 
 
 class Oracle:
-    """Judges histories by definitions given as plain mappings (what the YAML says); ``cuts`` gives the cut of an
-    expression at a share."""
+    """Judges histories by definitions given as plain mappings (what the YAML says).
+
+    ``cuts`` gives the cut of an expression at a share; ``disorder`` is how far (ms) the clock stays behind the events.
+    """
 
     def __init__(
         self,
         dimensions: Iterable[Mapping[str, Any]],
         cuts: Callable[[str, float], float | None] = lambda of, share: None,
+        disorder: int = 0,
     ) -> None:
-        self.cuts = cuts
+        self.cuts, self.disorder = cuts, disorder
         by_name = {d["dimension"]: d for d in dimensions}
         self.order = [by_name[name] for name in in_order(by_name)]
         self.known = {name for d in self.order for spec in d.get("features", {}).values() for name in read_by(spec)}
         self.customers: dict[str, Customer] = {}
         self.moves: list[Move] = []
+        #: The greatest time so far in each topic, and what time has come to.
+        self.reached: dict[str, int] = {}
+        self.now = LONG_AGO
 
     def run(self, topics: Mapping[str, Sequence[Happened]], until: int) -> list[Move]:
-        """The moves of a history, each topic in the order of its log, the clock going on to ``until``."""
-        for key, happened in merged(topics):
-            if happened.customer and happened.name not in self.known:
-                pass
-            elif happened.customer:
-                self.own_event(happened)
-            else:
-                self.product_event(happened)
-            self.clock(key)
-        self.clock(until)
+        """The moves of a history, each topic in the order of its log, the clock going on to ``until``.
+
+        Called again it goes on from there: ``until`` was what the clock had come to when the topics were at their ends.
+        """
+        for key, happened in merged(topics, self.reached):
+            self.now = max(self.now, key - self.disorder)
+            if happened.customer and happened.name in self.known:
+                self.own_event(happened, max(happened.t, self.now))
+            elif not happened.customer:
+                self.product_event(happened, max(happened.t, self.now))
+            self.pass_time_for_all()
+        self.now = max(self.now, until - self.disorder)
+        self.pass_time_for_all()
         return self.moves
 
-    def clock(self, upto: int) -> None:
+    def pass_time_for_all(self) -> None:
         """Time passes for everyone."""
         for name, customer in self.customers.items():
-            self.pass_time(name, customer, upto)
+            self.pass_time(name, customer, self.now)
 
     def pass_time(self, name: str, customer: Customer, upto: int) -> None:
         """Judge the customer at every millisecond up to and including an instant."""
@@ -64,8 +76,8 @@ class Oracle:
                 customer.latest = now
         customer.judged = max(customer.judged, upto)
 
-    def own_event(self, happened: Happened) -> None:
-        """Something a customer did."""
+    def own_event(self, happened: Happened, upto: int) -> None:
+        """Something a customer did, who finds in force what was declared up to an instant."""
         customer = self.customers.get(happened.customer)
         if customer is None:
             nowhere = dict.fromkeys((d["dimension"] for d in self.order), None)
@@ -74,18 +86,19 @@ class Oracle:
             )
         elif happened.message in customer.messages[-8:]:
             return
-        self.pass_time(happened.customer, customer, happened.t)
+        else:
+            self.pass_time(happened.customer, customer, upto)
         customer.messages.append(happened.message)
         customer.seen = max(customer.seen, happened.t)
         self.learn(happened.customer, customer, happened)
 
-    def product_event(self, happened: Happened) -> None:
+    def product_event(self, happened: Happened, upto: int) -> None:
         """Something that happened to a product: it moves those who hold it in a bag."""
         products = {product for product, _ in happened.products}
         for name, customer in self.customers.items():
             bags = [f for d in self.order for f in d.get("features", {}).values() if "bag" in f]
             if any(products & bag_of(bag, customer.past).keys() for bag in bags):
-                self.pass_time(name, customer, happened.t)
+                self.pass_time(name, customer, upto)
                 self.learn(name, customer, happened)
 
     def learn(self, name: str, customer: Customer, happened: Happened) -> None:
@@ -126,7 +139,8 @@ class Oracle:
         """What the conditions of one segment are judged by."""
         every = rule.get("every", dimension.get("every"))
         often = milliseconds(every) if every else None
-        return Scene(dimension.get("features", {}), customer.past, now, customer, self.cuts, often)
+        zone = dimension.get("zone", "UTC")
+        return Scene(dimension.get("features", {}), customer.past, now, customer, self.cuts, often, zone)
 
     def holds(self, rule: Mapping[str, Any], scene: Scene, own: str) -> bool:
         """Whether a customer is in this segment, or enters it."""
@@ -158,12 +172,12 @@ def in_order(dimensions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return order
 
 
-def merged(topics: Mapping[str, Sequence[Happened]]) -> list[tuple[int, Happened]]:
-    """The records of all topics as one sequence, each with its key: the greatest time so far in its topic."""
+def merged(topics: Mapping[str, Sequence[Happened]], reached: dict[str, int]) -> list[tuple[int, Happened]]:
+    """The records of all topics as one sequence, each with its key: the greatest time so far in its topic, which
+    ``reached`` keeps."""
     found = []
     for topic, records in topics.items():
-        key = -(1 << 60)
         for offset, happened in enumerate(records):
-            key = max(key, happened.t)
-            found.append((key, topic, offset, happened))
+            reached[topic] = max(reached.get(topic, LONG_AGO), happened.t)
+            found.append((reached[topic], topic, offset, happened))
     return [(key, happened) for key, _, _, happened in sorted(found, key=lambda entry: entry[:3])]

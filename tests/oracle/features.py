@@ -10,7 +10,8 @@ from typing import Any
 
 from tests.oracle import words
 from tests.oracle.calendars import Calendar
-from tests.oracle.filters import passing
+from tests.oracle.filters import passing, passing_products
+from tests.oracle.shares import signed
 
 #: One zone for all, or (``trait``, ``else``) each customer's own.
 Zone = str | Mapping[str, Any]
@@ -78,8 +79,8 @@ def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: s
     """A feature's value at ``now``; None where it is missing."""
     calendar = Calendar.of(zone, past)
     if "where" in spec:
-        marks = names_in(spec.get("after"))
-        past = [e for e in past if e.name in marks or passing(spec["where"], e.properties)]
+        marks = names_in(spec.get("after")) if "gap" not in spec else []
+        past = [e for e in past if e.name in marks or passing(spec["where"], e.properties, e.t, calendar.zone(e))]
     if "this" in spec:
         past = words.in_period(spec, past, now, calendar)
     if "year_ago" in spec:
@@ -88,7 +89,7 @@ def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: s
         return bag_view(bag_of(spec, past), view, now)
     for word in ("sum", "mean", "min", "max"):
         if word in spec and "gap" not in spec:
-            return summed(spec, past, view or word, word, now)
+            return summed(spec, past, view or word, word, now, calendar)
     if "since first" in spec:
         times = times_of(past, spec["since first"])
         return now - min(times) if times else None
@@ -129,8 +130,15 @@ def latest(spec: Mapping[str, Any], past: Sequence[Happened], now: int) -> Any:
     named = [e for e in past if e.name in names_in(spec["of"]) and spec["latest"] in e.properties]
     if not named:
         return None
-    found = max((e.t, e.properties[spec["latest"]]) for e in named)[1]
-    return now - found if spec.get("as") == "instant" else found
+    told = [(e.t, e.properties[spec["latest"]]) for e in named]
+    match spec.get("as"):
+        case "instant":
+            return now - max(told)[1]
+        case "number" | "money":
+            return max(told)[1]
+        case "list":
+            return max(told, key=lambda one: (one[0], sorted(map(signed, one[1]))))[1]
+    return max(told, key=lambda one: (one[0], signed(one[1])))[1]
 
 
 def in_span(spec: Mapping[str, Any], past: Sequence[Happened], now: int) -> list[Happened]:
@@ -158,15 +166,19 @@ def usual_gap(spec: Mapping[str, Any], times: list[int]) -> float:
     return min(max(gap, least), most)
 
 
-def summed(spec: Mapping[str, Any], past: Sequence[Happened], view: str, word: str, now: int) -> float | None:
+def summed(
+    spec: Mapping[str, Any], past: Sequence[Happened], view: str, word: str, now: int, calendar: Calendar
+) -> float | None:
     """Sum, mean, least or greatest of a property, what was taken back subtracted."""
     signs = dict.fromkeys(names_in(spec["of"]), 1) | dict.fromkeys(names_in(spec.get("less")), -1)
-    known = [e for e in past if e.name in signs and spec[word] in e.properties]
+    known = sorted(
+        (e.t, x, signs[e.name]) for e in past if e.name in signs for x in numbers_of(spec, word, e, calendar)
+    )
     if "within" in spec or "after" in spec:
-        kept = sorted(known, key=lambda e: (e.t, e.properties[spec[word]]))[-spec.get("last", 16) :]
-        known = in_span(spec, [*kept, *(e for e in past if e.name in names_in(spec.get("after")))], now)
-        known = [e for e in known if e.name in signs]
-    parts = [(signs[e.name], e.properties[spec[word]]) for e in known]
+        marks = times_of(past, spec.get("after"))
+        since = max(marks, default=-math.inf) if "after" in spec else now - milliseconds(spec["within"])
+        known = [one for one in known[-spec.get("last", 16) :] if one[0] > since]
+    parts = [(sign, x) for _, x, sign in known]
     total, count = sum(sign * x for sign, x in parts), sum(sign for sign, _ in parts)
     if view == "mean":
         return total / count if count > 0 else None
@@ -174,6 +186,15 @@ def summed(spec: Mapping[str, Any], past: Sequence[Happened], view: str, word: s
         choose = min if view == "min" else max
         return choose((x for _, x in parts), default=None)
     return float(total)
+
+
+def numbers_of(spec: Mapping[str, Any], word: str, event: Happened, calendar: Calendar) -> list[float]:
+    """The numbers that an event has under a path: none, one, or one for each product that passes."""
+    path = spec[word]
+    if not path.startswith("products."):
+        return [event.properties[path]] if path in event.properties else []
+    products = passing_products(spec.get("where"), event.properties, event.t, calendar.zone(event))
+    return [product[path[9:]] for product in products if path[9:] in product]
 
 
 @dataclass

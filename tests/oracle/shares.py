@@ -11,6 +11,11 @@ def hashed(text: str) -> bytes:
     return digest if any(digest) else b"\x01" + bytes(7)
 
 
+def signed(text: str) -> int:
+    """The hash as a number, by which texts at one instant are ordered."""
+    return int.from_bytes(hashed(text), "little", signed=True)
+
+
 def share_of(customer: str, name: str) -> float:
     """The customer's place in the random order that a name gives all customers."""
     return float(murmur3(hashed(customer), int.from_bytes(hashed(name)[:4], "little")) / 2**32)

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 import holidays
 
-from tests.oracle.calendars import Calendar, Event
+from tests.oracle.calendars import Calendar, Event, local
+from tests.oracle.filters import passing_products
+from tests.oracle.shares import signed
 
 Spec = Mapping[str, Any]
 Happening = TypeVar("Happening", bound=Event)
@@ -24,31 +26,35 @@ def listed(spec: Any) -> list[str]:
     return [spec] if isinstance(spec, str) else list(spec or ())
 
 
-def read(path: str, event: Event, of: Any, calendar: Calendar) -> Iterator[str]:
+def read(path: str, event: Event, spec: Spec, calendar: Calendar) -> Iterator[str]:
     """The texts that an event has under a path: none, one, or one for each product."""
+    of = spec["of"]
     if path == "label":
         yield from (label for label, names in of.items() if event.name in listed(names))
     elif path == "event":
         yield event.name
     elif path.startswith("time."):
-        there = calendar.local(event)
         form = {"hour": "%H", "weekday": "%A", "month": "%B", "day": "%Y-%m-%d"}[path.removeprefix("time.")]
-        yield there.strftime(form).lower()
+        yield (calendar.local(event) if form == "%H" else calendar.day(event)).strftime(form).lower()
     elif path.startswith("products."):
         name = path.removeprefix("products.")
-        given = event.properties.get("products")
-        products = [event.properties] if given is None and "product_id" in event.properties else given or []
+        products = passing_products(spec.get("where"), event.properties, event.t, calendar.zone(event))
         yield from (product[name] for product in products if name in product)
     elif path in event.properties:
         yield event.properties[path]
 
 
 def texts(spec: Spec, word: str, past: Sequence[Event], calendar: Calendar) -> list[tuple[int, str]]:
-    """Instant and text of all that a feature reads, in order of time."""
+    """Instant and text of all that a feature reads, in order of time; at one instant, of the texts' numbers."""
     of = spec["of"]
     names = [name for names in of.values() for name in listed(names)] if isinstance(of, Mapping) else listed(of)
-    found = [(e.t, text) for e in past if e.name in names for text in read(spec[word], e, of, calendar)]
-    return sorted(found, key=lambda one: one[0])
+    found = [(e.t, text) for e in past if e.name in names for text in read(spec[word], e, spec, calendar)]
+    return sorted(found, key=lambda one: (one[0], number_of(spec[word], one[1])))
+
+
+def number_of(path: str, text: str) -> int:
+    """What stands for a text in a row: the days for a date, else its hash."""
+    return date.fromisoformat(text).toordinal() if path == "time.day" else signed(text)
 
 
 def distinct(spec: Spec, past: Sequence[Event], now: int, window: float, calendar: Calendar) -> int:
@@ -78,11 +84,11 @@ def favourite(spec: Spec, past: Sequence[Event], now: int, view: str, window: fl
 
 
 PERIODS: dict[str, Any] = {
-    "day": lambda t: t.date(),
-    "week": lambda t: t.isocalendar()[:2],
-    "month": lambda t: (t.year, t.month),
-    "quarter": lambda t: (t.year, (t.month - 1) // 3),
-    "year": lambda t: t.year,
+    "day": lambda day: day,
+    "week": lambda day: day.isocalendar()[:2],
+    "month": lambda day: (day.year, day.month),
+    "quarter": lambda day: (day.year, (day.month - 1) // 3),
+    "year": lambda day: day.year,
 }
 
 
@@ -93,11 +99,16 @@ def in_period(spec: Spec, past: Sequence[Happening], now: int, calendar: Calenda
     """
     period, names = PERIODS[spec["this"]], listed(spec.get("count") or spec.get("of"))
     word = next((word for word in ("sum", "mean", "min", "max") if word in spec), None)
-    mine = [e for e in past if e.name in names and (word is None or spec[word] in e.properties)]
+    mine = [e for e in past if e.name in names and (word is None or has(spec[word], e, spec, calendar))]
     current = period(calendar.today(now))
     if calendar.own:
-        current = max([current, *(period(calendar.local(e)) for e in mine)])
-    return [e for e in mine if period(calendar.local(e)) == current]
+        current = max([current, *(period(calendar.day(e)) for e in mine)])
+    return [e for e in mine if period(calendar.day(e)) == current]
+
+
+def has(path: str, event: Event, spec: Spec, calendar: Calendar) -> bool:
+    """Whether an event has a property."""
+    return next(read(path, event, spec, calendar), None) is not None
 
 
 def a_year_ago(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) -> int:
@@ -110,12 +121,13 @@ def a_year_ago(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) 
 
 def anniversary(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) -> int | None:
     """Until the first return of the latest dates, looked for day by day; an event's own day from the next year on."""
-    path, last, today = spec["anniversary"], spec.get("last", 1), calendar.today(now).date()
+    path, last, today = spec["anniversary"], spec.get("last", 1), calendar.today(now)
     named = sorted((e for e in past if e.name in listed(spec["of"])), key=lambda e: e.t)
     if path == "time":
-        dates = [calendar.local(e).date() for e in named[-last:]]
+        told = sorted((e.t, calendar.day(e)) for e in named)
     else:
-        dates = [date.fromisoformat(e.properties[path][:10]) for e in named if path in e.properties][-last:]
+        told = sorted((e.t, date.fromisoformat(e.properties[path][:10])) for e in named if path in e.properties)
+    dates = [day for _, day in told][-last:]
     if not dates:
         return None
     day = today
@@ -133,18 +145,20 @@ def falls_on(one: date, day: date) -> bool:
 
 def recurring(spec: Spec, past: Sequence[Event], now: int, view: str, calendar: Calendar) -> float | None:
     """Until the usual hour, weekday or month."""
-    part = {"hour": "%H", "weekday": "%A", "month": "%m"}[spec["recurring"]]
-    fell = [calendar.local(e).strftime(part) for e in sorted(past, key=lambda e: e.t) if e.name in listed(spec["of"])]
-    fell = fell[-spec.get("last", 10) :]
+    part = {"hour": "%H", "weekday": "%w", "month": "%m"}[spec["recurring"]]
+    place: Any = calendar.local if part == "%H" else calendar.day
+    named = [e for e in past if e.name in listed(spec["of"])]
+    fell = sorted((e.t, int(place(e).strftime(part))) for e in named)[-spec.get("last", 10) :]
     if not fell:
         return None
-    many = Counter(fell)
-    usual = next(x for x in reversed(fell) if many[x] == max(many.values()))
+    parts = [usual for _, usual in fell]
+    many = Counter(parts)
+    usual = next(x for x in reversed(parts) if many[x] == max(many.values()))
     if view == "share":
-        return many[usual] / len(fell)
-    there, n = calendar.today(now).replace(tzinfo=None), 0
+        return many[usual] / len(parts)
+    there, n = local(now, calendar.now).replace(tzinfo=None) if part == "%H" else calendar.today(now), 0
     unit = timedelta(hours=1) if part == "%H" else timedelta(days=1)
-    while (there + n * unit).strftime(part) != usual:
+    while int((there + n * unit).strftime(part)) != usual:
         n += 1
     return n * (unit // timedelta(milliseconds=1))
 
@@ -152,10 +166,11 @@ def recurring(spec: Spec, past: Sequence[Event], now: int, view: str, calendar: 
 def holiday(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) -> int | None:
     """Until the next holiday in the latest country."""
     named = [e for e in past if e.name in listed(spec["of"]) and spec["by"] in e.properties]
-    country = max(named, key=lambda e: e.t).properties[spec["by"]] if named else None
+    told = [(e.t, signed(e.properties[spec["by"]]), e.properties[spec["by"]]) for e in named]
+    country = max(told)[2] if told else None
     if country not in listed(spec["holiday"]):
         return None
-    today = calendar.today(now).date()
+    today = calendar.today(now)
     code, _, part = str(country).partition("-")
     days = holidays.country_holidays(code, subdiv=part or None, years=[today.year, today.year + 1])
     return min((day - today).days for day in days if day >= today) * DAY

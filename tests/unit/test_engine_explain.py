@@ -12,26 +12,17 @@ from hypothesis import strategies as st
 from stream.engine.change import shown_text
 from stream.engine.explain import Explanation, explain
 from stream.events.instant import parse_iso
-from tests.oracle import Oracle
-from tests.oracle.features import Happened
+from tests.depth import examples
+from tests.drawn.compare import driven, moves
+from tests.drawn.conditions import cut_at
+from tests.drawn.dimensions import dimensions
+from tests.drawn.histories import LENGTH, TURNS, by_topic, histories
+from tests.drawn.histories import UNTIL as SPAN
+from tests.oracle import Happened, Oracle
 from tests.shards import Driver, event, logs, plan_of
-from tests.unit import test_plan_words
-from tests.unit.test_plan_conditions import (
-    DEEP,
-    LENGTH,
-    START,
-    UNTIL,
-    by_topic,
-    cut,
-    cut_at,
-    dimensions,
-    happenings,
-    moves,
-    on_wire,
-    planned,
-)
 
-FEATURES = test_plan_words.FEATURES
+START = TURNS[0].start
+UNTIL = START + SPAN
 HORIZON = 200
 
 
@@ -42,13 +33,13 @@ def explained(driver: Driver, customer: str) -> Explanation:
     return found
 
 
-@DEEP
-@given(dimensions(memory=True), happenings(in_order=False), st.integers(0, LENGTH))
+@examples(60)
+@given(dimensions(), histories(START, late=True), st.integers(0, LENGTH))
 def test_an_explanation_says_what_the_engine_did(
     made: list[dict[str, Any]], history: list[Happened], after: int
 ) -> None:
     """The first segment that holds is the one that the customer is in, wherever the clock stands."""
-    driver = Driver(planned(made), logs(map(on_wire, history), UNTIL - after)).finish()
+    driver = driven(made, history, UNTIL - after).finish()
     for i, key in enumerate(driver.shard.rows.keys):
         found = explained(driver, key.decode())
         segments = driver.shard.segments(i)
@@ -60,11 +51,11 @@ def test_an_explanation_says_what_the_engine_did(
                 assert parse_iso(one.next[0].at) == parse_iso(found.at) + 1
 
 
-@DEEP
-@given(dimensions(memory=False), happenings())
+@examples(60)
+@given(dimensions(memory=False), histories(START))
 def test_every_condition_is_as_true_as_the_oracle_says(made: list[dict[str, Any]], history: list[Happened]) -> None:
     """Each condition, also of segments that others come before, by an independent reading of the same events."""
-    driver = cut(Driver(planned(made), logs(map(on_wire, history), UNTIL))).finish()
+    driver = driven(made, history, UNTIL).finish()
     oracle = Oracle(made, cut_at)
     oracle.run(by_topic(history), UNTIL)
     by_name = {d["dimension"]: d for d in made}
@@ -75,25 +66,11 @@ def test_every_condition_is_as_true_as_the_oracle_says(made: list[dict[str, Any]
                 assert said.when.holds == scene.truth(rule["when"]), rule["when"]
 
 
-@DEEP
-@given(st.lists(test_plan_words.conditions(), min_size=1, max_size=3), test_plan_words.happenings())
-def test_every_word_of_the_feature_language_can_be_explained(when: list[str], history: list[Happened]) -> None:
-    """Whatever a condition asks for, its explanation agrees with where the engine has put the customer."""
-    rules = [{"segment": f"s{k}", "when": text} for k, text in enumerate(when)]
-    asked = [name for name in FEATURES if "." not in name and any(name in text for text in when)]
-    made = {"dimension": "d", "features": {n: dict(FEATURES[n][0]) for n in asked}, "segments": rules}
-    driver = Driver(planned([made]), logs(map(on_wire, history), UNTIL)).finish()
-    for i, key in enumerate(driver.shard.rows.keys):
-        (one,) = explained(driver, key.decode()).dimensions
-        assert one.segment == driver.shard.segments(i)["d"] == next((s.segment for s in one.segments if s.here), None)
-
-
-@DEEP
-@given(dimensions(memory=True), happenings())
+@examples(60)
+@given(dimensions(), histories(START))
 def test_what_comes_next_comes(made: list[dict[str, Any]], history: list[Happened]) -> None:
     """The changes foretold when the last event was applied are those that the engine makes as time passes."""
-    plan = planned(made)
-    before = cut(Driver(plan, logs(map(on_wire, history)))).finish()
+    before = driven(made, history, None).finish()
     now = before.shard.clock_ms
     assert now is not None
     told = {
@@ -102,7 +79,7 @@ def test_what_comes_next_comes(made: list[dict[str, Any]], history: list[Happene
         for one in explained(before, key.decode()).dimensions
     }
     state = before.shard.rows.table.ints.copy()
-    after = cut(Driver(plan, logs(map(on_wire, history), now + HORIZON))).finish()
+    after = driven(made, history, now + HORIZON).finish()
     came: dict[tuple[str, str], list[Any]] = {place: [] for place in told}
     for change in moves(after.changes):
         if change.at > now:

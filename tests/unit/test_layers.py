@@ -44,6 +44,15 @@ def imports(package: str) -> Iterator[tuple[str, str]]:
                     yield where, node.module or ""
 
 
+def modules(tree: ast.Module) -> Iterator[str]:
+    """The modules that a file imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
 @pytest.mark.parametrize("package", ALLOWED)
 def test_a_layer_imports_only_what_lies_below(package: str) -> None:
     """So each layer can be read, tested and replaced without those above it."""
@@ -55,6 +64,14 @@ def test_a_layer_imports_only_what_lies_below(package: str) -> None:
 def test_pure_layers_have_no_clock_and_no_io(package: str) -> None:
     """The same shard must run live, in replay and in tests; only who feeds it differs."""
     assert [(file, module) for file, module in imports(package) if module.split(".")[0] in IMPURE] == []
+
+
+def test_the_oracle_shares_no_code_with_what_it_judges() -> None:
+    """Else both could be wrong in one way."""
+    folder = Path(__file__).parents[1] / "oracle"
+    found = [module for file in folder.glob("*.py") for module in modules(ast.parse(file.read_text()))]
+    assert found
+    assert [module for module in found if module.split(".")[0] == "stream"] == []
 
 
 def test_every_package_has_its_place() -> None:

@@ -10,17 +10,11 @@ from hypothesis import given
 from stream.plan.definitions import parse_definitions
 from stream.plan.hints import find_hints
 from stream.plan.reach import unreachable
-from tests.oracle.features import Happened
-from tests.shards import Driver, logs
-from tests.unit.test_plan_conditions import (
-    DEEP,
-    UNTIL,
-    cut,
-    dimensions,
-    happenings,
-    on_wire,
-    planned,
-)
+from tests.depth import examples
+from tests.drawn.compare import driven
+from tests.drawn.dimensions import dimensions
+from tests.drawn.histories import TURNS, UNTIL, histories
+from tests.oracle import Happened
 
 HEAD = """\
 dimension: d
@@ -97,11 +91,11 @@ def test_it_says_where_and_why() -> None:
     assert f"d.yaml:10:11: nobody can ever be in 'b': {one.why}" in map(str, find_hints(made))
 
 
-@DEEP
-@given(dimensions(memory=True), happenings())
+@examples(60)
+@given(dimensions(), histories(TURNS[0].start))
 def test_nobody_is_ever_in_one(made: list[dict[str, Any]], history: list[Happened]) -> None:
     """Whatever the definitions and the history."""
-    plan = planned(made)
-    never = {(one.dimension, one.segment) for one in unreachable(plan.definitions)}
-    changes = cut(Driver(plan, logs(map(on_wire, history), UNTIL))).finish().changes
+    driver = driven(made, history, TURNS[0].start + UNTIL)
+    never = {(one.dimension, one.segment) for one in unreachable(driver.plan.definitions)}
+    changes = driver.finish().changes
     assert not never & {(c.dimension, c.to_segment) for c in changes}

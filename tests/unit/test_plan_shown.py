@@ -12,8 +12,9 @@ from stream.features.base import Kind, Shape
 from stream.plan.expressions import parse_condition
 from stream.plan.tree import Condition, FeatureRef
 from stream.plan.words import show
+from tests.depth import examples
+from tests.drawn.dimensions import dimensions
 from tests.shards import definitions
-from tests.unit.test_plan_conditions import DEEP, conditions, features
 
 OTHERS = {"e": ("a", "b"), "buying-style": ("habitual", "impulsive")}
 
@@ -74,14 +75,23 @@ def test_what_was_written_is_written_again(sentence: str) -> None:
     assert show(parse_condition(sentence, Names())) == sentence
 
 
-@DEEP
-@given(features(), conditions({}, past=True))
-def test_what_is_written_means_the_same(made: dict[str, Any], sentence: str) -> None:
+@examples(60)
+@given(dimensions(memory=False))
+def test_what_is_written_means_the_same(made: list[dict[str, Any]]) -> None:
     """Read again, it gives the same tree."""
-    whole = {"dimension": "d", "every": "7ms", "features": made, "segments": [{"segment": "yes", "when": sentence}]}
-    first = definitions(whole).dimensions[0].segments[0].when
-    again = whole | {"segments": [{"segment": "yes", "when": show(first)}]}
-    assert placeless(definitions(again).dimensions[0].segments[0].when) == placeless(first)
+    first = definitions(*made)
+    whens = {d.name: [show(segment.when) for segment in d.segments] for d in first.dimensions}
+    again = [
+        {
+            **one,
+            "segments": [
+                {**rule, "when": when} for rule, when in zip(one["segments"], whens[one["dimension"]], strict=True)
+            ],
+        }
+        for one in made
+    ]
+    for one, other in zip(first.dimensions, definitions(*again).dimensions, strict=True):
+        assert [placeless(s.when) for s in one.segments] == [placeless(s.when) for s in other.segments]
 
 
 def test_values_stand_in_place_of_names() -> None:
