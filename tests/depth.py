@@ -27,6 +27,8 @@ def examples(count: int) -> Callable[[Test], Test]:
     )
 
     def deep(test: Test) -> Test:
-        return pytest.mark.deep(pytest.mark.timeout(600 * DEPTH)(found(test)))
+        for mark in (found, pytest.mark.timeout(600 * DEPTH), pytest.mark.deep):
+            test = mark(test)
+        return test
 
     return deep

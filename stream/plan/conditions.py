@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from stream.features.base import NO_TEXT, Accumulator, Constant, Kind, Shape
-from stream.plan.motion import Crossing, MotionError, Way, crossing, motion
+from stream.plan.motion import Crossing, MotionError, Way, crossing, motion, unsolved
 from stream.plan.tree import (
     Arithmetic,
     Call,
@@ -189,6 +189,8 @@ class Writer:
                 return [*lines, f"{indent}{v} = not {a}", f"{indent}{u} = {b}"], v, u
             case OneOf() | Member():
                 step = self.next_step(node.subject)
+            case Known() if any(unsolved(node)):
+                return self.looking(node, v, u, indent), v, u
             case Known():
                 step = self.next_step(node.of)
         return [f"{indent}{v} = {self.truth(node)}", f"{indent}{u} = {step}"], v, u
@@ -218,11 +220,7 @@ class Writer:
         try:
             solved = crossing(node)
         except MotionError:
-            if self.every is None:
-                raise
-            every = self.constant(self.every)
-            lines = [f"y = look(now, r[SEEN], {every})", f"{v} = {self.truth(node, 'y')}"]
-            return [indent + line for line in [*lines, f"{u} = next_look(now, {every})"]]
+            return self.looking(node, v, u, indent)
         node = solved.compare
         if solved.way is Way.CLOCK:
             lines = self.clock(solved, v, u)
@@ -234,6 +232,14 @@ class Writer:
         if solved.way in (Way.CLOCK, Way.LINES) and (solved.left.steps or solved.right.steps):
             lines.append(f"{u} = earlier({u}, {self.step(solved)})")
         return [indent + line for line in lines]
+
+    def looking(self, node: Condition, v: str, u: str, indent: str) -> list[str]:
+        """What has no known moment of change, looked at now and then."""
+        if self.every is None:
+            raise MotionError("what is only looked at now and then, without 'every'")
+        every = self.constant(self.every)
+        lines = [f"y = look(now, r[SEEN], {every})", f"{v} = {self.truth(node, 'y')}"]
+        return [indent + line for line in [*lines, f"{u} = next_look(now, {every})"]]
 
     def clock(self, solved: Crossing, v: str, u: str) -> list[str]:
         """A side that grows by one a millisecond, so that it meets the other at a whole number of them."""

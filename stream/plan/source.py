@@ -21,6 +21,7 @@ from stream.plan.folds import FoldWriter
 from stream.plan.inputs import Inputs
 from stream.plan.judging import Judging
 from stream.plan.layout import Layout
+from stream.plan.motion import unsolved
 from stream.plan.problems import Place
 from stream.plan.shares import Shares
 from stream.plan.tree import Cut
@@ -183,9 +184,11 @@ class Generator:
     def moves(self) -> list[int]:
         """For each event code, the bits of the dimensions whose features it feeds.
 
-        A learned dimension is judged at every event: when it is judged next counts from the latest one of any name.
+        A learned dimension is judged at every event, as when it is judged next counts from the latest one of any name;
+        so is one with a comparison that is only looked at now and then, as that is judged as of the latest event.
         """
-        masks = [self.learned() if name != PRODUCT_UPDATED else 0 for name in self.inputs.codes]
+        always = self.learned() | self.looked()
+        masks = [always if name != PRODUCT_UPDATED else 0 for name in self.inputs.codes]
         for j, dimension in enumerate(self.definitions.dimensions):
             for accumulator in dimension.accumulators:
                 for name in accumulator.reactions():
@@ -197,6 +200,11 @@ class Generator:
     def learned(self) -> int:
         """The bits of the learned dimensions."""
         return sum(1 << j for j, d in enumerate(self.definitions.dimensions) if d.learning)
+
+    def looked(self) -> int:
+        """The bits of the dimensions with a comparison whose moment of change cannot be worked out."""
+        found = enumerate(self.definitions.dimensions)
+        return sum(1 << j for j, d in found if any(True for c in d.conditions for _ in unsolved(c)))
 
     def writer(self, j: int, dimension: Dimension) -> Writer:
         """The writer of one dimension's conditions."""

@@ -193,8 +193,9 @@ class Conditions:
     def known(self) -> str:
         """Whether there is a value."""
         a, _ = self.value(*LITERALS, Unit.TEXT, Unit.TEXTS)
-        b, _ = self.value(Unit.COUNT)
-        c, _ = self.value(Unit.COUNT)
+        unit = self.draw(st.sampled_from([Unit.COUNT, Unit.DURATION]))
+        b, _ = self.value(unit)
+        c, _ = self.value(unit)
         return f"known({self.draw(st.sampled_from([a, f'{b} / {c}']))})"
 
     def share(self) -> str:

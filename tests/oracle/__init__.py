@@ -24,6 +24,8 @@ Rules it follows (design.md: Words, Time, Settled):
   at or below the cut at 20%; a quintile is one more than the number of cuts (20, 40, 60, 80%) that the value is above.
 - ``share("name")`` is MurmurHash3 (32 bits) of the customer's hash, seeded with the name's, over 2 to the 32.
 - What is missing makes a comparison false.  A window is (t - w, t].
+- An event judges the dimensions whose features read it, those with a comparison that is only looked at now and then,
+  and those that speak of a segment that it changes; all others are judged by time, from the next millisecond on.
 - An event whose name no feature reads moves the clock and nothing else.
 - A repetition among a customer's last eight message ids is dropped.
 """

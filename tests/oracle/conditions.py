@@ -73,7 +73,7 @@ class Scene:
             case ast.UnaryOp():
                 x = self.walk(node.operand)
                 return None if x is None else -x
-            case ast.Compare() if self.every and not self.looking and not solvable(node, self.features):
+            case ast.Compare() if self.looks(node.left, *node.comparators):
                 return self.looked().walk(node)
             case ast.Compare():
                 sides = [node.left, *node.comparators]
@@ -81,6 +81,8 @@ class Scene:
             case ast.BinOp():
                 a, b = self.walk(node.left), self.walk(node.right)
                 return None if a is None or b is None else number_or_none(lambda: ARITHMETIC[type(node.op)](a, b))
+            case ast.Call(func=ast.Name(id="known")) if self.looks(*node.args):
+                return self.looked().walk(node)
             case ast.Call(func=ast.Name(id="known")):
                 return self.walk(node.args[0]) not in (None, "")
             case ast.Call(func=ast.Name(id="share"), args=[ast.Constant(value=str() as name)]):
@@ -123,6 +125,10 @@ class Scene:
         x = self.walk(of)
         cuts = [self.cuts(ast.unparse(of), round(i / parts, 9)) for i in range(1, parts)]
         return None if x is None or None in cuts else 1 + sum(x > cut for cut in cuts if cut is not None)
+
+    def looks(self, *sides: ast.expr) -> bool:
+        """Whether these are only looked at now and then."""
+        return self.every is not None and not self.looking and not solvable(sides, self.features)
 
     def looked(self) -> Scene:
         """The scene when it was last looked at."""

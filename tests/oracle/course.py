@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
-from tests.oracle.conditions import Scene
+from tests.oracle.conditions import Scene, syntax
 from tests.oracle.customer import Customer
 from tests.oracle.features import Happened, bag_of, milliseconds, names_in, read_by
+from tests.oracle.motion import always_solvable
 
 #: Before everything.
 LONG_AGO = -(1 << 60)
@@ -40,7 +41,8 @@ class Oracle:
     ) -> None:
         self.cuts, self.disorder = cuts, disorder
         by_name = {d["dimension"]: d for d in dimensions}
-        self.order = [by_name[name] for name in in_order(by_name)]
+        self.spoken = {name: spoken_of(name, by_name) for name in by_name}
+        self.order = [by_name[name] for name in in_order(self.spoken)]
         self.known = {name for d in self.order for spec in d.get("features", {}).values() for name in read_by(spec)}
         self.customers: dict[str, Customer] = {}
         self.moves: list[Move] = []
@@ -72,7 +74,7 @@ class Oracle:
     def pass_time(self, name: str, customer: Customer, upto: int) -> None:
         """Judge the customer at every millisecond up to and including an instant."""
         for now in range(customer.judged + 1, upto + 1):
-            if self.judge(name, customer, now, "deadline"):
+            if self.judge(name, customer, now, "deadline", self.spoken):
                 customer.latest = now
         customer.judged = max(customer.judged, upto)
 
@@ -105,20 +107,35 @@ class Oracle:
         """The customer's past has one event more; what follows is judged anew from their latest instant on."""
         customer.past.append(happened)
         customer.latest = customer.judged = max(customer.latest, happened.t)
-        self.judge(name, customer, customer.latest, "event")
+        first = len(customer.past) == 1
+        concerned = [d["dimension"] for d in self.order if first or self.concerns(d, happened)]
+        self.judge(name, customer, customer.latest, "event", concerned)
 
-    def judge(self, name: str, customer: Customer, now: int, cause: str) -> bool:
-        """The customer's segments at an instant, dimension by dimension; whether one changed."""
-        changed = False
+    def concerns(self, dimension: Mapping[str, Any], happened: Happened) -> bool:
+        """Whether an event is read by a dimension's features, or looked from."""
+        features = dimension.get("features", {})
+        if not happened.customer:
+            return any("bag" in spec for spec in features.values())
+        if any(happened.name in read_by(spec) for spec in features.values()):
+            return True
+        asked = [rule[key] for rule in dimension["segments"] for key in ("when", "leave") if key in rule]
+        return not all(always_solvable(syntax(text), features) for text in asked)
+
+    def judge(self, name: str, customer: Customer, now: int, cause: str, concerned: Collection[str]) -> bool:
+        """The customer's segments at an instant, dimension by dimension, of these and of those that speak of one that
+        changes; whether one changed."""
+        changed: set[str] = set()
         for dimension in self.order:
             own = dimension["dimension"]
+            if own not in concerned and not changed & self.spoken[own]:
+                continue
             before, after = customer.segments[own], self.segment(dimension, customer, now)
             if before != after:
                 self.moves.append(Move(name, own, before, after, now, cause))
                 customer.segments[own], customer.entered[own] = after, now
                 customer.before[own], customer.left[own, before] = before, now
-                changed = True
-        return changed
+                changed.add(own)
+        return bool(changed)
 
     def segment(self, dimension: Mapping[str, Any], customer: Customer, now: int) -> str | None:
         """The first segment that holds."""
@@ -156,12 +173,14 @@ class Oracle:
         return allowed and scene.truth(rule["when"]) and not leaves
 
 
-def in_order(dimensions: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def spoken_of(name: str, dimensions: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The dimensions that a dimension speaks of."""
+    rules = str(dimensions[name]["segments"])
+    return {other for other in dimensions if re.search(rf"segment\.{other}\b", rules)}
+
+
+def in_order(spoken: Mapping[str, set[str]]) -> list[str]:
     """Dimensions, what others speak of first, then by name."""
-    spoken = {
-        name: {n for n in dimensions if any(re.search(rf"segment\.{n}\b", str(rule)) for rule in d["segments"])}
-        for name, d in dimensions.items()
-    }
     sorter = TopologicalSorter(spoken)
     sorter.prepare()
     order: list[str] = []

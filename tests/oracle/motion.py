@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 STEPS, LINE, DECAYS = "steps", "line", "decays"
@@ -23,9 +23,16 @@ class UnsolvedError(Exception):
     """There is no known form."""
 
 
-def solvable(node: ast.Compare, features: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether it is known when a comparison changes by itself."""
-    sides = [node.left, *node.comparators]
+def always_solvable(text: ast.expr, features: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether it is known of all that a condition asks when it changes by itself."""
+    asked = [[n.left, *n.comparators] for n in ast.walk(text) if isinstance(n, ast.Compare)]
+    calls = [n for n in ast.walk(text) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    asked += [n.args for n in calls if isinstance(n.func, ast.Name) and n.func.id == "known"]
+    return all(solvable(sides, features) for sides in asked)
+
+
+def solvable(sides: Sequence[ast.expr], features: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether it is known when a comparison of these changes by itself."""
     try:
         moving = [ways(side, features) for side in sides]
     except UnsolvedError:

@@ -14,7 +14,7 @@ from tests.drawn.conditions import cut_at
 from tests.drawn.dimensions import Dimension, dimensions
 from tests.drawn.histories import LENGTH, TURNS, UNHEARD, UNTIL, by_topic, histories
 from tests.oracle import Happened, Oracle
-from tests.shards import Driver, told
+from tests.shards import CONTROL, Driver, event, logs, plan_of, told
 
 START = TURNS[0].start
 END = START + UNTIL
@@ -121,3 +121,43 @@ def test_what_the_wall_clock_had_declared(
         oracle.run(told_now, now)
         done = until
     assert moves(driver.changes) == sorted(oracle.moves, key=lambda move: move.customer)
+
+
+#: A multiple of every `every`.
+EVEN = 1_700_000_000_000
+DECAYING = {
+    "dimension": "d",
+    "every": "50ms",
+    "features": {"fast": {"rate": "A", "half_life": "5ms"}, "slow": {"rate": "B", "half_life": "60ms"}},
+    "segments": [{"segment": "risen", "when": "fast > slow"}],
+    "otherwise": "calm",
+}
+OTHER = {
+    "dimension": "e",
+    "features": {"n": {"count": "C"}},
+    "segments": [{"segment": "yes", "when": "n > 0"}],
+}
+
+
+def test_a_restart_does_not_bring_a_look_forward() -> None:
+    """Found: what is only looked at now and then is judged as of the customer's latest event, but an event that the
+    dimension does not read left it as it was, until the rows were read from rest."""
+    events = [event("ann", name, EVEN + t) for name, t in (("B", 0), ("A", 1), ("A", 2), ("C", 30))]
+    log = logs(events)
+    log[CONTROL, 0] = logs([], EVEN + 40)[CONTROL, 0]
+    once = Driver(plan_of(DECAYING, OTHER), log).finish()
+    closed = Driver(plan_of(DECAYING, OTHER), logs(events)).finish()
+    closed.log = log
+    closed.open()
+    found = [(c.dimension, c.to_segment, c.at_ms - EVEN) for c in once.changes]
+    assert found == [("d", "calm", 0), ("d", "risen", 1), ("d", "calm", 30), ("e", "yes", 30)]
+    assert told(closed.finish().changes) == told(once.changes)
+
+
+def test_whether_there_is_a_value_is_looked_at_too() -> None:
+    """Found: with ``every``, `known()` of what has no known moment of change was never asked again."""
+    when = "not known(1 / (a / 20ms - 1))"
+    made = {"dimension": "d", "every": "10ms", "features": {"a": {"since": "A"}}}
+    rules = [{"segment": "never", "when": when}]
+    changes = Driver(plan_of({**made, "segments": rules}), logs([event("ann", "A", EVEN)], EVEN + 50)).finish().changes
+    assert [(c.to_segment, c.at_ms - EVEN) for c in changes] == [("never", 20), (None, 30)]
