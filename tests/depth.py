@@ -27,8 +27,7 @@ def examples(count: int) -> Callable[[Test], Test]:
     )
 
     def deep(test: Test) -> Test:
-        for mark in (found, pytest.mark.timeout(600 * DEPTH), pytest.mark.deep):
-            test = mark(test)
-        return test
+        marked: Test = pytest.mark.deep(pytest.mark.timeout(600 * DEPTH)(found(test)))
+        return marked
 
     return deep

@@ -18,13 +18,15 @@ def dimensions(draw: st.DrawFn, memory: bool = True, past: bool = True, zone: st
     """One to three dimensions; later ones may speak of earlier ones.
 
     With ``memory`` they have from, leave, for, stay and cooldown; with ``past`` they may ask what others' segments
-    were, and since when they are.
+    were, and since when they are.  They go by one zone, or by each customer's own where it is known.
     """
     found: list[Dimension] = []
     others: dict[str, list[str]] = {}
     for name in draw(st.permutations(["d", "e", "f"]))[: draw(st.integers(1, 3))]:
         one = dimension(draw, name, others, memory, past)
-        found.append(one if zone == "UTC" else {**one, "zone": zone})
+        zones: list[Dimension] = [{}] if zone == "UTC" else [{"zone": zone}]
+        zones.append({"zone": {"trait": "timezone", "else": zone}})
+        found.append(one | draw(st.sampled_from(zones)))
         others[name] = [rule["segment"] for rule in one["segments"]] + [s for s in (one.get("otherwise"),) if s]
     return found
 

@@ -90,8 +90,9 @@ def properties(draw: st.DrawFn, name: str, t: int) -> dict[str, Any]:
         lists = st.lists(st.sampled_from(["books", "games", "shoes"]), unique=True, max_size=3)
         interests = {"interests": draw(lists)} if draw(st.booleans()) else {}
         birthdays = ("1984-02-29", "1990-03-01", "1991-12-31", "2000-02-28", "1980-11-07", "1970-01-01")
-        countries, ages = ("DK", "DE-BY", "SE"), (17.0, 18.0, 41.0)
-        return some(draw, country=countries, age=ages, limit=(18.0, 50.0), birthday=birthdays) | joined | interests
+        told = {"country": ("DK", "DE-BY", "SE"), "age": (17.0, 18.0, 41.0), "limit": (18.0, 50.0)}
+        zones = ("Europe/Copenhagen", "America/St_Johns", "Asia/Kolkata", "Nowhere/Land")
+        return some(draw, **told, birthday=birthdays, timezone=zones) | joined | interests
     if name == UNHEARD:
         return {}
     product = {"product_id": draw(st.sampled_from(["p", "q", "r"])), **some(draw, price=(5.0, 10.0, 17.5))}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tests.oracle.conditions import Scene, syntax
 from tests.oracle.customer import Customer
-from tests.oracle.features import Happened, bag_of, milliseconds, names_in, read_by
+from tests.oracle.features import Happened, bag_of, goes_by_zone, milliseconds, names_in, read_by
 from tests.oracle.motion import always_solvable
 
 #: Before everything.
@@ -43,7 +43,8 @@ class Oracle:
         by_name = {d["dimension"]: d for d in dimensions}
         self.spoken = {name: spoken_of(name, by_name) for name in by_name}
         self.order = [by_name[name] for name in in_order(self.spoken)]
-        self.known = {name for d in self.order for spec in d.get("features", {}).values() for name in read_by(spec)}
+        self.read = {name: names_read(d) for name, d in by_name.items()}
+        self.known = {name for names in self.read.values() for name in names}
         self.customers: dict[str, Customer] = {}
         self.moves: list[Move] = []
         #: The greatest time so far in each topic, and what time has come to.
@@ -116,7 +117,7 @@ class Oracle:
         features = dimension.get("features", {})
         if not happened.customer:
             return any("bag" in spec for spec in features.values())
-        if any(happened.name in read_by(spec) for spec in features.values()):
+        if happened.name in self.read[dimension["dimension"]]:
             return True
         asked = [rule[key] for rule in dimension["segments"] for key in ("when", "leave") if key in rule]
         return not all(always_solvable(syntax(text), features) for text in asked)
@@ -171,6 +172,13 @@ class Oracle:
             return False
         allowed = "from" not in rule or current in names_in(rule["from"])
         return allowed and scene.truth(rule["when"]) and not leaves
+
+
+def names_read(dimension: Mapping[str, Any]) -> set[str]:
+    """The names of events that a dimension's features read, or that tell the zone that they go by."""
+    features, zone = dimension.get("features", {}).values(), dimension.get("zone")
+    own = not isinstance(zone, str | None) and any(goes_by_zone(spec) for spec in features)
+    return {name for spec in features for name in read_by(spec)} | ({"Identify"} if own else set())
 
 
 def spoken_of(name: str, dimensions: Mapping[str, Mapping[str, Any]]) -> set[str]:
