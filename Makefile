@@ -3,6 +3,7 @@
 # make test-deep  the random tests alone, fifty times as far (DEPTH=200: further; ARGS="--hypothesis-seed=7": as then)
 # make bench   speed beside other stream processors, in one run (make bench ARGS="--quick": does it work at all)
 # make chaos   faults without mercy on a real Kafka, and whether any change was lost or came twice (ARGS="--quick")
+# make fuzz    bytes that reach ever new branches of decoding and folding, until a rule breaks (ARGS="--seconds 60")
 # make check   style and types only
 # make clean   remove what the others made: virtual environment, embedded Kafka with its data, caches
 
@@ -11,7 +12,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-bench
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo test test-deep bench chaos check java clean
+.PHONY: help demo test test-deep bench chaos fuzz check java clean
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
 
@@ -29,6 +30,10 @@ bench: $(READY) $(PEERS_READY) java
 
 chaos: $(READY) java
 	@$(VENV)/bin/python -m tests.chaos $(ARGS)
+
+fuzz: $(READY)
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --group fuzz
+	@$(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 check: $(READY)
 	@$(VENV)/bin/ruff check .

@@ -15,6 +15,9 @@ from stream.plan import header
 from stream.plan.header import Table
 from stream.plan.plan import Plan
 
+#: Fewest places in the table of products (a power of two).
+LEAST_TABLE = 2048
+
 
 class Rows:
     """Rows by customer id (UTF-8), growing by doubling.
@@ -159,17 +162,19 @@ class Rows:
             grown[: entries.shape[0]] = entries
             entries = grown
         if 2 * (int(meta[pool.KEYS]) + items) > table.shape[0]:
-            table = self._rehashed(entries, table, int(meta[pool.KEYS]) + items)
+            table = self._rehashed(table, items)
             meta[pool.KEYS] = np.count_nonzero(table[:, 0])
         self.bags = pool.Bags(entries, table, meta)
 
     @staticmethod
-    def _rehashed(entries: NDArray[np.int64], table: NDArray[np.int64], keys: int) -> NDArray[np.int64]:
-        """A larger table of the products that are held by anyone."""
-        grown = np.zeros((4 << keys.bit_length(), 2), np.int64)
-        for product, first in table[(table[:, 0] != 0) & (table[:, 1] != pool.NONE)]:
-            grown[pool.slot(grown, int(product))] = product, first
-        return grown
+    def _rehashed(table: NDArray[np.int64], items: int) -> NDArray[np.int64]:
+        """A table of the products that anyone holds, with room for as many more; those that nobody holds any more are
+        left out, so that its size goes by what is held and not by what ever was."""
+        held = table[(table[:, 0] != 0) & (table[:, 1] != pool.NONE)]
+        made = np.zeros((max(LEAST_TABLE, 4 << (len(held) + items).bit_length()), 2), np.int64)
+        for product, first in held:
+            made[pool.slot(made, int(product))] = product, first
+        return made
 
     def touched(self) -> NDArray[np.int64]:
         """The rows that differ from what is at rest; they count as at rest from now on."""
