@@ -26,7 +26,11 @@ def adopt_rows(rows: Rows, plan: Plan) -> Rows:
     expiry, deadline = _expiries(rows, plan)
     old = rows.table
     np.minimum(deadline[: len(rows)], rows.gone_at(), out=deadline[: len(rows)])
-    new.table = Table(ints, ints.view(np.float64), expiry, deadline, old.marks, old.touched, old.counters, new.blank)
+    coarse = np.full_like(old.coarse, FOREVER)
+    new.table = Table(
+        ints, ints.view(np.float64), expiry, deadline, coarse, old.marks, old.touched, old.counters, new.blank
+    )
+    new.bounded()
     new.bags = rows.bags if same else _adopt_bags(rows.bags, new.table, how.bags, plan.layout)
     return new
 

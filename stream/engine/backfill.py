@@ -65,6 +65,7 @@ class Backfill:
         rows.table.ints[new, header.VERSION] = ordinal
         rows.table.expiry[new] = effective
         rows.table.deadline[new] = effective
+        rows.bounded()
         touch_all(rows)
 
 

@@ -17,6 +17,8 @@ from stream.plan.plan import Plan
 
 #: Fewest places in the table of products (a power of two).
 LEAST_TABLE = 2048
+#: Up to so many blocks are looked through one by one; of more, all deadlines are, which is quicker then.
+FEW_BLOCKS = 128
 
 
 class Rows:
@@ -53,6 +55,7 @@ class Rows:
             ints.view(np.float64),
             np.full((capacity, dimensions), FOREVER, np.int64),
             np.full(capacity, FOREVER, np.int64),
+            np.full(blocks(capacity), FOREVER, np.int64),
             np.zeros(capacity, np.uint8),
             np.zeros(capacity, np.int64),
             np.array([0, 0, pool.NONE, 0, 0, FOREVER], np.int64),
@@ -146,10 +149,11 @@ class Rows:
             (new.ints, old.ints),
             (new.expiry, old.expiry),
             (new.deadline, old.deadline),
+            (new.coarse, old.coarse),
             (new.marks, old.marks),
             (new.touched, old.touched),
         ):
-            wide[:n] = narrow
+            wide[: len(narrow)] = narrow
         new.counters[:] = old.counters
         self.table = new
 
@@ -185,9 +189,40 @@ class Rows:
         return rows
 
     def due(self, clock: int) -> NDArray[np.int64]:
-        """Rows with a deadline up to the clock: one scan of a column."""
-        return np.flatnonzero(self.table.deadline[: len(self.keys)] <= clock)
+        """Rows with a deadline up to the clock, in their order: a scan of the blocks in which there may be one.
 
-    def next_deadline(self) -> int:
-        """The least deadline of all; FOREVER where there is none."""
-        return int(self.table.deadline[: len(self.keys)].min(initial=FOREVER))
+        A block's bound is only ever lowered while its rows are judged; here it becomes its least deadline again.
+        """
+        deadline, coarse = self.table.deadline[: len(self.keys)], self.table.coarse
+        found = np.flatnonzero(coarse <= clock)
+        if len(found) > FEW_BLOCKS:
+            coarse[: blocks(len(deadline))] = least(deadline)
+            return np.flatnonzero(deadline <= clock)
+        rows = [np.zeros(0, np.int64)]
+        for block in found.tolist():
+            start = block << header.BLOCK
+            own = deadline[start : start + (1 << header.BLOCK)]
+            coarse[block] = own.min(initial=FOREVER)
+            if coarse[block] <= clock:
+                rows.append(start + np.flatnonzero(own <= clock))
+        return np.concatenate(rows)
+
+    def is_due(self, clock: int) -> bool:
+        """Whether any row has a deadline up to the clock."""
+        return bool((self.table.coarse <= clock).any()) and len(self.due(clock)) > 0
+
+    def bounded(self) -> None:
+        """Deadlines were written from outside the kernels: work out the bounds of all blocks."""
+        deadline = self.table.deadline[: len(self.keys)]
+        self.table.coarse[: blocks(len(deadline))] = least(deadline)
+
+
+def blocks(rows: int) -> int:
+    """How many blocks so many rows take."""
+    return (rows + (1 << header.BLOCK) - 1) >> header.BLOCK
+
+
+def least(deadline: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The least deadline of each block."""
+    starts = np.arange(0, len(deadline), 1 << header.BLOCK)
+    return np.minimum.reduceat(deadline, starts) if len(starts) else np.zeros(0, np.int64)

@@ -229,7 +229,7 @@ class Shard:
         if clock <= NEVER or (self.clock_ms is not None and clock <= self.clock_ms):
             return False
         self.clock_ms = clock
-        return self.rows.next_deadline() <= clock
+        return self.rows.is_due(clock)
 
     def _fire(self, limit: int, out: Output) -> None:
         clock = self.clock_ms
@@ -248,7 +248,8 @@ class Shard:
         if self.clock_ms is None:
             return False
         crowded = self.versions.crowded_at
-        if min(self.rows.next_deadline(), self.versions.coming) <= min(self.clock_ms, crowded - 1):
+        upto = min(self.clock_ms, crowded - 1)
+        if self.versions.coming <= upto or self.rows.is_due(upto):
             return True
         return crowded <= self.clock_ms and self.compiling is None
 

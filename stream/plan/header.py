@@ -63,19 +63,25 @@ APPLY, FIRE, ARM = range(3)
 TOUCHED, SAMPLED, CURSOR, ITEM, LEFT, LIFETIME = range(6)
 
 
+#: Deadlines are looked through block by block of so many rows, as a power of two.
+BLOCK = 10
+
+
 class Table(NamedTuple):
     """The rows of a shard.
 
     ``ints`` int64 (capacity, width) and ``floats`` the same bytes as float64; ``expiry`` int64 (capacity, dimensions);
-    ``deadline`` int64 (capacity): the least of a row's expiries; ``marks`` uint8 (capacity): touched since the last
-    commit; ``touched`` int64 (capacity): those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (6); ``blank``
-    int64 (width): the row of a customer of whom nothing is known.
+    ``deadline`` int64 (capacity): the least of a row's expiries; ``coarse`` int64 (one a block): no deadline of the
+    block's rows is before it; ``marks`` uint8 (capacity): touched since the last commit; ``touched`` int64 (capacity):
+    those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (6); ``blank`` int64 (width): the row of a customer
+    of whom nothing is known.
     """
 
     ints: NDArray[np.int64]
     floats: NDArray[np.float64]
     expiry: NDArray[np.int64]
     deadline: NDArray[np.int64]
+    coarse: NDArray[np.int64]
     marks: NDArray[np.uint8]
     touched: NDArray[np.int64]
     counters: NDArray[np.int64]

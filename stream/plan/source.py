@@ -249,7 +249,8 @@ class Generator:
             due = f"mask & {1 << j} or un[{j}] <= now" + (f" or changed & {depends}" if depends else "")
             lines += [f"    {line}" for line in self.judging(j, dimension).turn(due)]
         lines += ["    if (cause >= 0 or changed) and now > r[LATEST]:", "        r[LATEST] = now"]
-        lines += ["    table.deadline[i] = soonest", "    return n"]
+        lines += ["    table.deadline[i] = soonest", "    block = i >> BLOCK"]
+        lines += ["    if soonest < table.coarse[block]:", "        table.coarse[block] = soonest", "    return n"]
         return "\n".join(lines) + "\n"
 
     def fold(self) -> str:
