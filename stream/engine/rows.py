@@ -66,6 +66,7 @@ class Rows:
         """The row of each customer; who is new gets one."""
         index, keys, free = self.index, self.keys, self.free
         new: list[int] = []
+        again = len(free)
         found = np.empty(len(customers), np.int64)
         for k, customer in enumerate(customers):
             i = index.get(customer)
@@ -81,8 +82,10 @@ class Rows:
             found[k] = i
         if len(keys) > self.table.ints.shape[0]:
             self._grow(len(keys))
+        again -= len(free)
+        if again:  # rows of nobody count as moved to versions, too
+            self.table.ints[new[:again]] = self.blank
         if new:
-            self.table.ints[new] = self.blank
             self.table.ints[new, header.CUSTOMER] = [id_hash(keys[i]) for i in new]
         return found
 
