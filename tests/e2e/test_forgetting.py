@@ -98,10 +98,12 @@ def test_forgotten_once_and_wholly_through_kills_and_recovery(broker: str, uniqu
     parts = [history(1, 0, 40, 1500), history(2, 40, 60, 700), history(3, 61, 70, 300)]
     try:
         live.run("topics")
-        live.run("load", write(tmp_path / "first.jsonl", parts[0]))
+        first = write(tmp_path / "first.jsonl", parts[0])
+        live.run("replay", first)  # compiles
+        live.run("load", first)
         for worker in "ab":
             live.start_worker(worker)
-            wait_for(f"{worker} works", partial(works, live, worker), every=0.02, seconds=150)
+            wait_for(f"{worker} works", partial(works, live, worker), every=0.02, seconds=120)
             live.kill_worker(worker)
         live.run("load", write(tmp_path / "second.jsonl", parts[1]))
         live.start_worker("c")

@@ -22,7 +22,7 @@ from stream.features.base import FOREVER
 from stream.plan import header
 from stream.plan.plan import Plan
 from tests.shards import Driver, event, logs, plan_of, run, told, wire_time
-from tests.shop import BUSY, LIFE, UNTIL, WISH, history
+from tests.shop import BUSY, CLUSTER, LIFE, UNTIL, WISH, history, model, with_versions
 
 DELETED = "User Deleted"
 
@@ -198,6 +198,19 @@ def test_a_retry_of_an_event_from_before_is_an_event_of_somebody_new(plan: Plan)
         driver.finish()
         assert driver.counts.duplicate == 0
         assert [r[:3] for r in receipts(driver)] == [("ann", 10 + LIFETIME, "dormant")]
+
+
+@pytest.mark.parametrize(("effective", "moved"), [(10 + LIFETIME - 1, True), (10 + LIFETIME, False)])
+def test_no_version_moves_who_is_gone_at_its_instant(effective: int, moved: bool) -> None:
+    """Gone before all else that the instant brings, be it found by the clock or by the next event."""
+    learning = plan_of(LIFE, CLUSTER)
+    order = event("ann", "Order Completed", 10, total=1)
+    for later in ([], [event("ann", "Product Viewed", 200, product_id="p", price=1)]):
+        log = with_versions(logs([order, *later], UNTIL), model(1, effective, [[0, 0], [9, 9]]))
+        driver = Driver(learning, log, dormant_after=LIFETIME).finish()
+        told = [c.at_ms for c in driver.changes if c.cause == "model"]
+        assert told == ([effective] if moved else [])
+        assert receipts(driver)[0][:2] == ("ann", 10 + LIFETIME)
 
 
 def test_an_explanation_says_when_who_stays_silent_is_forgotten(plan: Plan) -> None:
