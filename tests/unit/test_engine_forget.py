@@ -403,6 +403,28 @@ def test_who_was_forgotten_does_not_come_back_under_other_definitions(plan: Plan
     assert int(driver.shard.rows.table.counters[header.LIFETIME]) == FOREVER
 
 
+def test_definitions_that_move_nobody_keep_nobody_either(plan: Plan) -> None:
+    """A dimension less: no row is judged anew, and each still ends when it would have."""
+    driver = Driver(plan, logs([wish("ann", 10), wish("bo", 30, "q")], UNTIL), dormant_after=LIFETIME)
+    driver.offer(("clickstream", 0), 2)
+    for source in (source for source in driver.log if source[0] != "control"):
+        driver.prove(source)
+    driver.shard.merge.known_until(31)
+    driver.drain()
+    assert set(driver.shard.rows.index) == {b"ann", b"bo"}
+    driver.shard.adopt(plan_of(LIFE, WISH))
+    driver.finish()
+    assert [r[:3] for r in receipts(driver)] == [("ann", 70, "dormant"), ("bo", 90, "dormant")]
+
+
+def test_rows_of_nobody_are_given_out_under_other_definitions_too(plan: Plan) -> None:
+    """What is free stays free."""
+    driver = Driver(plan, logs([wish("ann", 1), wish("bo", 2), event("ann", DELETED, 5)])).finish()
+    driver.shard.adopt(plan_of(LIFE, WISH))
+    driver.drain()
+    assert [driver.shard.rows.find([b"cy"]).tolist(), len(driver.shard.rows)] == [[0], 2]
+
+
 def test_a_flood_of_the_dormant_is_drained_in_slices(plan: Plan) -> None:
     """As deadlines are: not all in one step, each once, and new rows go where the old ones were."""
     customers = [f"c{k}" for k in range(3000)]
