@@ -178,7 +178,7 @@ class Stage:
         return sum(part.read_bytes().count(b"\n") for part in self.parts)
 
     def expected(self) -> tuple[list[Change], Mapping[str, int]]:
-        """What a replay makes of the same events and versions; and its books."""
+        """What a replay makes of the same events and versions, changes and receipts; and its books."""
         live, folder = self.live, self.live.folder
         (folder / "events.jsonl").write_bytes(b"".join(part.read_bytes() for part in self.parts))
         live.run("versions", "--out", "versions.jsonl")
@@ -199,10 +199,11 @@ class Stage:
         return found
 
     def latest(self, customers: int) -> dict[str, dict[str, Any]]:
-        """Customers with their segments, as whoever starts late reads them."""
+        """Customers with their segments, as whoever starts late reads them; those who were forgotten are not there."""
         live = self.live
         records = read_topic(live.broker, live.topic("customers"), live.partitions, customers)
-        return {record.key.decode(): json.loads(record.value) for record in records}
+        latest = {record.key.decode(): record.value for record in records}
+        return {who: json.loads(value) for who, value in latest.items() if value is not None}
 
     def dead(self) -> list[tuple[str, str, str]]:
         """Where each dead letter came from: topic, partition, offset."""

@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-#: Every so many lines one comes a second time, one has a name that no definition uses, and one cannot be read.
-RETRIED, UNKNOWN, BROKEN = 41, 53, 67
+#: Every so many lines one comes a second time, one has a name that no definition uses, one cannot be read, and one
+#: customer asks to be forgotten, who may come back.
+RETRIED, UNKNOWN, BROKEN, FORGOTTEN = 41, 53, 67, 211
 #: The product that everybody wishes for.
 _PRODUCT = {"product_id": "everybodys", "currency": "EUR"}
 #: When carts count as abandoned and as stale, and customers as at risk and as lapsed, who did everything on 1 March.
@@ -20,7 +21,7 @@ _ROUNDS = (
 
 
 def blemished(lines: Sequence[bytes]) -> list[bytes]:
-    """The same events with retries, unknown names and lines that are no events between them."""
+    """The same events; between them retries, unknown names, lines that are no events, and wishes to be forgotten."""
     found: list[bytes] = []
     for number, line in enumerate(lines, start=1):
         found.append(line)
@@ -28,6 +29,8 @@ def blemished(lines: Sequence[bytes]) -> list[bytes]:
             found.append(line)
         if number % UNKNOWN == 0:
             found.append(_line(json.loads(line) | {"event": "Nobody Asked", "messageId": f"u{number}"}))
+        if number % FORGOTTEN == 0 and "userId" in (event := json.loads(line)):
+            found.append(_line(_head(event["userId"], f"d{number}", event["timestamp"]) | {"event": "User Deleted"}))
         if number % BROKEN == 0:
             found.append(_line(json.loads(line) | {"timestamp": "tomorrow", "messageId": f"b{number}"}))
     return found

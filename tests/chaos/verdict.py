@@ -10,20 +10,24 @@ from typing import Any
 from tests.chaos.stage import Stage
 from tests.e2e.live import Change, by_customer, read_changes
 
+#: The type of a change; all others are receipts.
+CHANGED = "segstream.segment.changed"
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """Changes by what became of them; all but ``events`` and ``changes`` must be 0.
+    """Changes by what became of them; all but ``events``, ``changes`` and ``forgotten`` must be 0.
 
     ``lost``: ids that a replay has and nobody saw.  ``twice``: seen more than once.  ``unknown``: ids that no replay
     has.  ``other``: seen with another content.  ``disordered``: customers whose changes came in another order.
     ``books``: by how many records the shards' books differ from the replay's, or from what was sent.  ``latest``:
     customers of whom customer-segments tells something else than their last changes do.  ``dead``: dead letters that
-    are missing, or there more than once.
+    are missing, or there more than once.  ``receipts``: what is wrong with those of the customers who were forgotten.
     """
 
     events: int
     changes: int
+    forgotten: int
     lost: int
     twice: int
     unknown: int
@@ -32,11 +36,12 @@ class Verdict:
     books: int
     latest: int
     dead: int
+    receipts: int
 
     @property
     def wrong(self) -> dict[str, int]:
         """What should be 0, and is not."""
-        return {name: n for name, n in vars(self).items() if n and name not in ("events", "changes")}
+        return {name: n for name, n in vars(self).items() if n and name not in ("events", "changes", "forgotten")}
 
     @property
     def exact(self) -> bool:
@@ -46,16 +51,20 @@ class Verdict:
 
 def judge(stage: Stage) -> Verdict:
     """The verdict on a run that is finished."""
-    expected, books = stage.expected()
+    told, books = stage.expected()
+    expected = [one for one in told if one["type"] == CHANGED]
+    receipts = [one for one in told if one["type"] != CHANGED]
     customers = {change["subject"] for change in expected}
     rejected = sum(number for outcome, number in books.items() if outcome.startswith("rejected_"))
     return Verdict(
         events=stage.events,
         changes=len(expected),
+        forgotten=len(receipts),
         **compare(read_changes(stage.live, len(expected)), expected),
         books=difference(stage.books(), books) + abs(books["read"] - stage.events),
-        latest=stale(stage.latest(len(customers)), expected),
+        latest=stale(stage.latest(len(customers)), told),
         dead=missing_or_twice(stage.dead(), rejected),
+        receipts=sum(compare(read_changes(stage.live, len(receipts), "forgotten"), receipts).values()),
     )
 
 
@@ -82,10 +91,15 @@ def difference(books: Mapping[str, int], expected: Mapping[str, int]) -> int:
 
 
 def stale(latest: Mapping[str, Mapping[str, Any]], expected: Sequence[Change]) -> int:
-    """Of how many customers the latest segments, instant and sequence are not those of their last changes."""
+    """Of how many customers the latest segments and sequence are not those of their last changes since they were
+    forgotten."""
     segments: dict[str, dict[str, str]] = {}
     last: dict[str, int] = {}
     for change in expected:
+        if change["type"] != CHANGED:
+            segments.pop(change["subject"], None)
+            last.pop(change["subject"], None)
+            continue
         mine = segments.setdefault(change["subject"], {})
         mine.pop(change["data"]["dimension"], None)
         if change["data"]["to"] is not None:

@@ -171,10 +171,10 @@ def read_topic(
     return asyncio.run(_read(broker, topic, partitions, count, seconds, quiet))
 
 
-def read_changes(live: Live, count: int) -> list[Change]:
-    """Segment changes as replay writes them, from the records' headers and values."""
+def read_changes(live: Live, count: int, role: str = "changes") -> list[Change]:
+    """Segment changes, or what else a topic has of CloudEvents, as replay writes them, from headers and values."""
     changes = []
-    for record in read_topic(live.broker, live.topic("changes"), live.partitions, count):
+    for record in read_topic(live.broker, live.topic(role), live.partitions, count):
         headers = {name: value.decode() for name, value in record.headers}
         assert record.key.decode() == headers["ce_subject"]
         changes.append(

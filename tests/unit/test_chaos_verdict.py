@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.verdict import compare, difference, missing_or_twice, stale
+from tests.chaos.verdict import CHANGED, compare, difference, missing_or_twice, stale
 
 
 def change(customer: str, sequence: int, to: str | None) -> dict[str, Any]:
     """A change as a reader has it."""
     data = {"dimension": "usage", "from": None, "to": to, "sequence": sequence}
-    return {"id": f"{customer}/{sequence}", "subject": customer, "time": "2026-01-01T00:00:00.000Z", "data": data}
+    return {
+        "type": CHANGED,
+        "id": f"{customer}/{sequence}",
+        "subject": customer,
+        "time": "2026-01-01T00:00:00.000Z",
+        "data": data,
+    }
 
 
 EXPECTED = [change("a", 1, "light"), change("b", 1, "light"), change("a", 2, "heavy"), change("a", 3, None)]
@@ -53,6 +59,9 @@ def test_the_latest_segments_are_those_of_the_last_changes() -> None:
     assert stale(latest, EXPECTED) == 0
     assert stale({"a": latest["a"]}, EXPECTED) == 1
     assert stale(latest | {"a": {"segments": {"usage": "heavy"}, "sequence": 2}}, EXPECTED) == 1
+    gone = {"type": "segstream.customer.forgotten", "subject": "a"}
+    assert stale(latest, [*EXPECTED, gone]) == 1
+    assert stale({"b": latest["b"]}, [*EXPECTED, gone]) == 0
 
 
 def test_each_dead_letter_comes_once() -> None:
