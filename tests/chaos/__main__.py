@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -39,12 +40,12 @@ def run(fault: Fault, parts: list[list[bytes]], times: int, random: Random, fold
             stack.enter_context(small_disk(folder / "kafka"))
         stage = make_stage(folder, definitions, parts, settings=fault.settings)
         stack.callback(stage.close)
-        break_it(stage, fault, times, random)
-        return stage.restarts, judge(stage)
+        books = break_it(stage, fault, times, random)
+        return stage.restarts, judge(stage, books)
 
 
-def break_it(stage: Stage, fault: Fault, times: int, random: Random) -> None:
-    """Workers, under supervision; the fault, again and again; and the rest of the traffic."""
+def break_it(stage: Stage, fault: Fault, times: int, random: Random) -> Mapping[str, int]:
+    """Workers, under supervision; the fault, again and again; and the rest of the traffic.  The books in the end."""
     stage.supervise()
     for worker in fault.workers:
         stage.want(worker)
@@ -52,7 +53,7 @@ def break_it(stage: Stage, fault: Fault, times: int, random: Random) -> None:
     stage.load(fault.first)
     for number in range(times):
         fault.do(stage, random, number)
-    stage.finish()
+    return stage.finish()
 
 
 def shoppers(folder: Path, seed: int, customers: int, days: int) -> list[bytes]:

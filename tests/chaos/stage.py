@@ -159,11 +159,28 @@ class Stage:
         first = self.parts[min(self.loaded + 1, len(self.parts) - 1)].read_bytes().split(b"\n", 1)[0]
         self.live.run("publish", "--definitions", str(folder), "--at", json.loads(first)["timestamp"])
 
-    def finish(self) -> None:
-        """The rest of the traffic, and until everything is applied."""
+    def finish(self) -> Counter[str]:
+        """The rest of the traffic, until everything is applied and all deadlines have fired; then all workers end in
+        good order.  Their books."""
         self.load(len(self.parts))
         self.settle()
         self.catch_up()
+        wait_for("nothing is left to do", self.at_rest, PATIENCE)
+        books = self.books()
+        for worker in sorted(self.wanted):
+            self.dismiss(worker)
+        return books
+
+    def at_rest(self) -> bool:
+        """Whether all shards are ready, and nothing was written for many times as long as a step takes."""
+        before = self.transactions()
+        pause(3.0)
+        return self.settled() and self.transactions() == before
+
+    def transactions(self) -> float:
+        """How many of them the workers have committed."""
+        found = (self.live.metrics(worker).get("segstream_batch_records_count", 0.0) for worker in self.wanted)
+        return sum(found)
 
     def catch_up(self) -> None:
         """Until every event that was sent is in the books."""

@@ -49,8 +49,8 @@ class Verdict:
         return not self.wrong
 
 
-def judge(stage: Stage) -> Verdict:
-    """The verdict on a run that is finished."""
+def judge(stage: Stage, found: Mapping[str, int]) -> Verdict:
+    """The verdict on a run that is finished, and what its books say."""
     told, books = stage.expected()
     expected = [one for one in told if one["type"] == CHANGED]
     receipts = [one for one in told if one["type"] != CHANGED]
@@ -61,7 +61,7 @@ def judge(stage: Stage) -> Verdict:
         changes=len(expected),
         forgotten=len(receipts),
         **compare(read_changes(stage.live, len(expected)), expected),
-        books=difference(stage.books(), books) + abs(books["read"] - stage.events),
+        books=difference(found, books) + abs(books["read"] - stage.events),
         latest=stale(stage.latest(len(customers)), told),
         dead=missing_or_twice(stage.dead(), rejected),
         receipts=sum(compare(read_changes(stage.live, len(receipts), "forgotten"), receipts).values()),

@@ -40,8 +40,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
         stage.settle()
         faults.commit_late(stage, random, 0)
         broker_faults.kill_broker(stage, random, 0)
-        stage.finish()
-        verdict = judge(stage)
+        verdict = judge(stage, stage.finish())
     finally:
         stage.close()
     assert stage.restarts >= 3
