@@ -145,7 +145,9 @@ class ShardProducer:
 
     async def stop(self) -> None:
         """Let go of the connections. Never raises and takes a second or so at most; an open transaction stays open."""
-        _seen(self._producer._txn_manager._transaction_waiter)
+        waiter = self._producer._txn_manager._transaction_waiter
+        if waiter is not None:
+            waiter.add_done_callback(_seen)  # a commit on its way may be refused only while we stop
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._producer.stop()
