@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import assume, note
@@ -32,14 +33,17 @@ def moves(changes: Iterable[Change]) -> list[Move]:
     return [Move(c.subject, c.dimension, c.from_segment, c.to_segment, c.at_ms, c.cause) for c in ordered]
 
 
+@dataclass
 class Cutting(Driver):
-    """A driver whose shard knows the cuts by share, also after a restart."""
+    """A driver whose shard knows the cuts by share, also after a restart; ``unit``: what a millisecond has become."""
+
+    unit: int = 1
 
     def open(self, plan: Plan | None = None) -> None:
         super().open(plan)
         for place, (measure, share) in enumerate(self.plan.cuts):
             of = measure_of(self.plan.measures[measure])
-            found = cut_at(of, share)
+            found = cut_at(of, share, self.unit)
             unit = 1e6 if of.startswith("spend") else 1.0
             self.shard.versions.slots.cuts[:, place] = float("nan") if found is None else found * unit
         self.shard.judge.rearm()

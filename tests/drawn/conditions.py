@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,10 +44,11 @@ tiles = st.sampled_from(["quartile", "quintile", "decile"])
 SPREADS: dict[str, float | None] = {"n": 4.0, "ago": 60.0, "rate": 2.5, "spend": 40.0, "near": None, "weight": 9.0}
 
 
-def cut_at(of: str, share: float) -> float | None:
-    """The cut of a value at a share; unknown for one."""
-    spread = SPREADS[of.rstrip("0123456789")]
-    return None if spread is None else spread * share
+def cut_at(of: str, share: float, unit: int = 1) -> float | None:
+    """The cut of a value at a share; unknown for one.  ``unit``: what a millisecond has become."""
+    word = of.rstrip("0123456789")
+    spread = SPREADS[word]
+    return None if spread is None else spread * share * (unit if word == "ago" else 1)
 
 
 @dataclass
@@ -60,6 +61,9 @@ class Conditions:
     draw: st.DrawFn
     others: Mapping[str, Sequence[str]]
     past: bool
+    #: The kinds of features that they may ask, and whether their values are reckoned with.
+    words: Collection[str] = tuple(WORDS)
+    reckon: bool = True
     features: dict[str, Any] = field(default_factory=dict)
     #: Whether a part of the customers, by a value, was asked.
     parted: bool = False
@@ -77,7 +81,7 @@ class Conditions:
         """One comparison."""
         forms: list[Callable[[], str]] = [
             *[self.plain] * 5,
-            *[self.reckoned] * 4,
+            *([self.reckoned] * 4 if self.reckon else []),
             *[self.text] * 2,
             self.part,
             self.known,
@@ -102,7 +106,8 @@ class Conditions:
 
     def value(self, *units: Unit) -> tuple[str, Unit]:
         """A view of some feature whose unit is one of these."""
-        known = [(word, view, unit) for word, one in WORDS.items() for view, unit in one.views.items() if unit in units]
+        asked = [(word, view, unit) for word in self.words for view, unit in WORDS[word].views.items()]
+        known = [one for one in asked if one[2] in units]
         word, view, unit = self.draw(st.sampled_from(known))
         name = self.feature(word)
         return (f"{name}.{view}" if view else name), unit
@@ -182,7 +187,7 @@ class Conditions:
     def part(self) -> str:
         """A part of the customers, by a value."""
         self.parted = True
-        name = self.feature(self.draw(st.sampled_from(list(SPREADS))))
+        name = self.feature(self.draw(st.sampled_from([word for word in SPREADS if word in self.words])))
         form, tile = self.draw(st.integers(0, 2)), self.draw(tiles)
         if form == 0:
             return f"{name} {self.draw(membership)} {self.draw(parts)}"
@@ -193,7 +198,7 @@ class Conditions:
     def known(self) -> str:
         """Whether there is a value."""
         a, _ = self.value(*LITERALS, Unit.TEXT, Unit.TEXTS)
-        unit = self.draw(st.sampled_from([Unit.COUNT, Unit.DURATION]))
+        unit = self.draw(st.sampled_from([Unit.COUNT, Unit.DURATION])) if self.reckon else Unit.COUNT
         b, _ = self.value(unit)
         c, _ = self.value(unit)
         return f"known({self.draw(st.sampled_from([a, f'{b} / {c}']))})"
@@ -217,6 +222,6 @@ class Conditions:
             forms += [
                 f'segment.{name}.before {same} "{segment}"',
                 f"segment.{name}.since {self.draw(comparisons)} {self.draw(durations)}",
-                f"2 * segment.{name}.since {self.draw(comparisons)} {ago}",
+                f"{'2 * ' if self.reckon else ''}segment.{name}.since {self.draw(comparisons)} {ago}",
             ]
         return self.draw(st.sampled_from(forms))

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Collection
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.drawn.conditions import Conditions
-from tests.drawn.features import durations
+from tests.drawn.features import WORDS, durations
 
 Dimension = dict[str, Any]
 
 
 @st.composite
-def dimensions(draw: st.DrawFn, memory: bool = True, past: bool = True, zone: str = "UTC") -> list[Dimension]:
+def dimensions(
+    draw: st.DrawFn,
+    memory: bool = True,
+    past: bool = True,
+    zone: str = "UTC",
+    words: Collection[str] = tuple(WORDS),
+    reckon: bool = True,
+) -> list[Dimension]:
     """One to three dimensions; later ones may speak of earlier ones.
 
     With ``memory`` they have from, leave, for, stay and cooldown; with ``past`` they may ask what others' segments
     were, and since when they are.  They go by one zone, or by each customer's own where it is known.
+    ``words`` and ``reckon``: the kinds of features that they ask, and whether they reckon with their values.
     """
     found: list[Dimension] = []
     others: dict[str, list[str]] = {}
     for name in draw(st.permutations(["d", "e", "f"]))[: draw(st.integers(1, 3))]:
-        one = dimension(draw, name, others, memory, past)
+        one = dimension(draw, name, Conditions(draw, others, past, words, reckon), memory)
         zones: list[Dimension] = [{}] if zone == "UTC" else [{"zone": zone}]
         zones.append({"zone": {"trait": "timezone", "else": zone}})
         found.append(one | draw(st.sampled_from(zones)))
@@ -31,11 +40,10 @@ def dimensions(draw: st.DrawFn, memory: bool = True, past: bool = True, zone: st
     return found
 
 
-def dimension(draw: st.DrawFn, name: str, others: dict[str, list[str]], memory: bool, past: bool) -> Dimension:
+def dimension(draw: st.DrawFn, name: str, conditions: Conditions, memory: bool) -> Dimension:
     """One dimension."""
     names = list(string.ascii_lowercase[: draw(st.integers(1, 3))])
     otherwise = {"otherwise": "rest"} if draw(st.booleans()) else {}
-    conditions = Conditions(draw, others, past)
     rules = [rule(draw, segment, [*names, *otherwise.values()], conditions, memory) for segment in names]
     own: Dimension = {"dimension": name, "every": draw(durations), "features": conditions.features, "segments": rules}
     if memory and not any("for" in one for one in rules) and draw(st.integers(0, 3)) == 0:

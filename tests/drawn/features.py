@@ -179,6 +179,9 @@ WORDS: dict[str, Word] = {
     "near": Word(lambda draw: _counted(draw, within=draw(durations), up_to=60), {"": COUNT}),
     "fresh": Word(_since_other, {"": CAPPED}),
     "now": Word(lambda draw: _counted(draw, this=draw(periods)), {"": COUNT}),
+    "formerly": Word(
+        lambda draw: _counted(draw, year_ago=draw(st.sampled_from(["week", "month", "quarter"]))), {"": COUNT}
+    ),
     "ago": Word(lambda draw: filtered(draw, {"since": draw(some_names)}), {"": DURATION}),
     "born": Word(lambda draw: filtered(draw, {"since first": draw(some_names)}), {"": DURATION}),
     "gap": Word(_gap, {"": DURATION}),

@@ -16,6 +16,8 @@ from tests.shards import event, wire_time
 #: What happens lies within this from the start of a history (ms); time goes on until the second.
 LENGTH, UNTIL = 120, 240
 CUSTOMERS = ("ann", "bo")
+#: The zones that customers tell of.
+ZONES = ("Europe/Copenhagen", "America/St_Johns", "Asia/Kolkata")
 #: A name that no feature reads.
 UNHEARD = "Unheard Of"
 
@@ -91,8 +93,7 @@ def properties(draw: st.DrawFn, name: str, t: int) -> dict[str, Any]:
         interests = {"interests": draw(lists)} if draw(st.booleans()) else {}
         birthdays = ("1984-02-29", "1990-03-01", "1991-12-31", "2000-02-28", "1980-11-07", "1970-01-01")
         told = {"country": ("DK", "DE-BY", "SE"), "age": (17.0, 18.0, 41.0), "limit": (18.0, 50.0)}
-        zones = ("Europe/Copenhagen", "America/St_Johns", "Asia/Kolkata", "Nowhere/Land")
-        return some(draw, **told, birthday=birthdays, timezone=zones) | joined | interests
+        return some(draw, **told, birthday=birthdays, timezone=(*ZONES, "Nowhere/Land")) | joined | interests
     if name == UNHEARD:
         return {}
     product = {"product_id": draw(st.sampled_from(["p", "q", "r"])), **some(draw, price=(5.0, 10.0, 17.5))}

@@ -30,7 +30,8 @@ class Move(NamedTuple):
 class Oracle:
     """Judges histories by definitions given as plain mappings (what the YAML says).
 
-    ``cuts`` gives the cut of an expression at a share; ``disorder`` is how far (ms) the clock stays behind the events.
+    ``cuts`` gives the cut of an expression at a share; ``disorder`` is how far (ms) the clock stays behind the events;
+    ``instants`` gives those after one and up to another at which anything could change by time alone.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class Oracle:
         dimensions: Iterable[Mapping[str, Any]],
         cuts: Callable[[str, float], float | None] = lambda of, share: None,
         disorder: int = 0,
+        instants: Callable[[int, int], Iterable[int]] = lambda after, upto: range(after + 1, upto + 1),
     ) -> None:
-        self.cuts, self.disorder = cuts, disorder
+        self.cuts, self.disorder, self.instants = cuts, disorder, instants
         by_name = {d["dimension"]: d for d in dimensions}
         self.spoken = {name: spoken_of(name, by_name) for name in by_name}
         self.order = [by_name[name] for name in in_order(self.spoken)]
@@ -73,8 +75,8 @@ class Oracle:
             self.pass_time(name, customer, self.now)
 
     def pass_time(self, name: str, customer: Customer, upto: int) -> None:
-        """Judge the customer at every millisecond up to and including an instant."""
-        for now in range(customer.judged + 1, upto + 1):
+        """Judge the customer at every instant that could matter, up to and including one."""
+        for now in self.instants(customer.judged, upto):
             if self.judge(name, customer, now, "deadline", self.spoken):
                 customer.latest = now
         customer.judged = max(customer.judged, upto)

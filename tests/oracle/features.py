@@ -75,7 +75,7 @@ def read_by(spec: Mapping[str, Any]) -> list[str]:
 def goes_by_zone(spec: Mapping[str, Any]) -> bool:
     """Whether local time matters to a feature."""
     told = [spec.get("distinct"), spec.get("favourite"), spec.get("where")]
-    return any(word in spec for word in ("this", "anniversary", "recurring", "holiday")) or any(
+    return any(word in spec for word in ("this", "year_ago", "anniversary", "recurring", "holiday")) or any(
         "time." in path for path in told if path
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 STEPS, LINE, DECAYS = "steps", "line", "decays"
 #: What a feature's word says of how it moves with time alone.
 LINES = ("since", "since first", "sequence")
-STEPPING = ("within", "this", "trend", "anniversary", "recurring", "holiday")
+STEPPING = ("within", "this", "year_ago", "trend", "anniversary", "recurring", "holiday")
 
 
 class UnsolvedError(Exception):

@@ -115,7 +115,7 @@ def a_year_ago(spec: Spec, past: Sequence[Event], now: int, calendar: Calendar) 
     """How many lie in the period of the same number in the year before; weeks and their years are those of ISO 8601."""
     today, period = calendar.today(now), spec["year_ago"]
     year, *number = PERIODS[period](today)
-    days = [calendar.local(e) for e in past if e.name in listed(spec["count"])]
+    days = [calendar.day(e) for e in past if e.name in listed(spec["count"])]
     return sum(PERIODS[period](day) == (year - 1, *number) for day in days)
 
 
