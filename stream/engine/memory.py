@@ -24,6 +24,9 @@ from stream.plan import header
 from stream.plan.layout import Layout
 from stream.plan.plan import Plan
 
+#: Of all that is at rest; one more where an earlier release would misread it.  1: rows are packed.
+FORMAT = 1
+
 
 class OwnRow(msgspec.Struct):
     """What a shard remembers of itself: where each source goes on, how far time has come, and by which definitions.
@@ -33,7 +36,8 @@ class OwnRow(msgspec.Struct):
     features count that began with later definitions, by identity; ``anew``: columns that were dropped and came back,
     and the version that brought them, so that older rows give nothing from before.  ``books``: how many records each
     thing became of (:meth:`stream.engine.output.Counts.by_outcome`) since the shard's first, ``read`` being all.
-    ``requests``: the hashes of the message ids of the latest requests to be forgotten.
+    ``requests``: the hashes of the message ids of the latest requests to be forgotten.  ``format``: how what is at rest
+    is to be read; it stands here, as every transaction writes this row.
     """
 
     sources: list[tuple[str, int, int, int]] = []
@@ -47,6 +51,13 @@ class OwnRow(msgspec.Struct):
     anew: dict[str, int] = {}
     books: dict[str, int] = {}
     requests: list[int] = []
+    format: int = 0
+
+
+class _Format(msgspec.Struct):
+    """What can be read of the own row of any release."""
+
+    format: int = 0
 
 
 class Memory:
@@ -107,13 +118,24 @@ class Memory:
             if key == rest.SHARD or self._instead(key) is not None:
                 raise ValueError("a tombstone where none belongs")
         elif key == rest.SHARD:
-            self.own = msgspec.json.decode(value, type=OwnRow)
+            self._own(value)
         elif key[:1] == rest.NAME and len(key) == rest.NAME_KEY_BYTES:
             self.rows.texts.restore([rest.decode_name(key, value)])
         elif key[:1] == rest.LAYOUT and len(key) == rest.LAYOUT_KEY_BYTES:
             self.restorer.layouts[rest.mark_of(key)] = msgspec.json.decode(value, type=Description)
         else:
             raise ValueError("no key that a shard writes")
+
+    def _own(self, value: bytes) -> None:
+        """The shard's own row; UserError where a later release wrote it: nothing of it may be set aside or changed."""
+        written = msgspec.json.decode(value, type=_Format).format
+        if written > FORMAT:
+            raise UserError(
+                f"shard {self.partition} was written by a later release of segstream (format {written} in "
+                f"{self.set_aside.topic}, this release reads up to {FORMAT}). Nothing was changed: start that release",
+                exit_code=1,
+            )
+        self.own = msgspec.json.decode(value, type=OwnRow)
 
     def _instead(self, key: bytes) -> bytes | None:
         """What is put in the place of a record that cannot be read: as a rule what was there before it."""
@@ -226,6 +248,7 @@ class Memory:
             self.own.published = published.version if published is not None else 0
             self.own.text = text_hash(published.files) if published is not None else ""
         self.own.transaction += 1
+        self.own.format = FORMAT
         if out.counts.read:
             books = self.own.books
             for outcome, n in {"read": out.counts.read, **out.counts.by_outcome()}.items():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stream.engine import names as engine_names
 from stream.engine import rest
 from stream.engine.layouts import Description
+from stream.engine.memory import FORMAT
 from stream.engine.names import Names
 from stream.errors import UserError
 from stream.events.text import text_hash
@@ -23,6 +24,7 @@ from stream.features.base import FOREVER, NEVER
 from stream.plan.packed import BITS, INSTANT, REAL, SKIPPED, WHOLE, Shape
 from stream.plan.packing import pack
 from stream.plan.plan import PLAIN, Plan
+from tests import release_sample
 from tests.shards import Driver, event, logs, plan_of, run
 from tests.shop import BUSY, LIFE, UNTIL, WISH, history
 
@@ -171,6 +173,42 @@ def test_rows_written_by_earlier_releases_stay_readable(sample: str) -> None:
         # What was not kept of an entry's stock then is what is known of a product when it is put in: nothing bad.
         assert entries.tolist() == [[*entry, 0, entry[pool.ADDED]][: pool.SAVED] for entry in written]
     assert not rows
+
+
+RELEASES = sorted(path.name for path in DATA.glob("release-*.json"))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_shard_written_by_an_earlier_release_goes_on_as_that_one_would(release: str) -> None:
+    """All that it keeps: rows, names, layouts, the versions in force and to come, its own row.  Nobody is another, and
+    what happens next makes the same changes at the same instants, now and after this release has written it anew."""
+    found = orjson.loads((DATA / release).read_bytes())
+    changelog = [(bytes.fromhex(k), None if v is None else bytes.fromhex(v)) for k, v in found["changelog"]]
+    assert {key[:1] for key, _ in changelog} == {b"c", b"s", b"l", b"n", b"m", b"v"}
+    _, whole = release_sample.parts()
+    driver = release_sample.opened(changelog, whole)
+    for said, then in ((found["said"], False), (found["then"], True)):
+        if then:
+            driver.finish()
+            assert release_sample.made(driver) == found["changes"]
+            driver.open()
+        now = release_sample.said(driver)
+        assert now.keys() == said.keys()
+        for customer, was in said.items():
+            for part in ("segments", "features"):
+                assert {name: now[customer][part].get(name) for name in was[part]} == was[part]
+
+
+def test_what_a_later_release_wrote_is_left_alone(plan: Plan) -> None:
+    """Setting aside what it cannot read, a worker that was rolled back would destroy what the other keeps."""
+    driver = Driver(plan, logs(history(1), UNTIL)).finish()
+    key, value = driver.changelog[-1]
+    assert key == rest.SHARD
+    own = orjson.loads(value or b"")
+    assert own["format"] == FORMAT
+    driver.changelog.append((key, orjson.dumps({"format": FORMAT + 1, "sources": "told otherwise"})))
+    with pytest.raises(UserError, match="written by a later release of segstream"):
+        driver.open()
 
 
 def test_rows_of_an_unknown_layout_are_refused(plan: Plan) -> None:
