@@ -3,7 +3,7 @@
 A table has one line for each span of time with one offset: its first instant, and the offset from UTC in milliseconds.
 Python tells the offset at any instant but not when it changes next.  So the instants at which it may change are read
 from the same file that it reads (RFC 8536); behind the last of them, where a rule goes on for ever, the table is worked
-out by asking every four weeks.
+out by asking every four weeks.  No other module of the pure layers reads a file.
 """
 
 from __future__ import annotations
