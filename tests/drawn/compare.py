@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import assume, note
 
-from stream.engine.change import Change
+from stream.engine.change import Change, shown
+from stream.features.base import Kind
 from stream.plan.plan import Plan
 from stream.plan.problems import DefinitionError
 from tests.drawn.conditions import cut_at
+from tests.drawn.features import WORDS, Unit
 from tests.drawn.histories import by_topic, on_wire
 from tests.oracle import Happened, Move, Oracle
 from tests.shards import Driver, logs, plan_of
@@ -68,16 +71,49 @@ def driven(
 
 def expected(
     made: Sequence[Mapping[str, Any]], history: Sequence[Happened], until: int, disorder: int = 0
-) -> list[Move]:
-    """What the oracle says, by customer and in each one's order."""
+) -> list[tuple[Move, dict[str, Any]]]:
+    """What the oracle says, by customer and in each one's order, with the values of the features."""
     oracle = Oracle(made, cut_at, disorder)
-    return sorted(oracle.run(by_topic(history), until), key=lambda move: move.customer)
+    oracle.run(by_topic(history), until)
+    return sorted(zip(oracle.moves, oracle.evidence, strict=True), key=lambda told: told[0].customer)
 
 
-def check(made: Sequence[Mapping[str, Any]], history: Sequence[Happened], until: int, disorder: int = 0) -> Cutting:
-    """The engine and the oracle agree, change by change."""
-    driver = driven(made, history, until, disorder=disorder)
-    driver.finish()
-    assert moves(driver.changes) == expected(made, history, until, disorder)
+def check(made: Sequence[Mapping[str, Any]], history: Sequence[Happened], until: int, disorder: int = 0) -> Driver:
+    """The engine and the oracle agree, change by change, and about the evidence."""
+    driver = driven(made, history, until, disorder=disorder).finish()
+    told = expected(made, history, until, disorder)
+    assert moves(driver.changes) == [move for move, _ in told]
+    kinds = {
+        (d.name, f"{ref.feature}.{ref.view}" if ref.view else ref.feature): ref.kind
+        for d, refs in zip(driver.plan.definitions.dimensions, driver.plan.evidence, strict=True)
+        for ref in refs
+    }
+    ordered = sorted(driver.changes, key=lambda c: (c.subject, c.sequence))
+    for change, (_, values) in zip(ordered, told, strict=True):
+        assert change.evidence.keys() - {"event"} == values.keys()
+        for name, value in values.items():
+            found, wanted = change.evidence[name], as_shown(value, kinds[change.dimension, name])
+            assert alike(name, found, wanted), (change, name, found, wanted)
     assert driver.counts.balanced()
     return driver
+
+
+def as_shown(value: Any, kind: Kind) -> Any:
+    """The oracle's value as evidence tells it: amounts in whole units, a list by how many texts it has."""
+    match kind:
+        case Kind.TEXT:
+            return value or None
+        case Kind.TEXTS:
+            return None if value is None else len(value)
+        case Kind.MONEY:
+            return value
+        case _:
+            return shown(float("nan") if value is None else value, kind)
+
+
+def alike(name: str, found: Any, wanted: Any) -> bool:
+    """Equal but for rounding; a count that is kept no further than it is asked tells no more than that."""
+    if isinstance(found, str) or isinstance(wanted, str) or found is None or wanted is None:
+        return bool(found == wanted)
+    capped = Unit.CAPPED in WORDS[name.partition(".")[0].rstrip("0123456789")].views.values()
+    return math.isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-9) or (capped and 0 < found < wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -151,3 +151,15 @@ def syntax(text: str) -> ast.expr:
         plain = DURATION.sub(lambda match: str(milliseconds(match[0])), shares)
         SYNTAX[text] = ast.parse(plain, mode="eval").body
     return SYNTAX[text]
+
+
+def asked(node: ast.AST, features: Collection[str]) -> set[str]:
+    """The features, each with its view, that a condition asks."""
+    match node:
+        case ast.Attribute(value=ast.Name() as owner):
+            return {ast.unparse(node)} if owner.id in features else set()
+        case ast.Attribute():
+            return set()
+        case ast.Name():
+            return {node.id} & set(features)
+    return {name for child in ast.iter_child_nodes(node) for name in asked(child, features)}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
-from tests.oracle.conditions import Scene, syntax
+from tests.oracle.conditions import Scene, asked, syntax
 from tests.oracle.customer import Customer
 from tests.oracle.features import Happened, bag_of, goes_by_zone, milliseconds, names_in, read_by
 from tests.oracle.motion import always_solvable
@@ -49,6 +49,8 @@ class Oracle:
         self.known = {name for names in self.read.values() for name in names}
         self.customers: dict[str, Customer] = {}
         self.moves: list[Move] = []
+        #: For each move, the values of the features that the dimension asks, by name and view.
+        self.evidence: list[dict[str, Any]] = []
         #: The greatest time so far in each topic, and what time has come to.
         self.reached: dict[str, int] = {}
         self.now = LONG_AGO
@@ -135,10 +137,18 @@ class Oracle:
             before, after = customer.segments[own], self.segment(dimension, customer, now)
             if before != after:
                 self.moves.append(Move(name, own, before, after, now, cause))
+                self.evidence.append(self.values(dimension, customer, now))
                 customer.segments[own], customer.entered[own] = after, now
                 customer.before[own], customer.left[own, before] = before, now
                 changed.add(own)
         return bool(changed)
+
+    def values(self, dimension: Mapping[str, Any], customer: Customer, now: int) -> dict[str, Any]:
+        """What each feature came to that a dimension's conditions ask."""
+        scene = self.scene(dimension, {}, customer, now)
+        conditions = [rule[key] for rule in dimension["segments"] for key in ("when", "leave") if key in rule]
+        names = {name for text in conditions for name in asked(syntax(text), scene.features)}
+        return {name: scene.walk(syntax(name)) for name in names}
 
     def segment(self, dimension: Mapping[str, Any], customer: Customer, now: int) -> str | None:
         """The first segment that holds."""
