@@ -23,7 +23,7 @@ def examples(count: int) -> Callable[[Test], Test]:
         deadline=None,
         phases=PHASES,
         print_blob=True,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+        suppress_health_check=list(HealthCheck),
     )
 
     def deep(test: Test) -> Test:

@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from stream.app import outputs
+from stream.app.crowd import Crowd
 from stream.app.hot import Hot
 from stream.app.ports import Shard, Source, Step, Summary
 from stream.kafka.explained import explained
@@ -68,7 +69,7 @@ class ShardRunner:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._ends: dict[TopicPartition, End] = {}
-        self._crowded: set[TopicPartition] = set()
+        self._crowd = Crowd(host.wiring.max_waiting, host.wiring.max_waiting_bytes)
         self._gap_since: dict[TopicPartition, float] = {}
         self._last_commit = 0.0
         self._failures = 0
@@ -204,7 +205,7 @@ class ShardRunner:
         self._ends.clear()
         self._gap_since.clear()
         self.state = State.READY
-        self._crowded.clear()
+        self._crowd.clear()
         self._set_wanted(frozenset(TopicPartition(topic, self.partition) for topic in self._wiring.group_topics))
         self._wake.set()
 
@@ -220,6 +221,8 @@ class ShardRunner:
             return
         self._gap_since.pop(tp, None)
         if fetched.hi > expected:
+            size = sum(len(record.value or b"") + len(record.key or b"") for record in fetched.records)
+            self._crowd.took(tp, fetched.hi, size)
             self.take_batch(tp, self._host.decode(tp, fetched, self.shard))
         if fetched.end is not None:
             self.prove(tp, fetched.end)
@@ -251,7 +254,7 @@ class ShardRunner:
 
     def has_enough(self, tp: TopicPartition) -> bool:
         """Whether so many records of a source wait here that no more should be read."""
-        return self.state is State.READY and tp in self._crowded
+        return self.state is State.READY and tp in self._crowd.full
 
     def look_again(self) -> None:
         """What the shard waits for, other than records, may have come."""
@@ -281,15 +284,12 @@ class ShardRunner:
             self._host.seek(tp, expected)
 
     def _mind_crowd(self, tp: TopicPartition, shard: Shard) -> None:
-        limit = self._wiring.max_waiting
-        # Once left out, a partition is read again when half of that is done, so that it does not come and go.
-        crowded = shard.waiting((tp.topic, tp.partition)) > (limit // 2 if tp in self._crowded else limit)
-        if crowded is (tp in self._crowded):
+        source = (tp.topic, tp.partition)
+        if not self._crowd.changed(tp, shard.waiting(source), self.committed.get(source, 0)):
             return
-        self._crowded ^= {tp}
         if tp.topic in self._wiring.group_topics:
             self._set_wanted(self.wanted ^ {tp})
-        elif not crowded:
+        elif tp not in self._crowd.full:
             self._host.broadcast.look_again()
 
     def _set_wanted(self, wanted: frozenset[TopicPartition]) -> None:
@@ -331,7 +331,7 @@ class ShardRunner:
         summary = None if due is None else await asyncio.to_thread(due)
         self._host.pacer.took()
         await self._commit(shard, step, summary, stepped - began)
-        for tp in list(self._crowded):
+        for tp in list(self._crowd.full):
             self._mind_crowd(tp, shard)
         if shard.plan is not self._plan:
             self._plan = shard.plan

@@ -76,6 +76,8 @@ class Wiring:
     max_records: int = 4_000
     #: a source partition is not read further while more than this many of its records wait in the shard
     max_waiting: int = 20_000
+    #: nor while they are of more than this many bytes
+    max_waiting_bytes: int = 64 << 20
     #: least time between two commits of one shard
     commit_every: float = 0.025
     #: most commits a second of all shards together

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -135,6 +136,28 @@ class Live:
     def topic(self, role: str) -> str:
         """The name of a topic by its role."""
         return f"{self.name}-{role}"
+
+
+SMALL = """
+dimension: buys
+features:
+  orders: {count: Order Completed}
+segments:
+  - {segment: often, when: orders >= 5}
+  - {segment: once, when: orders >= 1}
+otherwise: never
+"""
+
+
+def small_config(folder: Path) -> dict[str, str]:
+    """Settings of an application with one small dimension, for tests of what does not depend on the definitions: it is
+    compiled in seconds."""
+    config = folder / "config"
+    (config / "segments").mkdir(parents=True)
+    (config / "segments" / "buys.yaml").write_text(SMALL)
+    shutil.copy(REPOSITORY / "config" / "stream.yaml", config)
+    shutil.copytree(REPOSITORY / "config" / "aliases", config / "aliases")
+    return {"SEGSTREAM_CONFIG": str(config)}
 
 
 def wait_for(what: str, condition: Callable[[], Any], seconds: float = 60.0, every: float = 0.2) -> Any:

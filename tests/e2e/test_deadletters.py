@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from tests.e2e.live import Live, send, wait_for
+from tests.e2e.live import Live, send, small_config, wait_for
 
 APPLIED = 'segstream_events_total{outcome="applied"}'
 
@@ -31,8 +31,10 @@ def rejected(live: Live, worker: str) -> float:
 
 def test_dead_letters_are_told_and_sent_again_once(broker: str, unique: str, tmp_path: Path) -> None:
     """An order in a currency without a rate waits as a dead letter; with the rate it counts, however often one asks."""
-    live = Live(broker, unique, tmp_path, partitions=1)
-    mended = dataclasses.replace(live, settings={"SEGSTREAM_MONEY__RATES": '{"USD": "0.5"}'}, workers={})
+    live = Live(broker, unique, tmp_path, partitions=1, settings=small_config(tmp_path))
+    mended = dataclasses.replace(
+        live, settings={**live.settings, "SEGSTREAM_MONEY__RATES": '{"USD": "0.5"}'}, workers={}
+    )
     try:
         live.run("topics")
         send(broker, live.topic("purchases"), [order("a", "USD"), b"no json", order("b", "EUR"), order("a", "USD")])

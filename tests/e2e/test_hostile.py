@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +14,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from stream.kafka.partitions import partition_of
-from tests.conftest import REPOSITORY
-from tests.e2e.live import Live, by_customer, read_changes, read_topic, wait_for
+from tests.e2e.live import Live, by_customer, read_changes, read_topic, small_config, wait_for
 
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 PARTITIONS = 2
 MEGABYTES = 5_000_000
-SEGMENT = """
-dimension: buys
-features:
-  orders: {count: Order Completed}
-segments:
-  - {segment: often, when: orders >= 5}
-  - {segment: once, when: orders >= 1}
-otherwise: never
-"""
 
 
 @pytest.fixture
 def live(broker: str, unique: str, tmp_path: Path) -> Live:
-    """An application with one small dimension, so that nothing takes long to compile."""
-    config = tmp_path / "config"
-    (config / "segments").mkdir(parents=True)
-    (config / "segments" / "buys.yaml").write_text(SEGMENT)
-    shutil.copy(REPOSITORY / "config" / "stream.yaml", config)
-    shutil.copytree(REPOSITORY / "config" / "aliases", config / "aliases")
-    return Live(broker, unique, tmp_path, PARTITIONS, {"SEGSTREAM_CONFIG": str(config)})
+    """An application with one small dimension."""
+    return Live(broker, unique, tmp_path, PARTITIONS, small_config(tmp_path))
 
 
 def order(customer: str, n: int, **properties: Any) -> bytes:

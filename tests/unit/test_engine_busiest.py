@@ -8,12 +8,13 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.app.hot import EVERY, LEAST_EVENTS, Hot
 from stream.engine import rest
 from stream.engine.busiest import COUNTERS, Busiest
+from tests.depth import examples
 from tests.hostile import plan
 from tests.shards import Driver, event, logs, plan_of, told
 from tests.shop import BUSY, LIFE, WISH
@@ -22,7 +23,7 @@ MINUTE = 60_000
 START = 1_700_000_000_000
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.lists(st.integers(-1, 400), max_size=300), max_size=8), st.integers(0, 400), st.integers(0, 900))
 def test_whoever_has_a_large_share_is_found(runs: list[list[int]], bot: int, extra: int) -> None:
     """Counts are too low by at most a share of one COUNTERS-th, never too high, and take a bounded room."""

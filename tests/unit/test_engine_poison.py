@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.engine import rest
@@ -16,6 +16,7 @@ from stream.engine.layouts import shape_of
 from stream.engine.shard import Shard
 from stream.errors import UserError
 from stream.plan.plan import PLAIN, Plan
+from tests.depth import examples
 from tests.shards import Driver, event, logs, plan_of, told
 from tests.shop import BUSY, LIFE, WISH, history
 
@@ -149,7 +150,7 @@ def test_a_changelog_of_something_else_is_not_taken_apart(whole: Driver) -> None
         reopened(whole, changelog)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data())
 def test_no_bytes_pass_for_a_row_that_are_none(whole: Driver, data: st.DataObject) -> None:
     """A row that is cut, lengthened, or has bytes changed is read or refused: never is anything read or written beyond
