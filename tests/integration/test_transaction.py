@@ -21,8 +21,11 @@ async def create(broker: str, topic: str, partitions: int, **settings: str) -> N
         await admin.close()
 
 
-async def visible(broker: str, topic: str, partition: int) -> tuple[list[bytes], int]:
-    """Committed records of a partition; the position after all that is there."""
+async def visible(broker: str, topic: str, partition: int, upto: int = 0) -> tuple[list[bytes], int]:
+    """Committed records of a partition; the position after all that is there.
+
+    ``upto`` is how far that must be: a commit is answered a moment before all partitions are told of it.
+    """
     tp = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=broker, group_id=None, isolation_level="read_committed", auto_offset_reset="earliest"
@@ -33,6 +36,8 @@ async def visible(broker: str, topic: str, partition: int) -> tuple[list[bytes],
         found: list[bytes] = []
         end = (await consumer.end_offsets([tp]))[tp]
         async with asyncio.timeout(20):
+            while end < upto:
+                end = (await consumer.end_offsets([tp]))[tp]
             while await consumer.position(tp) < end:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     found += [record.value for record in records]
@@ -72,8 +77,8 @@ def test_a_transaction_writes_everything_with_its_offsets(broker: str, unique: s
         payload.add(out, rows(b"change"))
         ends = await producer.transact(payload)
         await producer.stop()
-        assert await visible(broker, log, 3) == (large, 201)
-        assert await visible(broker, out, 1) == ([b"change"], 2)
+        assert await visible(broker, log, 3, 201) == (large, 201)
+        assert await visible(broker, out, 1, 2) == ([b"change"], 2)
         assert ends == {log: 200, out: 1}
         assert await committed(broker, unique, TopicPartition(log, 3)) == 17
 
@@ -95,7 +100,7 @@ def test_a_refused_batch_aborts_the_whole_transaction(broker: str, unique: str) 
         with pytest.raises(TransactionError, match="MessageSizeTooLarge"):
             await producer.transact(payload)
         await producer.stop()
-        found, end = await visible(broker, out, 0)
+        found, end = await visible(broker, out, 0, 2)
         assert (found, end) == ([], 2)  # the record and the marker of its abort: readers are not held up
         assert await committed(broker, unique, TopicPartition(out, 0)) is None
 
@@ -119,7 +124,7 @@ def test_a_new_owner_fences_the_former_one(broker: str, unique: str) -> None:
         await former.stop()
         await new.transact(payload)
         await new.stop()
-        assert (await visible(broker, unique, 0))[0] == [b"first", b"first"]
+        assert (await visible(broker, unique, 0, 4))[0] == [b"first", b"first"]
 
     asyncio.run(run())
 
