@@ -12,6 +12,7 @@ from stream.engine.change import shown, shown_text
 from stream.engine.rows import Rows
 from stream.events.instant import iso
 from stream.features.base import Accumulator, Kind
+from stream.features.known_zone import KnownZone
 from stream.plan import header
 from stream.plan.plan import Plan
 
@@ -43,7 +44,7 @@ def feature_names(plan: Plan) -> list[tuple[str, Accumulator]]:
 
 
 def features_of(rows: Rows, i: int, now: int) -> dict[str, Any]:
-    """Every feature of a row at an instant."""
+    """Every feature of a row at an instant, and the time zones that customers name, where features go by these."""
     found: dict[str, Any] = {}
     ints, floats = rows.table.ints[i], rows.table.floats[i]
     for name, accumulator in feature_names(rows.plan):
@@ -55,6 +56,8 @@ def features_of(rows: Rows, i: int, now: int) -> dict[str, Any]:
             x = how.value(ints, floats, p, now, *rest_of)
             value = shown_text(x, rows.texts) if how.kind is Kind.TEXT else shown(x, how.kind)
             found[f"{name}.{view}" if view else name] = value
+    for kept in (one for one in rows.plan.layout.base if isinstance(one, KnownZone)):
+        found[f"(zone by {kept.path})"] = shown_text(int(ints[rows.plan.layout.base[kept]]), rows.texts)
     return found
 
 

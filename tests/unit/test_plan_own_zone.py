@@ -189,6 +189,9 @@ def test_an_explanation_reads_the_customers_own_calendar() -> None:
     assert found is not None
     one = found.dimensions[0]
     assert (one.segment, one.features) == ("in", {"x": 1})
+    described = driver.shard.describe("ann")
+    assert described is not None
+    assert described["features"] == {"x": 1, "(zone by timezone)": "America/New_York"}
     assert [(change.at, change.to_segment) for change in one.next] == [("2026-04-01T04:00:00.000Z", "out")]
 
 
