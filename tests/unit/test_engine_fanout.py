@@ -139,12 +139,13 @@ def test_the_event_that_was_begun_goes_on_before_whatever_comes_in() -> None:
         driver.prove(source)
     while driver.shard.merge.begun is None:
         assert driver.step()
-    late = [event("", "Product Updated", 40, product_id="p", price=20), *wishers(1, "q")]
+    bought = {"total": 5, "products": [{"product_id": "p"}]}
+    late = [event(f"w{k}", "Order Completed", 40, **bought) for k in range(30)]
     for source, records in logs(late).items():
         driver.log[source] += [Record(len(driver.log[source]) + k, r.value) for k, r in enumerate(records)]
     driver.finish()
     moved = Counter((c.to_segment, c.at_ms) for c in driver.changes if c.dimension == "wish")
-    assert moved == {("wishing", 1): 30, ("ready", 50): 30}
+    assert moved == {("wishing", 1): 30, ("ready", 50): 30, ("nothing", 50): 30}
 
 
 def test_what_was_taken_but_not_applied_is_sent_on_once() -> None:
