@@ -29,6 +29,8 @@ LITERALS: dict[Unit, st.SearchStrategy[str]] = {
     Unit.DAYS: st.sampled_from(["0d", "1d", "2d", "7d", "30d", "36h", "365d"]),
     Unit.HOURS: st.sampled_from(["0h", "1h", "3h", "23h"]),
 }
+#: The kinds of features that definitions live by, asked more often than others: their values move with time.
+OFTEN = ("capped", "near", "ago", "gap", "rate")
 #: Units whose values are reckoned with, and the literals that they are multiplied with.
 RECKONED: dict[Unit, tuple[str, ...]] = {
     Unit.COUNT: ("2", "0.5", "-1", "3"),
@@ -107,7 +109,7 @@ class Conditions:
     def value(self, *units: Unit) -> tuple[str, Unit]:
         """A view of some feature whose unit is one of these."""
         asked = [(word, view, unit) for word in self.words for view, unit in WORDS[word].views.items()]
-        known = [one for one in asked if one[2] in units]
+        known = [one for one in asked if one[2] in units for _ in range(4 if one[0] in OFTEN else 1)]
         word, view, unit = self.draw(st.sampled_from(known))
         name = self.feature(word)
         return (f"{name}.{view}" if view else name), unit

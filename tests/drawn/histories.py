@@ -62,7 +62,7 @@ def histories(
     draw: st.DrawFn, start: int, late: bool = False, most: int = 12, customers: tuple[str, ...] = CUSTOMERS
 ) -> list[Happened]:
     """What happened from an instant on, in the order in which it was told; with ``late`` not in that of time."""
-    instants = draw(st.lists(st.integers(0, LENGTH), min_size=1, max_size=most))
+    instants = draw(st.lists(st.integers(0, LENGTH), min_size=draw(st.sampled_from([1, most // 2])), max_size=most))
     if not late:
         instants.sort()
     found: list[Happened] = []
