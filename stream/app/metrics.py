@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter as TallyOf
 from collections.abc import Mapping
@@ -173,17 +174,21 @@ class Metrics:
         self.step_seconds.observe(step_seconds)
         self.commit_seconds.observe(commit_seconds)
 
-    def exposition(self, host: ShardHost) -> bytes:
-        """All metrics as Prometheus reads them; what is a state rather than a count is looked up now."""
+    async def exposition(self, host: ShardHost) -> bytes:
+        """All metrics as Prometheus reads them; what is a state rather than a count is looked up now.
+
+        Sizes are counted over all rows, in a thread, shard by shard: a million customers take a third of a second.
+        """
+        sizes: dict[tuple[str, str], int] = {}
+        for _, shard in list(host.ready_shards()):
+            _add(sizes, await asyncio.to_thread(shard.sizes))
         gauges = (self.customers, self.lag, self.clock_age, self.blocked, self.shards, self.definitions_version)
         for gauge in (self.booked, self.busiest, *gauges):
             gauge.clear()
-        sizes: dict[tuple[str, str], int] = {}
         now = time.time() * 1000
         for runner in host.runners.values():
             self.shards.labels(runner.state.value).inc()
         for runner, shard in host.ready_shards():
-            _add(sizes, shard.sizes())
             self.busiest.labels(runner.partition).set(runner.hot.share)
             self.definitions_version.labels(runner.partition).set(shard.definitions_version)
             for outcome, number in shard.books.items():

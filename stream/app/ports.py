@@ -5,7 +5,7 @@ The worker runs any shard with these methods; `tests/integration/counting_shard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -202,7 +202,7 @@ class Shard(Protocol):
     def blocked_by(self) -> Source | None: ...
     def sizes(self) -> Mapping[str, Mapping[str, int]]: ...
     def describe(self, customer_id: str) -> dict[str, Any] | None: ...
-    def explain(self, customer: str, horizon: int) -> Any: ...
+    def explaining(self, customer: str, horizon: int) -> Iterator[Any]: ...
 
 
 class Decoder(Protocol):

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: How long stopping waits for running transactions before it aborts them, in seconds.
 STOP_SECONDS = 1.5
+#: How long a question about a customer may hold the event loop at a time, in seconds.
+SLICE_SECONDS = 0.002
 
 
 class Pacer:
@@ -67,6 +69,7 @@ class ShardHost:
         self.opening = Opening(self)
         self.pacer = Pacer(wiring.commits_per_second)
         self.pulse = Pulse()
+        self._questions = asyncio.Semaphore(1)
         self.broadcast = Broadcast(
             {**wiring.client_options, **wiring.consumer_options},
             wiring.broadcast_topics,
@@ -269,9 +272,22 @@ class ShardHost:
         """Segments and features of a customer; None where unknown. Raises KeyError where another worker owns them."""
         return self._shard_of(customer_id).describe(customer_id)
 
-    def explain(self, customer_id: str, horizon_ms: int) -> Any:
-        """Why a customer is where they are, as JSON has it; None where unknown. Raises KeyError likewise."""
-        return self._shard_of(customer_id).explain(customer_id, horizon_ms)
+    async def explain(self, customer_id: str, horizon_ms: int) -> Any:
+        """Why a customer is where they are, as JSON has it; None where unknown. Raises KeyError likewise.
+
+        One question at a time, in slices that leave the event loop at least half of the time to the shards.
+        """
+        async with self._questions:
+            shard, began = self._shard_of(customer_id), time.perf_counter()
+            for found in shard.explaining(customer_id, horizon_ms):
+                if found is not None:
+                    return found
+                if time.perf_counter() - began > SLICE_SECONDS:
+                    await asyncio.sleep(SLICE_SECONDS)
+                    began = time.perf_counter()
+                    if self._shard_of(customer_id) is not shard:
+                        raise KeyError(customer_id)
+        return None
 
     def _shard_of(self, customer_id: str) -> Shard:
         runner = self.runners.get(self.partition_of(customer_id))

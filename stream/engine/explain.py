@@ -3,6 +3,7 @@ or leaving, and what comes next if nothing comes.  For people and, as JSON, for 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -123,23 +124,51 @@ def explain(shard: Shard, customer: str, horizon: int = HORIZON_MS) -> Explanati
 
     What comes next if nothing comes is looked for within ``horizon`` ms.
     """
+    return next((found for found in explaining(shard, customer, horizon) if found is not None), None)
+
+
+def explaining(shard: Shard, customer: str, horizon: int = HORIZON_MS) -> Iterator[Explanation | None]:
+    """The same in small parts, for a shard that has other work as well: None after each, the explanation at the end.
+
+    Between two parts the shard may go on: the explanation is that of the instant at which it was asked for, but where
+    a version came into force meanwhile, it begins anew.  Nothing comes where there is no such customer.
+    """
+    while True:
+        plan, revision = shard.plan, shard.versions.revision
+        for found in _explained(shard, customer, horizon):
+            yield found
+            if found is not None:
+                return
+            if shard.plan is not plan or shard.versions.revision != revision:
+                break
+        else:
+            return
+
+
+def _explained(shard: Shard, customer: str, horizon: int) -> Iterator[Explanation | None]:
     i = shard.rows.index.get(customer.encode("utf-8", "surrogatepass"))
     if i is None or shard.rows.table.ints[i, header.LATEST] == NEVER:
-        return None
+        return
     latest = int(shard.rows.table.ints[i, header.LATEST])
     now = latest if shard.clock_ms is None else max(latest, shard.clock_ms)
     scratch = Scratch(shard.plan, shard.rows, shard.versions, i)
     scratch.pass_time(now)
     if scratch.forgotten is not None:
-        return None
+        return
     definitions = shard.plan.definitions
     explainer = Explainer(shard, scratch, now, find_shares(definitions))
-    found = [explainer.dimension(j, d) for j, d in enumerate(definitions.dimensions)]
-    ahead = scratch.ahead(now, horizon, AHEAD)
-    for one in found:
-        one.next = [upcoming(change) for change in ahead.changes[one.dimension]]
-    forgotten = None if scratch.forgotten is None else iso(scratch.forgotten)
-    return Explanation(customer, iso(now), iso(ahead.upto), found, forgotten)
+    found = []
+    for j, dimension in enumerate(definitions.dimensions):
+        found.append(explainer.dimension(j, dimension))
+        yield None
+    for ahead in scratch.ahead(now, horizon, AHEAD):
+        if ahead is None:
+            yield None
+            continue
+        for one in found:
+            one.next = [upcoming(change) for change in ahead.changes[one.dimension]]
+        forgotten = None if scratch.forgotten is None else iso(scratch.forgotten)
+        yield Explanation(customer, iso(now), iso(ahead.upto), found, forgotten)
 
 
 def upcoming(change: Change) -> Upcoming:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,18 +79,23 @@ class Scratch:
         moved = row[header.VERSION] == slots.version[1]
         return min(int(self.rows.table.deadline[0]), FOREVER if moved else int(slots.effective[1]))
 
-    def ahead(self, now: int, horizon: int, most: int) -> Ahead:
-        """The next changes of each dimension after ``now``, at most ``most``, within ``horizon`` ms."""
+    def ahead(self, now: int, horizon: int, most: int) -> Iterator[Ahead | None]:
+        """The next changes of each dimension after ``now``, at most ``most``, within ``horizon`` ms.
+
+        Comes last; before it, None after every look.
+        """
         found: dict[str, list[Change]] = {d.name: [] for d in self.plan.definitions.dimensions}
         made = 0
         for _ in range(MOST_LOOKS):
             due = self.next_due()
             if due > now + horizon or self.forgotten is not None:
-                return Ahead(found, now + horizon)
+                due = now + horizon
+                break
             for change in self.pass_time(due):
                 made += 1
                 if len(found[change.dimension]) < most:
                     found[change.dimension].append(change)
             if made >= MOST_CHANGES or all(len(changes) == most for changes in found.values()):
                 break
-        return Ahead(found, due)
+            yield None
+        yield Ahead(found, due)

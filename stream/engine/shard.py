@@ -6,14 +6,14 @@ of Kafka until the transaction commits; if it does not, the shard is thrown away
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from stream.engine.backfill import Backfill
 from stream.engine.busiest import Busiest
-from stream.engine.explain import explain
+from stream.engine.explain import explaining
 from stream.engine.forgotten import Requests
 from stream.engine.judge import Judge
 from stream.engine.memory import Memory
@@ -311,8 +311,12 @@ class Shard:
 
     def explain(self, customer: str, horizon: int) -> Any:
         """Why a customer is where they are (:mod:`stream.engine.explain`), as JSON has it; None where there is none."""
-        found = explain(self, customer, horizon)
-        return None if found is None else msgspec.to_builtins(found)
+        return next((found for found in self.explaining(customer, horizon) if found is not None), None)
+
+    def explaining(self, customer: str, horizon: int) -> Iterator[Any]:
+        """The same in small parts: None after each of them, what was found at the end, if anything was."""
+        for found in explaining(self, customer, horizon):
+            yield None if found is None else msgspec.to_builtins(found)
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """How many customers are in each segment of each dimension (those in none are not counted)."""

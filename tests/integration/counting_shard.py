@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -180,8 +180,8 @@ class CountingShard:
     def sizes(self) -> Mapping[str, Mapping[str, int]]:
         return {"count": {"counted": len(self.counts)}}
 
-    def explain(self, customer: str, horizon: int) -> Any:
-        return None
+    def explaining(self, customer: str, horizon: int) -> Iterator[Any]:
+        return iter(())
 
     def describe(self, customer_id: str) -> dict[str, Any] | None:
         count = self.counts.get(customer_id.encode())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from stream.app.health import Health
+from stream.app.runner import ShardRunner, State
 from stream.app.web import add_views
+from tests.integration.counting_worker import counting_app
 
 
 class View:
@@ -30,7 +32,7 @@ class App:
             wiring=SimpleNamespace(changelog="changelog"),
             partition_of=lambda name: name,
             describe=lambda name: self.found(name, "described"),
-            explain=lambda name, horizon: self.found(name, f"explained for {horizon}"),
+            explain=self.explain,
         )
 
     def page(self, path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -45,6 +47,10 @@ class App:
     def owner_url(self, tp: Any) -> str | None:
         """The other worker, where it has the partition."""
         return None if tp.partition == "cy" else "http://other:6066"
+
+    async def explain(self, name: str, horizon: int) -> Any:
+        """What the shard says of why."""
+        return self.found(name, f"explained for {horizon}")
 
     def found(self, name: str, what: str) -> Any:
         """What the shard says."""
@@ -84,8 +90,55 @@ def test_a_customer_of_another_worker_is_found_there_under_the_same_question(app
 
 
 @pytest.mark.parametrize(
-    ("customer", "ahead", "status"), [("cy", "5", 503), ("di", "5", 404), ("ann", "-5", 400), ("ann", "9" * 20, 400)]
+    ("customer", "ahead", "status"),
+    [
+        ("cy", "5", 503),
+        ("di", "5", 404),
+        ("ann", "-5", 400),
+        ("ann", "9" * 20, 400),
+        ("ann", "9" * 9_999, 400),
+        ("ann", "٣", 400),
+        ("ann", "", 400),
+    ],
+    ids=str,
 )
 def test_what_cannot_be_answered_has_its_status(app: App, customer: str, ahead: str, status: int) -> None:
     """Not ready, unknown, or asked wrongly."""
     assert app.ask(EXPLAIN, customer, ahead=ahead)[0] == status
+
+
+def test_a_long_answer_does_not_hold_the_loop() -> None:
+    """Who asks far ahead waits; heartbeats and shards do not: the loop turns all the while, and one asks at a time."""
+
+    class Slow:
+        """A shard that takes ten thousand parts to say why."""
+
+        asked = 0
+
+        def explaining(self, customer: str, horizon: int) -> Iterator[Any]:
+            self.asked += 1
+            assert self.asked == 1, "two at a time"
+            for _ in range(10_000):
+                sum(range(50))
+                yield None
+            self.asked -= 1
+            yield {"is": customer}
+
+    async def run() -> None:
+        host = counting_app("t", "127.0.0.1:1", 1).shards
+        runner = host.runners[0] = ShardRunner(0, host)
+        runner.shard, runner.state = cast(Any, Slow()), State.READY
+        asked = [asyncio.create_task(host.explain(name, 1)) for name in ("ann", "bo")]
+        turns = 0
+        while not all(task.done() for task in asked):
+            await asyncio.sleep(0)
+            turns += 1
+        assert [task.result() for task in asked] == [{"is": "ann"}, {"is": "bo"}]
+        assert turns > 10
+        leaving = asyncio.create_task(host.explain("ann", 1))
+        await asyncio.sleep(0)
+        runner.state = State.HELD
+        with pytest.raises(KeyError):
+            await leaving
+
+    asyncio.run(run())

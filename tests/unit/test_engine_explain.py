@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 from hypothesis import given
@@ -24,6 +25,7 @@ from tests.shards import Driver, event, logs, plan_of
 START = TURNS[0].start
 UNTIL = START + SPAN
 HORIZON = 200
+DAY_MS = 86_400_000
 
 
 def explained(driver: Driver, customer: str) -> Explanation:
@@ -125,3 +127,40 @@ def test_values_are_plain_numbers_whatever_the_feature() -> None:
         assert values["max_of"] == 12.5
     code: Any = np.int64(-5)
     assert shown_text(code, driver.shard.rows.texts) == "#fffffffffffffffb"
+
+
+def test_an_explanation_comes_in_parts_and_is_of_the_instant_of_the_question() -> None:
+    """A shard with other work is not held up: nothing comes after each dimension and each look ahead, and what the
+    customer does meanwhile is not in it."""
+    count = {"count": "Product Viewed", "within": "7d"}
+    made = [
+        {"dimension": f"d{k}", "features": {"seen": count}, "segments": [{"segment": "s", "when": "seen >= 1"}]}
+        for k in range(3)
+    ]
+    seen = [event("ann", "Product Viewed", START + k * DAY_MS) for k in range(5)]
+    driver = Driver(plan_of(*made), logs(seen, START + 4 * DAY_MS)).finish()
+    expected = explain(driver.shard, "ann", 30 * DAY_MS)
+    parts = driver.shard.explaining("ann", 30 * DAY_MS)
+    assert next(parts) is None
+    i = driver.shard.rows.index[b"ann"]
+    driver.shard.rows.table.ints[i] = 0
+    rest = list(parts)
+    assert rest[:-1] == [None] * (len(rest) - 1)
+    assert len(rest) >= 4
+    assert rest[-1] == msgspec.to_builtins(expected)
+    assert list(driver.shard.explaining("nobody", DAY_MS)) == []
+
+
+def test_an_explanation_begins_anew_where_a_version_comes_between() -> None:
+    """Half of it by the former version, half by the next, would be true of neither."""
+    made = {
+        "dimension": "d",
+        "features": {"seen": {"count": "Product Viewed"}},
+        "segments": [{"segment": "s", "when": "seen >= 1"}],
+    }
+    driver = Driver(plan_of(made), logs([event("ann", "Product Viewed", START)], START)).finish()
+    parts = len(list(driver.shard.explaining("ann", HORIZON)))
+    asked = driver.shard.explaining("ann", HORIZON)
+    assert next(asked) is None
+    driver.shard.versions.revision += 1
+    assert len(list(asked)) == parts
