@@ -253,6 +253,24 @@ class Customers(Section):
         return self
 
 
+class Orders(Section):
+    """Orders that are told twice."""
+
+    once: tuple[str, ...] = Field(
+        default=("Order Completed",), description="Events that count once, under however many message ids they come."
+    )
+    by: str = Field(default="order_id", description="The property that tells which one it is.")
+    remember: int = Field(
+        default=8, ge=1, le=64, description="Among how many of a customer's latest ones; kept of every customer."
+    )
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if not self.by.isidentifier():
+            raise ValueError(f"by: {self.by!r} is not a property that can be read: use letters, digits and _")
+        return self
+
+
 class Clusters(Section):
     """How the learned dimension learns. What it learns from is in its definition."""
 
@@ -330,6 +348,7 @@ class Settings(BaseSettings):
     outputs: dict[TopicName, Output] = Field(default={}, description="Per output topic: which changes reach it.")
     time: Time = Field(default=Time(), description="Zone, lateness, clock.")
     money: Money = Field(default=Money(), description="Currency and rates.")
+    orders: Orders = Field(default=Orders(), description="Orders that are told twice.")
     batch: Batch = Field(default=Batch(), description="Size and pace of transactions.")
     customers: Customers = Field(default=Customers(), description="When customers are forgotten.")
     clusters: Clusters = Field(default=Clusters(), description="How clusters are learned.")

@@ -16,7 +16,7 @@ CUTS: dict[str, dict[str, dict[float, float]]] = {
     },
     "basket": {"spend.mean": {0.8: 200}},
     "buying-style": {"spend.mean": {0.8: 200}, "views / orders": {0.7: 14}},
-    "value": {"spend": {0.5: 100, 0.8: 400, 0.99: 1000}, "margin": {0.8: 200, 0.99: 500}},
+    "value": {"spend": {0.5: 100, 0.8: 400, 0.99: 1000}, "margin - lost": {0.8: 200, 0.99: 500}},
 }
 #: The day from which they hold.
 CUTS_FROM = 0.5

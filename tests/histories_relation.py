@@ -122,6 +122,18 @@ VALUE = [
     told("value", ordered(1, total=50), day_2="low-value"),
     told("value", ordered(1, total=150), did("Order Refunded", 5, total=100), day_2="mid-value", day_6="low-value"),
     told("value", ordered(1, total=500), day_2="high-value"),
+    told(
+        "value",
+        ordered(1, total=150, order_id="a"),
+        ordered(2, total=500, order_id="b"),
+        did("Order Cancelled", 3, order_id="b"),
+        did("Order Refunded", 4, order_id="a", total=100),
+        did("Order Refunded", 5, order_id="a", total=50),
+        day_2_5="high-value",
+        day_3_5="mid-value",
+        day_4_5="low-value",
+        day_6="not-valued",
+    ),
     told("value", ordered(1, total=50, margin=300), day_2="high-value"),
     told("value", ordered(1, total=5000), day_2="vip"),
     told(

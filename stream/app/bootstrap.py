@@ -9,7 +9,7 @@ from typing import TypeAlias
 import orjson
 
 from stream.app.compiling_common import compiled_beside
-from stream.app.definition_files import read_aliases
+from stream.app.definition_files import in_settings, read_aliases
 from stream.cluster.control import Version, read_version
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
@@ -24,7 +24,7 @@ from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.features.base import NEVER
 from stream.kafka.partitions import partition_of
-from stream.plan.definitions import Definitions, parse_definitions
+from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan, plan_source
 from stream.settings import Settings
 
@@ -155,7 +155,7 @@ def read_clock(value: bytes) -> tuple[int, None]:
 
 def checked(files: Mapping[str, str], settings: Settings) -> Definitions:
     """The definitions in these texts; `DefinitionError` tells all mistakes, also those that only a plan shows."""
-    definitions = parse_definitions(files, settings.time.calendar)
+    definitions = in_settings(files, settings)
     plan_source(definitions)
     return definitions
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 from stream.errors import UserError
-from stream.features.own_zone import OwnZone
-from stream.plan.definitions import Definitions, parse_definitions
+from stream.plan.definitions import Definitions, Once, parse_definitions
+from stream.settings import Settings
 
 
-def read_definitions(folder: Path, zone: str | OwnZone = "UTC") -> Definitions:
+def read_definitions(folder: Path, settings: Settings | None = None) -> Definitions:
     """All ``*.yaml`` in the folder, one dimension a file; mistakes in any of them are one `UserError`.
 
-    ``zone`` is the time zone (IANA) of dimensions that name none, or the trait that names each customer's own; the
-    settings say it.
+    The settings (where there are none, their defaults) say what definitions leave open: :func:`in_settings`.
     """
-    return parse_definitions(read_texts(folder), zone)
+    texts = read_texts(folder)
+    return parse_definitions(texts) if settings is None else in_settings(texts, settings)
+
+
+def in_settings(files: Mapping[str, str], settings: Settings) -> Definitions:
+    """Definitions from name -> text, by the settings: the time zone of dimensions that name none (or the trait that
+    names each customer's own), and which events count once."""
+    orders = settings.orders
+    return parse_definitions(files, settings.time.calendar, once=Once(orders.once, orders.by, orders.remember))
 
 
 def read_texts(folder: Path) -> dict[str, str]:

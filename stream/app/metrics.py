@@ -55,6 +55,9 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "changes_total", "counter", ("dimension", "segment", "cause"), "Segment changes written, by segment entered."
     ),
+    Metric(
+        "refunds_unmatched_total", "counter", (), "Refunds and cancellations of orders not among a customer's latest."
+    ),
     Metric("changes_kept_back_total", "counter", ("topic", "why"), "Changes that the rules of an output kept from it."),
     Metric("customers_forgotten_total", "counter", ("reason",), "Customers forgotten: asked, or dormant for too long."),
     Metric("customers", "gauge", ("dimension", "segment"), "Customers in each segment, of the shards of this worker."),
@@ -132,6 +135,7 @@ class Metrics:
         self.events = cast(Counter, made["events_total"])
         self.booked = cast(Gauge, made["booked_records"])
         self.changes = cast(Counter, made["changes_total"])
+        self.refunds_unmatched = cast(Counter, made["refunds_unmatched_total"])
         self.kept_back = cast(Counter, made["changes_kept_back_total"])
         self.forgotten = cast(Counter, made["customers_forgotten_total"])
         self.customers = cast(Gauge, made["customers"])
@@ -168,6 +172,7 @@ class Metrics:
         causes = {(change.key, change.caused_ms) for change in step.changes if change.caused_ms is not None}
         for _, caused_ms in causes:  # an event that moves someone in several dimensions counts once
             self.latency.observe(max(0.0, now - caused_ms) / 1000)
+        self.refunds_unmatched.inc(step.unmatched)
         for (topic, why), number in kept_back.items():
             self.kept_back.labels(topic, why).inc(number)
         self.batch_records.observe(counts.read)

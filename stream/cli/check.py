@@ -82,7 +82,7 @@ def read_all(folder: Path | None, config: Path | None) -> tuple[dict[str, str], 
         problems.append(error)
     if settings is not None or folder is not None:
         try:
-            found = read_definitions(folder or _folder(settings), settings.time.calendar if settings else "UTC")
+            found = read_definitions(folder or _folder(settings), settings)
             if settings is not None:
                 expected_topics(settings, found.topics())
         except UserError as error:

@@ -49,7 +49,7 @@ def command(
 
     settings = load_settings(config)
     records = open_records(events, mapping, sort)
-    found = read_definitions(definitions or settings.config_dir / "segments", settings.time.calendar)
+    found = read_definitions(definitions or settings.config_dir / "segments", settings)
     replay = open_replay(settings, found, None)
     for _ in replay.run(records, None):
         pass

@@ -78,7 +78,7 @@ async def run_demo(settings: Settings, options: DemoOptions, folder: Path) -> No
 class _Demo:
     def __init__(self, settings: Settings, options: DemoOptions, folder: Path) -> None:
         self._settings, self._options, self._folder = settings, options, folder
-        self._definitions = read_definitions(settings.config_dir / "segments", settings.time.calendar)
+        self._definitions = read_definitions(settings.config_dir / "segments", settings)
         self._began = time.monotonic()
         self.view = View(shown_first(self._definitions), zone=ZoneInfo(settings.time.zone))
         self._made: list[str] = []

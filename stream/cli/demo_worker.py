@@ -23,7 +23,7 @@ def main() -> None:
     """Compile, wait, work. Ends silently when stdin ends: nobody wants it any more."""
     config = Path(sys.argv[sys.argv.index("--config") + 1])
     settings = load_settings(config)
-    make_plan(read_definitions(settings.config_dir / "segments", settings.time.calendar), settings)
+    make_plan(read_definitions(settings.config_dir / "segments", settings), settings)
     print(READY, flush=True)  # noqa: T201 - heard by the demo
     if sys.stdin.readline():
         sys.argv.insert(1, "worker")

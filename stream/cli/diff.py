@@ -94,7 +94,7 @@ def replay_side(
     """One of the two replays."""
     from stream.app.definition_files import read_definitions
 
-    definitions = read_definitions(folder, settings.time.calendar)
+    definitions = read_definitions(folder, settings)
     replay = open_replay(settings, definitions, versions, cuts_at_end=cuts_at_end, redefined=False)
     side = Side(definitions)
     with Console(stderr=True).status(f"replaying with {folder}"):

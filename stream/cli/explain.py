@@ -89,9 +89,7 @@ def command(
         raise UserError("--events and --worker exclude each other: replay files, or ask a worker")
     else:
         folder = definitions or settings.config_dir / "segments"
-        replay = open_replay(
-            settings, read_definitions(folder, settings.time.calendar), versions, cuts_at_end=cuts == "final"
-        )
+        replay = open_replay(settings, read_definitions(folder, settings), versions, cuts_at_end=cuts == "final")
         found = replayed(replay, open_records(events, mapping, sort), customer, at, ahead)
     show(found, wanted, as_json, settings)
 

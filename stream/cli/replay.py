@@ -136,7 +136,7 @@ def command(
     console = Console(stderr=True)
     settings = load_settings(config)
     records = open_records(events, mapping, sort)
-    found = read_definitions(definitions or settings.config_dir / "segments", settings.time.calendar)
+    found = read_definitions(definitions or settings.config_dir / "segments", settings)
     replay = open_replay(settings, found, versions, cuts_at_end=cuts == "final")
     summary = Summary(Counts())
     began = time.perf_counter()

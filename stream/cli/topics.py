@@ -34,7 +34,7 @@ def command(check: bool, definitions: Path | None, broker: str | None, config: P
     said in the table. The exit code is 0 when all is as it must be, 1 when something differs.
     """
     settings = load_settings(config, brokers=broker)
-    outputs = read_definitions(definitions or settings.config_dir / "segments", settings.time.calendar).topics()
+    outputs = read_definitions(definitions or settings.config_dir / "segments", settings).topics()
     work = check_topics if check else create_topics
     reports = asyncio.run(work(settings, outputs))
     Console().print(table(reports))

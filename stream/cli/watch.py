@@ -47,7 +47,7 @@ def command(
     Where the output is no terminal, each change from now on is one line of text. It only reads; any number may run.
     """
     settings = load_settings(config, brokers=broker)
-    known = shown_first(read_definitions(definitions or settings.config_dir / "segments", settings.time.calendar))
+    known = shown_first(read_definitions(definitions or settings.config_dir / "segments", settings))
     check_wanted(wanted, known)
     plain = plain or not sys.stdout.isatty()
     start: Start = "beginning" if from_beginning else "now" if plain else "lately"

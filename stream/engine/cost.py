@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stream.engine import rest
 from stream.engine.layouts import shape_of
 from stream.engine.rows import Rows
+from stream.features.told import Told
 from stream.plan import header
 from stream.plan.layout import Layout
 from stream.plan.packed import SKIPPED, Shape
@@ -48,7 +49,7 @@ def cost_of(rows: Rows) -> Cost:
     """The cost of these rows under their plan; there must be some."""
     plan, layout = rows.plan, rows.plan.layout
     whole = _packed(rows, shape_of(layout))
-    every = set(range(header.WIDTH))
+    every = columns_of_all(layout)
     base = _packed(rows, _only(layout, every))
     uses = [columns_of(plan, j) for j in range(len(plan.definitions.dimensions))]
     found = []
@@ -69,6 +70,12 @@ def cost_of(rows: Rows) -> Cost:
         )
     outside = np.array([len(rest.ROW) + len(key) for key in filter(None, rows.keys)]) + rest.MARK_BYTES
     return Cost(whole + outside, layout.width * 8, float(np.median(base + outside)), tuple(found))
+
+
+def columns_of_all(layout: Layout) -> set[int]:
+    """The columns that every row has, whatever the dimensions are."""
+    told = {column for a, p in layout.base.items() if isinstance(a, Told) for column in range(p, p + a.last)}
+    return set(range(header.WIDTH)) | told
 
 
 def columns_of(plan: Plan, j: int) -> set[int]:

@@ -78,6 +78,8 @@ class Judge:
                 break
         self._vectors(out_arrays, out)
         out.rekeyed += [sent for k, sent in sent_on.items() if k < start]
+        out.unmatched += int(counters[header.UNMATCHED])
+        counters[header.UNMATCHED] = 0
         self._count(run, events, start, out)
         self.busiest.count(events.row[:start], self.rows.keys)
         self.requests.heard(run, events.message, events.status == header.APPLIED)

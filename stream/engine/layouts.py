@@ -60,6 +60,7 @@ def shape_of(layout: Layout) -> Shape:
         np.int8,
     )
     kinds[header.IDS : header.IDS + header.REMEMBERED] = BITS
+    kinds[[k for k, c in enumerate(layout.columns) if c.bits]] = BITS
     kinds[[p + pool.HEAD for p in layout.bags]] = SKIPPED
     kinds[header.CUSTOMER] = SKIPPED  # it follows from the key
     return Shape(kinds, blank, np.array(layout.bags, np.int64))

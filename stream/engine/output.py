@@ -68,7 +68,8 @@ class Rekeyed:
 class Output:
     """``changes`` in the order in which they became true for each customer, and likewise ``forgotten``: who was;
     ``rows`` and ``customers`` as key and value (None deletes); ``offsets``: where each source goes on after this;
-    ``vectors`` float64 (n, d) with their customers and instants, for the trainer."""
+    ``vectors`` float64 (n, d) with their customers and instants, for the trainer; ``unmatched``: refunds applied whose
+    order was not known."""
 
     changes: list[Change] = field(default_factory=list)
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Output:
     vectors: NDArray[np.float64] | None = None
     vector_keys: list[bytes] = field(default_factory=list)
     vector_instants: list[int] = field(default_factory=list)
+    unmatched: int = 0
     forgotten: list[Forgotten] = field(default_factory=list)
 
     def told(self) -> Iterator[Change | Forgotten]:

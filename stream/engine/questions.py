@@ -70,7 +70,9 @@ def warming_of(plan: Plan, started: Mapping[str, int], now: int) -> dict[str, in
 
 def warm_since(accumulator: Accumulator, started: Mapping[str, int], now: int) -> int | None:
     """Since when a feature counts that knows nothing from before; None where it is warm."""
-    since, window = started.get(accumulator.identity()), window_of(accumulator)
+    book, window = accumulator.book(), window_of(accumulator)
+    known = (started.get(one.identity()) for one in (accumulator, book) if one is not None)
+    since = max((found for found in known if found is not None), default=None)
     return since if since is not None and (window is None or now < since + window) else None
 
 

@@ -55,6 +55,8 @@ class Schema(Protocol):
     def product_numbers(self) -> Mapping[str, int]: ...
     @property
     def product_texts(self) -> Mapping[str, int]: ...
+    @property
+    def keys(self) -> Mapping[str, int]: ...
 
 
 def readings(schema: Schema) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
@@ -64,6 +66,8 @@ def readings(schema: Schema) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     of_product = {"number": schema.product_numbers, "text": schema.product_texts}
     of_event = {"number": schema.numbers, "text": schema.texts, "list": schema.lists}
     of_event |= {"instant": schema.instants, "date": schema.dates}
+    for name in schema.keys:
+        event.setdefault(name, set()).add("text")
     for kind, names in of_product.items():
         for name in names:
             product.setdefault(name, set()).add(kind)
@@ -86,11 +90,12 @@ class PropertyReader:
         ]
         self.texts = list(schema.texts.items())
         self.lists = list(schema.lists.items())
+        self.keys = [(name, slot) for name, slot in schema.keys.items() if name not in schema.texts]
         self.of_product = [(name, name in MONEY_PROPERTIES) for name in schema.product_numbers]
         self.texts_of_product = list(schema.product_texts)
         #: Columns of a batch's ``numbers``, ``texts`` and ``items``.
         self.number_width = max(1, len(self.numbers) + len(self.times))
-        self.text_width = max(1, len(self.texts) + LONGEST_LIST * len(self.lists))
+        self.text_width = max(1, len(self.texts) + LONGEST_LIST * len(self.lists) + len(self.keys))
         self.item_width = 4 + len(self.of_product) + len(self.texts_of_product)
 
     def read(self, batch: Batch, i: int, properties: Any, items: list[ItemRow]) -> None:
@@ -108,6 +113,10 @@ class PropertyReader:
             text = getattr(properties, name)
             if text is not None and text != "":
                 batch.texts[i, slot] = named_hash(text if isinstance(text, str) else text_of(text, name), batch.named)
+        for name, slot in self.keys:
+            key = getattr(properties, name)
+            if key is not None and key != "":
+                batch.texts[i, slot] = text_hash(text_of(key, name))
         for name, slot, read in self.times:
             x = getattr(properties, name)
             if x is not None and x != "":

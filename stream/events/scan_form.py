@@ -24,8 +24,9 @@ TABLES = 6
 UNKNOWN = -1
 
 #: Columns of a property's entry: the slot of its number or -1, whether that is money, the slot of its text or -1, what
-#: the decoder itself does with it, its places in a product's row or -1, and whether only the decoder can read it.
-NUMBER, MONEY, TEXT, ROLE, OF_PRODUCT, TEXT_OF_PRODUCT, SLOW = range(7)
+#: the decoder itself does with it, its places in a product's row or -1, whether only the decoder can read it, and
+#: whether its text is a key, of which no name is kept.
+NUMBER, MONEY, TEXT, ROLE, OF_PRODUCT, TEXT_OF_PRODUCT, SLOW, KEY = range(8)
 PLAIN, PRODUCT_ID, PRICE, QUANTITY, IN_STOCK, CURRENCY, PRODUCTS, OFFER_ENDS = range(8)
 
 #: Columns of a product before those that the plan asks for.
@@ -34,7 +35,7 @@ PRODUCT_COLUMNS = 4
 
 class Form(NamedTuple):
     """``tables`` int64: for each table its first word and its mask, then the tables, pairs of a hash and a number;
-    ``entries`` int64 (n + m, 7): of the properties, then of the products' properties; ``own``: n; ``events``
+    ``entries`` int64 (n + m, 8): of the properties, then of the products' properties; ``own``: n; ``events``
     int64 (e + 1, 2): code of an event name and whether it happens to products, last the one of unknown names;
     ``rates`` float64: of the currencies."""
 
@@ -89,7 +90,7 @@ def _entry(name: str, kinds: set[str], schema: Schema, *, of_product: bool) -> l
     if of_product and role > IN_STOCK:
         role = PLAIN
     number = UNKNOWN if of_product else schema.numbers.get(name, UNKNOWN)
-    text = UNKNOWN if of_product else schema.texts.get(name, UNKNOWN)
+    text = UNKNOWN if of_product else schema.texts.get(name, schema.keys.get(name, UNKNOWN))
     at, text_at = UNKNOWN, UNKNOWN
     if name in schema.product_numbers:
         at = PRODUCT_COLUMNS + list(schema.product_numbers).index(name)
@@ -98,7 +99,8 @@ def _entry(name: str, kinds: set[str], schema: Schema, *, of_product: bool) -> l
     is_number, is_text = number >= 0 or at >= 0, text >= 0 or text_at >= 0
     slow = (is_number and is_text) or bool(kinds - {"number", "text"})
     slow = slow or (is_number and role not in _NUMBER_ROLES) or (is_text and role not in _TEXT_ROLES)
-    return [number, int(name in MONEY_PROPERTIES), text, role, at, text_at, int(slow)]
+    key = text >= 0 and name not in schema.texts
+    return [number, int(name in MONEY_PROPERTIES), text, role, at, text_at, int(slow), int(key)]
 
 
 def make_form(

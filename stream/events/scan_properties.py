@@ -16,6 +16,7 @@ from stream.events.blake import digest
 from stream.events.properties import NO_NUMBER
 from stream.events.scan_form import (
     IN_STOCK,
+    KEY,
     NUMBER,
     OF_PRODUCT,
     OF_PRODUCTS,
@@ -91,7 +92,7 @@ def _value(b: Any, i: int, end: int, k: int, entries: Any, given: Any, values: A
         given[k, KIND], given[k, FIRST], given[k, LAST], given[k, HASH] = A_TEXT, i + 1, closing, 0
         if closing > i + 1 and (named or role == PRODUCT_ID):
             given[k, HASH] = digest(b, i + 1, closing, words)
-            if named:
+            if named and not (entries[k, KEY] and entries[k, TEXT_OF_PRODUCT] < 0):
                 _note(given[k, HASH], i + 1, closing, seen)
         return closing + 1
     if is_number and (b[i] == 0x2D or 0x30 <= b[i] <= 0x39):

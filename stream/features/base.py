@@ -61,11 +61,13 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One 8-byte column of the row: its name within the feature, whether it holds a float64, and its initial value."""
+    """One 8-byte column of the row: its name within the feature, its initial value, whether it holds a float64, and
+    whether it holds any 64 bits that nobody reads as a text or a number (a key)."""
 
     name: str
     initial: float
     real: bool = False
+    bits: bool = False
 
 
 class Table(ABC):
@@ -135,6 +137,8 @@ class Reaction:
     - ``"number"`` (micros for money), ``"text"`` (a hash): the property in ``path``; of ``products.PROPERTY`` that of
       each product, one fold after the other; ``"text"`` also of ``time.hour``, ``time.weekday``, ``time.month``,
       ``time.day`` (in ``zone``), ``event``, and ``=TEXT`` for a text that stands in the definition;
+    - ``"key"``: the hash of a text that is only ever compared with others of its kind, such as an order's id: no name
+      of it is kept;
     - ``"texts"``: the hashes of a list in an array of ``LONGEST_LIST``, ascending, filled up with ``NO_TEXT``; one that
       is empty has ``EMPTY_LIST`` (:mod:`stream.events.properties`);
     - ``"instant"``: a time, as milliseconds in a float64; ``"date"``: a calendar date as it is written, in days since
@@ -150,6 +154,13 @@ class Reaction:
     #: Whether a filter on the feature concerns this event.
     filtered: bool = True
     zone: Table | OwnZone | None = None
+    #: Further (kind, property) that are read beside it.
+    also: tuple[tuple[str, str], ...] = ()
+    #: The book that it goes by (:mod:`stream.features.orders`, which says when ``opens``, ``fold`` and ``closes`` are
+    #: called; nothing of it where there is no ``opens``); ``reads`` None: the fold is given 1, and only for orders.
+    orders: Accumulator | None = None
+    opens: Callable[..., Any] | None = None
+    closes: Callable[..., Any] | None = None
 
 
 class Accumulator(ABC):
@@ -173,6 +184,11 @@ class Accumulator(ABC):
     def constants(self) -> tuple[Constant, ...]:
         """What is passed to ``value`` and ``until`` after the fixed arguments."""
         return ()
+
+    def book(self) -> Accumulator | None:
+        """The book that it goes by, which the row holds beside it: the book's first column comes before the constants
+        wherever these are passed."""
+        return None
 
     def identity(self) -> str:
         """What it is, apart from how much of it is kept: a new layout takes over columns of the same identity."""

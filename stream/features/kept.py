@@ -62,6 +62,17 @@ def first_after(r: Any, p: int, n: int, bound: int) -> int:
     return k
 
 
+@register_jitable
+def move(r: Any, p: int, start: int, stop: int) -> None:
+    """Move what is in column ``start`` of those from p on to ``stop``, and what lies between by one."""
+    x = r[p + start]
+    for k in range(p + start, p + stop):
+        r[k] = r[k + 1]
+    for k in range(p + start, p + stop, -1):
+        r[k] = r[k - 1]
+    r[p + stop] = x
+
+
 def instants(n: int) -> tuple[Column, ...]:
     """Columns of n instants; their names count back from the latest, so that a longer memory takes over a shorter."""
     return tuple(Column(f"latest-{n - 1 - i}", NEVER) for i in range(n))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from numba.extending import register_jitable
+
 from stream.features.base import NEVER, Accumulator, Column, Kind, Reaction, Shape, View
 
 
@@ -19,6 +21,7 @@ def fold_first(r: Any, f: Any, p: int, t: int) -> None:
         r[p] = t
 
 
+@register_jitable
 def value(r: Any, f: Any, p: int, now: int) -> float:
     """Milliseconds since then; missing where it never happened."""
     return float(now - r[p]) if r[p] != NEVER else float("nan")

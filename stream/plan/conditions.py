@@ -61,8 +61,8 @@ class Writer:
 
     ``feature`` gives the accumulator of a feature and its first column; ``function`` the name, in the generated module,
     of an accumulator's function; ``segment`` the columns of a dimension; ``text`` the hash of a text; ``constant`` the
-    source of a constant argument; ``cut`` the place of a cut among all; ``every`` how often (ms) a comparison without a
-    known crossing is looked at.
+    source of a constant argument; ``cut`` the place of a cut among all; ``base`` the first column of what is kept
+    beside features; ``every`` how often (ms) a comparison without a known crossing is looked at.
     """
 
     feature: Callable[[str], tuple[Accumulator, int]]
@@ -71,6 +71,7 @@ class Writer:
     text: Callable[[str], int]
     constant: Callable[[Constant], str]
     cut: Callable[[Cut], int]
+    base: Callable[[Accumulator], int]
     every: int | None = None
     numbers: count[int] = field(default_factory=count)
 
@@ -103,10 +104,12 @@ class Writer:
         return f"{self.function(view.value)}(r, f, {self.constant(base)}, {now}{self.rest(accumulator)})"
 
     def rest(self, accumulator: Accumulator) -> str:
-        """The arguments after the fixed ones: constants, or the pool of bags."""
+        """The arguments after the fixed ones: constants, behind the book it goes by; or the pool of bags."""
         if accumulator.word == "bag":
             return ", bags"
-        return "".join(f", {self.constant(c)}" for c in accumulator.constants())
+        book = accumulator.book()
+        rest = accumulator.constants() if book is None else (self.base(book), *accumulator.constants())
+        return "".join(f", {self.constant(c)}" for c in rest)
 
     def truth(self, node: Condition, now: str = "now") -> str:
         """Source of whether a condition holds at an instant, without its expiry."""

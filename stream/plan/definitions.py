@@ -17,7 +17,7 @@ from graphlib import CycleError, TopologicalSorter
 from stream.features.base import Accumulator, Kind, Shape
 from stream.features.own_zone import OwnZone
 from stream.plan import tree
-from stream.plan.dimension import Definitions, Dimension, Learning, Segment
+from stream.plan.dimension import Definitions, Dimension, Learning, Once, Segment
 from stream.plan.document import Mapping, Value, parse_document
 from stream.plan.expressions import ExpressionError, parse_condition, parse_number
 from stream.plan.feature_keys import MOST_COUNTED
@@ -26,7 +26,7 @@ from stream.plan.motion import UNSOLVED, unsolved
 from stream.plan.problems import Place, Problems, suggest
 from stream.plan.zones import read_zone
 
-__all__ = ["Definitions", "Dimension", "Learning", "Segment", "parse_definitions"]
+__all__ = ["Definitions", "Dimension", "Learning", "Once", "Segment", "parse_definitions"]
 
 #: What Kafka allows as the name of a topic.
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -55,12 +55,15 @@ class _Draft:
 
 
 def parse_definitions(
-    files: MappingOf[str, str], zone: str | OwnZone = "UTC", refused: MappingOf[str, str] | None = None
+    files: MappingOf[str, str],
+    zone: str | OwnZone = "UTC",
+    refused: MappingOf[str, str] | None = None,
+    once: Once | None = None,
 ) -> Definitions:
     """Definitions from file name -> text; raises :class:`DefinitionError` with every mistake of every file.
 
     ``zone`` is the time zone (IANA) of the dimensions that name none, or how each customer's own is known; ``refused``
-    has files without a text, and why.
+    has files without a text, and why; ``once`` says which events count once.
     """
     problems = Problems()
     for file, why in (refused or {}).items():
@@ -75,7 +78,7 @@ def parse_definitions(
         elif draft:
             drafts[draft.name] = draft
     dimensions = {name: _finish(draft, drafts) for name, draft in drafts.items()}
-    return Definitions(_in_order(dimensions, problems))
+    return Definitions(_in_order(dimensions, problems), once or Once())
 
 
 def _draft(root: Value, zone: str | OwnZone) -> _Draft | None:
@@ -297,9 +300,17 @@ def _bounded(draft: _Draft, expressions: list[tree.Condition | tree.Number]) -> 
         limit, most = accumulator.counts_to(), int(asked.get(name) or 0)
         if limit is not None and most > limit:
             features = draft.root.entries["features"].mapping()
-            features.entries[name].wrong(f"{name!r} is compared with {most} but counts only 'up_to: {limit}'")
+            features.entries[name].wrong(
+                f"{name!r} is compared with {most} but counts only {_limit(accumulator, limit)}"
+            )
         found[name] = accumulator
     return found
+
+
+def _limit(accumulator: Accumulator, limit: int) -> str:
+    """What bounds a count."""
+    book = accumulator.book()
+    return f"'up_to: {limit}'" if book is None else f"up to {limit}, one less than the orders that 'last' keeps"
 
 
 def _plain(k: float) -> str:

@@ -71,10 +71,11 @@ class Dimension:
 
     @property
     def accumulators(self) -> tuple[Accumulator, ...]:
-        """Its features, and what keeps the zones that they go by, where these are the customers' own."""
+        """Its features, and what they go by: books of orders, and what keeps the customers' own zones."""
         features = dict.fromkeys(self.features.values())
-        zones = {keeper(own) for accumulator in features for own in own_zones(accumulator)}
-        return (*features, *sorted(zones, key=repr))
+        beside: set[Accumulator] = {keeper(own) for accumulator in features for own in own_zones(accumulator)}
+        beside |= {book for accumulator in features if (book := accumulator.book()) is not None}
+        return (*features, *sorted(beside, key=repr))
 
     @property
     def conditions(self) -> tuple[tree.Condition, ...]:
@@ -106,10 +107,21 @@ class Dimension:
 
 
 @dataclass(frozen=True)
+class Once:
+    """Which events count once: those of these names that have the same ``by`` (a property) as one of the customer's
+    ``last`` latest ones."""
+
+    events: tuple[str, ...] = ("Order Completed",)
+    by: str = "order_id"
+    last: int = 8
+
+
+@dataclass(frozen=True)
 class Definitions:
     """All dimensions, in the order in which they are evaluated: what others depend on first, then by name."""
 
     dimensions: tuple[Dimension, ...]
+    once: Once = Once()
 
     def topics(self) -> tuple[str, ...]:
         """The further output topics that segments name, sorted."""

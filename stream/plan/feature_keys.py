@@ -11,6 +11,7 @@ from stream.events.names import MONEY_PROPERTIES, PRODUCT_UPDATED
 from stream.features.base import Kind
 from stream.features.calendar import Local, Zone
 from stream.features.filter import Filter
+from stream.features.orders import Orders
 from stream.features.own_zone import OwnZone
 from stream.features.year_ago import KEPT
 from stream.plan.document import Mapping, Value
@@ -31,6 +32,8 @@ NO_INSTANT = ("products", "currency", "product_id", "price", "quantity")
 NO_DATE = (*NO_INSTANT, "offer_ends")
 #: Stands for the label under which an event's name is listed.
 LABEL = "label"
+#: How names of events that are about orders begin, and the property that tells about which.
+ORDERS, ORDER_ID = "Order ", "order_id"
 #: The keys that bound a feature in time.
 SPANS = ("within", "this", "year_ago", "after")
 PERIODS = ("day", "week", "month", "quarter", "year")
@@ -133,6 +136,30 @@ class Keys:
             case ["after"]:
                 return Span("after", after=self.names("after"))
         return Span("always")
+
+    def orders(self, *keys: str) -> Orders | None:
+        """The book that a feature of the events under these keys goes by, where ``less`` says what takes one back.
+
+        Where ``by`` is absent, events that are orders go by their ``order_id``; of others there is none.
+        """
+        if not self.has("less"):
+            if self.has("by"):
+                self.wrong("by", "'by' goes with 'less': it tells which event is taken back")
+            return None
+        of, less = tuple(name for key in keys for name in self.names(key)), self.names("less")
+        for key in keys:
+            self.apart(key, "less")
+        orders = all(name.startswith(ORDERS) for name in (*of, *less))
+        if not orders and not self.has("by"):
+            return None
+        return Orders(of, less, self.text("by") if self.has("by") else ORDER_ID, self.last(12))
+
+    def matched(self, *keys: str) -> Orders | None:
+        """The same, for a feature that can take nothing back unless it is known which."""
+        found = self.orders(*keys)
+        if found is None and self.has("less"):
+            self.wrong("less", "say which one is taken back: 'by' and the property that tells it, such as order_id")
+        return found
 
     def choice(self, key: str, known: Sequence[str], default: str | None = None) -> str:
         """One word of several."""

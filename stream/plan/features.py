@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import yaml
 
@@ -21,6 +22,11 @@ from stream.features.gap import Gap
 from stream.features.holiday import Holiday, Holidays, countries, known
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
+from stream.features.orders import Orders
+from stream.features.orders_extreme import OrderExtreme
+from stream.features.orders_span import OrderSpan
+from stream.features.orders_time import OrderCount, OrderGap, OrderSince, OrderTimes
+from stream.features.orders_total import OrderTotal
 from stream.features.own_zone import OwnZone
 from stream.features.period import PeriodCount, PeriodTotal
 from stream.features.recurring import Recurring
@@ -33,7 +39,8 @@ from stream.features.where import Where
 from stream.features.within import Within
 from stream.features.year_ago import YearAgo
 from stream.plan.document import Value
-from stream.plan.feature_keys import MOST_COUNTED, NO_INSTANT, NO_LIST, Keys, event_names, read_filter
+from stream.plan.feature_keys import MOST_COUNTED, NO_INSTANT, NO_LIST, Keys, Span, event_names, read_filter
+from stream.plan.inputs import OF_PRODUCTS
 from stream.plan.problems import suggest
 
 #: Most entries of a bag; 64 KB at rest.
@@ -74,28 +81,56 @@ def behind(accumulator: Accumulator, where: Value, zone: str | OwnZone) -> Accum
         where.wrong("a bag takes no filter: what a later event takes out must be what an earlier one put in")
         return accumulator
     found = read_filter(where, zone)
+    if found and isinstance(accumulator, OrderTotal | OrderExtreme | OrderTimes | OrderSpan):
+        return replace(accumulator, where=found)
     return Where(accumulator, found) if found else accumulator
+
+
+def _over_orders(keys: Keys, how: str, span: Span, path: str | None, orders: Orders) -> Accumulator:
+    """A count, or ``sum``, ``mean``, ``min``, ``max`` of a property, of orders that can be taken back."""
+    kind = Kind.NUMBER if path is None else keys.kind(path)
+    if path is not None and path.startswith(OF_PRODUCTS) and how != "sum":
+        keys.wrong("less", f"what products brought can be taken off a sum, not a {how!r}; leave 'less' out")
+    match span.kind:
+        case "within":
+            return OrderSpan(how, path, orders, window=span.window, kind=kind)
+        case "after":
+            keys.apart("less", "after")
+            return OrderSpan(how, path, orders, others=span.after, kind=kind)
+        case "this":
+            return OrderSpan(how, path, orders, period=span.period, zone=keys.local(), kind=kind)
+    if path is None:
+        return OrderCount(orders)
+    if how in ("min", "max"):
+        return OrderExtreme(path, orders, how == "max", kind)
+    return OrderTotal(how, path, orders, kind)
 
 
 def _count(keys: Keys) -> Accumulator:
     span = keys.span()
     names = keys.names("count")
+    orders = None
+    if span.kind != "year_ago":
+        orders = keys.orders("count") if span.kind == "always" else keys.matched("count")
+    if orders is not None:
+        keys.mapping.only("count", "less", "by", "last", span.kind)
+        keys.apart("count", "after")
+        return _over_orders(keys, "count", span, None, orders)
     match span.kind:
         case "within":
-            keys.mapping.only("count", "within", "up_to")
+            keys.mapping.only("count", "within", "up_to", "less")
             return CountWithin(names, span.window, keys.up_to())
         case "after":
-            keys.mapping.only("count", "after", "up_to")
+            keys.mapping.only("count", "after", "up_to", "less")
             keys.apart("count", "after")
             return CountAfter(names, span.after, keys.up_to())
         case "this":
-            keys.mapping.only("count", "this")
+            keys.mapping.only("count", "this", "less")
             return PeriodCount(names, span.period, keys.local())
         case "year_ago":
             keys.mapping.only("count", "year_ago")
             return YearAgo(names, span.period, keys.local())
-    keys.mapping.only("count", "less")
-    keys.apart("count", "less")
+    keys.mapping.only("count", "less", "by")
     return Count(names, keys.names("less"))
 
 
@@ -107,18 +142,22 @@ def _total(word: str) -> Callable[[Keys], Accumulator]:
         keys.mapping.require("of")
         path, of = keys.number(word), keys.names("of")
         kind = keys.kind(path)
+        orders = keys.orders("of") if span.kind == "always" and word == "sum" else keys.matched("of")
+        if orders is not None:
+            keys.mapping.only(word, "of", "less", "by", "last", span.kind)
+            keys.apart("of", "after")
+            return _over_orders(keys, word, span, path, orders)
         if span.kind in ("within", "after"):
-            keys.mapping.only(word, "of", span.kind, "last")
+            keys.mapping.only(word, "of", span.kind, "last", "less")
             keys.apart("of", "after")
             if span.kind == "within":
                 return Within(word, path, of, span.window, keys.last(16), kind)
             return After(word, path, of, span.after, keys.last(16), kind)
         if span.kind == "this":
-            keys.mapping.only(word, "of", "this")
+            keys.mapping.only(word, "of", "this", "less")
             return PeriodTotal(word, path, of, span.period, keys.local(), kind)
-        keys.mapping.only(word, "of", *(("less",) if word == "sum" else ()))
+        keys.mapping.only(word, "of", "less", "by")
         if word == "sum":
-            keys.apart("of", "less")
             return Total(path, of, keys.names("less"), kind)
         return Mean(path, of, kind) if word == "mean" else Extreme(path, of, word == "max", kind)
 
@@ -126,17 +165,21 @@ def _total(word: str) -> Callable[[Keys], Accumulator]:
 
 
 def _since(keys: Keys) -> Accumulator:
-    keys.mapping.only("since")
-    return Since(keys.names("since"))
+    return _since_any(keys, "since", first=False)
 
 
 def _since_first(keys: Keys) -> Accumulator:
-    keys.mapping.only("since first")
-    return Since(keys.names("since first"), first=True)
+    return _since_any(keys, "since first", first=True)
+
+
+def _since_any(keys: Keys, word: str, *, first: bool) -> Accumulator:
+    keys.mapping.only(word, "less", "by", *(("last",) if keys.has("less") else ()))
+    orders = keys.matched(word)
+    return Since(keys.names(word), first) if orders is None else OrderSince(orders, first=first)
 
 
 def _gap(keys: Keys) -> Accumulator:
-    keys.mapping.only("gap", "default", "after", "min", "max")
+    keys.mapping.only("gap", "default", "after", "min", "max", "less", "by", *(("last",) if keys.has("less") else ()))
     keys.mapping.require("default")
     after = keys.whole("after", 3)
     if after < 2:
@@ -145,7 +188,10 @@ def _gap(keys: Keys) -> Accumulator:
     least, most = keys.duration("min", 0), keys.duration("max", FOREVER)
     if least > most:
         keys.wrong("min", "'min' is longer than 'max'")
-    return Gap(keys.names("gap"), keys.duration("default", 1), after, least, most)
+    orders, default = keys.matched("gap"), keys.duration("default", 1)
+    if orders is not None:
+        return OrderGap(orders, default=default, after=after, least=least, most=most)
+    return Gap(keys.names("gap"), default, after, least, most)
 
 
 def _rate(keys: Keys) -> Accumulator:

@@ -11,8 +11,10 @@ from stream.features import calendar
 from stream.features.base import Accumulator, Constant, Reaction, Table
 from stream.features.filter import properties
 from stream.features.known_zone import KnownZone
+from stream.features.orders import Orders
 from stream.features.own_zone import OwnZone
 from stream.plan.filters import FilterWriter, reads_products
+from stream.plan.fold_orders import BookWriter, Listener, asks_each
 from stream.plan.inputs import EVENT, GIVEN, OF_PRODUCTS, OF_TIME, Inputs
 
 #: The products of event k.
@@ -21,7 +23,8 @@ PRODUCTS = "range(ev.first[k], ev.first[k + 1])"
 
 @dataclass
 class FoldWriter:
-    """Writes ``fold``.  ``function`` and ``constant`` give the names of functions and constants in the module."""
+    """Writes ``fold``, which returns how many refunds had no order that they are for.  ``function`` and ``constant``
+    give the names of functions and constants in the module."""
 
     inputs: Inputs
     function: Callable[[Callable[..., object]], str]
@@ -34,16 +37,32 @@ class FoldWriter:
 
         What keeps a customer's zone comes first, so that an event goes by the zone that it names itself.
         """
-        lines = ["@jit", "def fold(code, r, f, t, bags, i, ev, k):"]
+        lines = ["@jit", "def fold(code, r, f, t, bags, i, ev, k):", "    lost = 0"]
         zones_first = sorted(base.items(), key=lambda item: not isinstance(item[0], KnownZone))
-        reactions = [(accumulator.reactions(), at) for accumulator, at in zones_first]
+        reactions = [(accumulator, accumulator.reactions(), at) for accumulator, at in zones_first]
         for name, code in self.inputs.codes.items():
-            calls = [line for found, at in reactions if name in found for line in self.call(found[name], at, name)]
+            heard = [(accumulator, found[name], at) for accumulator, found, at in reactions if name in found]
+            calls = [line for _, one, at in heard if one.orders is None for line in self.call(one, at, name)]
+            for accumulator, _, at in heard:
+                if isinstance(accumulator, Orders):
+                    calls += self.book(
+                        accumulator, at, name, [(one, p) for a, one, p in heard if a.book() == accumulator]
+                    )
             if calls:
-                lines.append(f"    {'elif' if len(lines) > 2 else 'if'} code == {code}:  # {name!r}")
+                lines.append(f"    {'elif' if len(lines) > 3 else 'if'} code == {code}:  # {name!r}")
                 lines += [f"        {line}" for line in calls]
-        body = "\n".join(lines if len(lines) > 2 else [*lines, "    pass"]) + "\n"
+        body = "\n".join([*lines, "    return lost"]) + "\n"
         return "\n\n".join([*self.helpers.values(), body])
+
+    def book(self, book: Orders, at: int, name: str, heard: list[tuple[Reaction, int]]) -> list[str]:
+        """An event that orders, or takes an order back: the book and the features over it."""
+        listeners = []
+        for reaction, base in heard:
+            if reaction.orders is not None:
+                each = asks_each(reaction)
+                reads = self.reads(reaction, name, each)
+                listeners.append(Listener(reaction, base, reads, self.passes(reaction, each), each))
+        return BookWriter(self.inputs, self.function, self.constant).lines(book, at, name, listeners, PRODUCTS)
 
     def call(self, reaction: Reaction, base: int, name: str) -> list[str]:
         """One accumulator's fold of one event, or of each of its products."""
@@ -86,6 +105,8 @@ class FoldWriter:
                 return f", {time_source(path.removeprefix(OF_TIME), reaction.zone, self.function, self.constant)}"
             case "text":
                 return f", {self.inputs.text_source(path, item)}"
+            case "key":
+                return f", {self.inputs.key_source(path)}"
             case "texts":
                 at = self.inputs.lists[path]
                 return f", ev.texts[k, {at} : {at + LONGEST_LIST}]"

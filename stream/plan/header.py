@@ -59,8 +59,9 @@ FORGOTTEN, LEAVES = -1, -2
 APPLY, FIRE, ARM = range(3)
 
 #: Counters of a table; CURSOR (an entry) and ITEM: where telling a product's holders goes on; LEFT: how many of them
-#: may yet be told; LIFETIME: how long (ms) after their latest event a customer is remembered, FOREVER for always.
-TOUCHED, SAMPLED, CURSOR, ITEM, LEFT, LIFETIME = range(6)
+#: may yet be told; LIFETIME: how long (ms) after their latest event a customer is remembered, FOREVER for always;
+#: UNMATCHED: refunds whose order was not known.
+TOUCHED, SAMPLED, CURSOR, ITEM, LEFT, LIFETIME, UNMATCHED = range(7)
 
 
 #: Deadlines are looked through block by block of so many rows, as a power of two.
@@ -73,7 +74,7 @@ class Table(NamedTuple):
     ``ints`` int64 (capacity, width) and ``floats`` the same bytes as float64; ``expiry`` int64 (capacity, dimensions);
     ``deadline`` int64 (capacity): the least of a row's expiries; ``coarse`` int64 (one a block): no deadline of the
     block's rows is before it; ``marks`` uint8 (capacity): touched since the last commit; ``touched`` int64 (capacity):
-    those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (6); ``blank`` int64 (width): the row of a customer
+    those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (7); ``blank`` int64 (width): the row of a customer
     of whom nothing is known.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stream.events.names import MONEY_PROPERTIES, PRODUCT_UPDATED
 from stream.events.properties import LONGEST_LIST
@@ -25,7 +25,8 @@ class Inputs:
     """Codes of event names, and slots of the properties that are needed.
 
     ``numbers``, ``instants`` and ``dates`` are columns of a batch's ``numbers``; ``texts``, and ``lists`` with
-    ``LONGEST_LIST`` columns each, of its ``texts``; ``product_numbers`` (micros, whatever they count) and
+    ``LONGEST_LIST`` columns each, and ``keys`` (texts that are only compared, of which no name is kept) of its
+    ``texts``; a key that is a text too is read once.  ``product_numbers`` (micros, whatever they count) and
     ``product_texts`` of its ``items``, behind what every product has there.
     """
 
@@ -37,6 +38,7 @@ class Inputs:
     lists: dict[str, int]
     product_numbers: dict[str, int]
     product_texts: dict[str, int]
+    keys: dict[str, int] = field(default_factory=dict)
 
     def number_source(self, name: str, item: str | None, function: Callable[[Callable[..., object]], str]) -> str:
         """Source of a number of event k, or of the product that ``item`` names; money in micros."""
@@ -55,6 +57,10 @@ class Inputs:
             return f"ev.texts[k, {self.texts[name]}]"
         return f"ev.items[{item}, {PRODUCT if name == 'product_id' else self.product_texts[name]}]"
 
+    def key_source(self, name: str) -> str:
+        """Source of a key of event k."""
+        return f"ev.texts[k, {self.keys[name]}]"
+
     def list_source(self, name: str, i: int) -> str:
         """Source of the i-th of a list of texts."""
         return f"ev.texts[k, {self.lists[name] + i}]"
@@ -65,6 +71,7 @@ def read_by(reactions: Iterable[Reaction]) -> Iterator[tuple[str, str]]:
     for reaction in reactions:
         if reaction.reads:
             yield reaction.reads, reaction.path
+        yield from reaction.also
         for one in properties(reaction.where) if reaction.where else ():
             yield one.reading, f"{OF_PRODUCTS}{one.name}" if one.of_product else one.name
 
@@ -84,6 +91,10 @@ def make_inputs(accumulators: Iterable[Accumulator]) -> Inputs:
     names = {name for name, _ in reactions} | ({PRODUCT_UPDATED} if any(kind == "items" for kind, _ in read) else set())
     numbers, texts = slots("number"), slots("text")
     instants = slots("instant", len(numbers))
+    lists = slots("texts", len(texts), LONGEST_LIST)
+    keys = sorted({path for kind, path in read if kind == "key"})
+    unnamed = [path for path in keys if path not in texts]
+    of_keys = {path: len(texts) + LONGEST_LIST * len(lists) + i for i, path in enumerate(unnamed)}
     product_numbers = slots("number", STOCK + 1, products=True)
     return Inputs(
         {name: i for i, name in enumerate(sorted(names))},
@@ -91,7 +102,8 @@ def make_inputs(accumulators: Iterable[Accumulator]) -> Inputs:
         texts,
         instants,
         slots("date", len(numbers) + len(instants)),
-        slots("texts", len(texts), LONGEST_LIST),
+        lists,
         product_numbers,
         slots("text", STOCK + 1 + len(product_numbers), products=True),
+        of_keys | {path: texts[path] for path in keys if path in texts},
     )

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from stream.features.bag import Bag
 from stream.features.base import NEVER, Accumulator, Column, arguments
 from stream.features.known_zone import keeper, table_of
+from stream.features.told import Told
 from stream.plan import header
-from stream.plan.definitions import Definitions
+from stream.plan.definitions import Definitions, Once
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,11 @@ class Layout:
         return len(self.columns)
 
     def arguments(self, accumulator: Accumulator, row: NDArray[np.int64]) -> tuple[Any, ...]:
-        """What ``value`` and ``until`` of a feature without a bag take after the fixed arguments, for this row."""
-        return arguments(accumulator.constants(), lambda own: table_of(own, int(row[self.base[keeper(own)]])))
+        """What ``value`` and ``until`` of a feature without a bag take after the fixed arguments, for this row: the
+        first column of its book, where it goes by one, and its constants."""
+        book = accumulator.book()
+        rest = arguments(accumulator.constants(), lambda own: table_of(own, int(row[self.base[keeper(own)]])))
+        return rest if book is None else (self.base[book], *rest)
 
     def blank(self) -> NDArray[np.int64]:
         """The row of a customer who has done nothing yet."""
@@ -54,6 +58,12 @@ class Layout:
             else:
                 ints[i] = int(column.initial)
         return ints
+
+
+def told_of(features: set[Accumulator], once: Once) -> set[Accumulator]:
+    """What remembers the ids of events that count once, of those that these features hear of."""
+    heard = {name for a in features for name in a.reactions()}
+    return {Told(name, once.by, once.last) for name in once.events if name in heard}
 
 
 def make_layout(definitions: Definitions) -> Layout:
@@ -75,6 +85,7 @@ def make_layout(definitions: Definitions) -> Layout:
                 columns.append(Column(f"left {one.name} of {dimension.name}", NEVER))
     base: dict[Accumulator, int] = {}
     features = {a for d in definitions.dimensions for a in d.accumulators}
+    features |= told_of(features, definitions.once)
     taken: set[str] = set()
     for accumulator in sorted(features, key=repr):
         base[accumulator] = len(columns)

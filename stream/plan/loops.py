@@ -40,6 +40,7 @@ from stream.plan.header import (
     SEQUENCE,
     TO,
     TOUCHED,
+    UNMATCHED,
     VERSION,
 )
 
@@ -52,8 +53,14 @@ ALL_MOVES = -1
 ROOM = 0
 
 
-def fold(code: int, r: Any, f: Any, t: int, bags: Any, i: int, ev: Any, k: int) -> None:
-    """Generated: what the event does to the row's accumulators."""
+def repeated(code: int, r: Any, ev: Any, k: int) -> bool:
+    """Generated: whether the event is one that counts once, and was told before under another message id."""
+    return False
+
+
+def fold(code: int, r: Any, f: Any, t: int, bags: Any, i: int, ev: Any, k: int) -> int:
+    """Generated: what the event does to the row's accumulators; how many refunds it brings without their order."""
+    return 0
 
 
 def evaluate(table: Any, bags: Any, models: Any, i: int, now: int, cause: int, moves: int, out: Any, n: int) -> int:
@@ -183,7 +190,7 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
         n = settle(table, bags, models, i, ev.upto[k], out, n)
         if n < 0:
             return n
-    if known(r, ev.message[k]):
+    if known(r, ev.message[k]) or repeated(ev.code[k], r, ev, k):
         ev.status[k] = DUPLICATE
         return n
     t = ev.instant[k]
@@ -196,7 +203,7 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
     if n + ROOM > out.ints.shape[0]:
         return ~n
     touch(table, i)
-    fold(ev.code[k], r, table.floats[i], t, bags, i, ev, k)
+    table.counters[UNMATCHED] += fold(ev.code[k], r, table.floats[i], t, bags, i, ev, k)
     r[IDS + r[RING]] = ev.message[k]
     r[RING] = (r[RING] + 1) % REMEMBERED
     newday = r[SEEN] == NEVER or t // DAY > r[SEEN] // DAY

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from stream.events.names import PRODUCT_UPDATED
 from stream.events.text import text_hash
-from stream.features import pool
+from stream.features import pool, told
 from stream.features.bag import Bag
 from stream.features.base import Accumulator, Constant, Table
 from stream.features.known_zone import MASK, SPLIT, keeper, lines_of
 from stream.features.own_zone import OwnZone
+from stream.features.told import Told
 from stream.plan import loops
 from stream.plan.conditions import SegmentColumns, Writer
 from stream.plan.definitions import Definitions, Dimension
@@ -152,7 +153,7 @@ class Generator:
         for j, dimension in enumerate(self.definitions.dimensions):
             self.at = dimension.place
             self.parts.append(self.judging(j, dimension).judged())
-        self.parts += [self.evaluate(), self.fold(), self.sample(), self.measure()]
+        self.parts += [self.evaluate(), self.repeated(), self.fold(), self.sample(), self.measure()]
         loops = [self.loop(function) for function in LOOPS]  # what the parts call comes before them
         zones = [text for _, text in sorted(self.own_zones.items())]
         text = "\n\n".join([self.preamble(), *zones, *loops[:CALLED], *self.parts, *loops[CALLED:]])
@@ -223,7 +224,7 @@ class Generator:
         def cut(node: Cut) -> int:
             return self.shares.place(dimension, node)
 
-        return Writer(feature, self.function, segment, text_hash, self.constant, cut)
+        return Writer(feature, self.function, segment, text_hash, self.constant, cut, self.layout.base.__getitem__)
 
     def judging(self, j: int, dimension: Dimension) -> Judging:
         """The writer of one dimension's functions."""
@@ -257,6 +258,17 @@ class Generator:
         """``fold``: for each event code, the accumulators that it feeds."""
         folds = FoldWriter(self.inputs, self.function, self.constant)
         return folds.fold(self.layout.base)
+
+    def repeated(self) -> str:
+        """``repeated``: whether the event is one that counts once, and was told before."""
+        lines = ["@jit", "def repeated(code, r, ev, k):"]
+        for accumulator, p in self.layout.base.items():
+            if isinstance(accumulator, Told):
+                key = self.inputs.key_source(accumulator.by)
+                at, n = self.constant(p), self.constant(accumulator.last)
+                lines.append(f"    if code == {self.inputs.codes[accumulator.of]}:  # {accumulator.of!r}")
+                lines.append(f"        return {self.function(told.known)}(r, {at}, {key}, {n})")
+        return "\n".join([*lines, "    return False"]) + "\n"
 
     def sample(self) -> str:
         """``sample``: the vector of the learned dimension, for the trainer."""

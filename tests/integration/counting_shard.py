@@ -80,6 +80,7 @@ class Step:
     vectors: None = None
     vector_keys: Sequence[bytes] = ()
     vector_instants: Sequence[int] = ()
+    unmatched: int = 0
 
 
 class CountingShard:

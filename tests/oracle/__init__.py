@@ -27,7 +27,9 @@ Rules it follows (design.md: Words, Time, Settled):
 - An event judges the dimensions whose features read it, those with a comparison that is only looked at now and then,
   and those that speak of a segment that it changes; all others are judged by time, from the next millisecond on.
 - An event whose name no feature reads moves the clock and nothing else.
-- A repetition among a customer's last eight message ids is dropped.
+- A repetition among a customer's last eight message ids is dropped, and an ``Order Completed`` with one of the
+  customer's last eight order ids.
+- What refunds and cancellations take back: :mod:`tests.oracle.orders`.
 """
 
 from __future__ import annotations

@@ -91,11 +91,11 @@ class Oracle:
             customer = self.customers[happened.customer] = Customer(
                 happened.customer, dict(nowhere), happened.t, happened.t, happened.t
             )
-        elif happened.message in customer.messages[-8:]:
+        elif happened.message in customer.messages[-8:] or customer.told(happened):
             return
         else:
             self.pass_time(happened.customer, customer, upto)
-        customer.messages.append(happened.message)
+        customer.remember(happened)
         customer.seen = max(customer.seen, happened.t)
         self.learn(happened.customer, customer, happened)
 

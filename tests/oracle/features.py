@@ -11,6 +11,7 @@ from typing import Any
 from tests.oracle import words
 from tests.oracle.calendars import Calendar
 from tests.oracle.filters import passing, passing_products
+from tests.oracle.orders import goes_by, over_orders
 from tests.oracle.shares import signed
 
 #: One zone for all, or (``trait``, ``else``) each customer's own.
@@ -86,6 +87,8 @@ def goes_by_zone(spec: Mapping[str, Any]) -> bool:
 def feature(spec: Mapping[str, Any], past: Sequence[Happened], now: int, view: str, zone: Zone = "UTC") -> Any:
     """A feature's value at ``now``; None where it is missing."""
     calendar = Calendar.of(zone, past)
+    if goes_by(spec):
+        spec, past = over_orders(spec, past, view)
     if "where" in spec:
         marks = names_in(spec.get("after")) if "gap" not in spec else []
         past = [e for e in past if e.name in marks or passing(spec["where"], e.properties, e.t, calendar.zone(e))]

@@ -77,6 +77,7 @@ class Step:
     vectors: Any = None
     vector_keys: list[bytes] = field(default_factory=list)
     vector_instants: list[int] = field(default_factory=list)
+    unmatched: int = 0
 
 
 def wiring(rule_of: Callable[[str], Rule] = everything) -> Wiring:

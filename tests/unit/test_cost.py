@@ -12,9 +12,8 @@ from click.testing import CliRunner
 
 from stream.app import bootstrap
 from stream.cli.cost import command
-from stream.engine.cost import columns_of, cost_of
+from stream.engine.cost import columns_of, columns_of_all, cost_of
 from stream.engine.shard import Shard
-from stream.plan import header
 from stream.plan.plan import twin_plan
 from tests.shards import Driver, logs, plan_of
 from tests.shop import BUSY, LIFE, UNTIL, WISH, history
@@ -59,7 +58,7 @@ def test_what_dimensions_share_counts_as_no_ones_own(shard: Shard) -> None:
 def test_every_column_belongs_to_a_dimension_or_to_every_row(shard: Shard) -> None:
     """A column that is left out here would be missing from what dimensions cost."""
     dimensions = range(len(shard.plan.definitions.dimensions))
-    found = set(range(header.WIDTH)).union(*(columns_of(shard.plan, j) for j in dimensions))
+    found = columns_of_all(shard.plan.layout).union(*(columns_of(shard.plan, j) for j in dimensions))
     assert found == set(range(shard.plan.layout.width))
 
 
