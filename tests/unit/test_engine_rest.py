@@ -175,6 +175,8 @@ def test_rows_written_by_earlier_releases_stay_readable(sample: str) -> None:
     assert not rows
 
 
+#: What later events do otherwise by now: a refund of an order that nobody knows no longer counts against a mean.
+LATER_OTHERWISE = {"spend.mean"}
 RELEASES = sorted(path.name for path in DATA.glob("release-*.json"))
 
 
@@ -196,7 +198,8 @@ def test_a_shard_written_by_an_earlier_release_goes_on_as_that_one_would(release
         assert now.keys() == said.keys()
         for customer, was in said.items():
             for part in ("segments", "features"):
-                assert {name: now[customer][part].get(name) for name in was[part]} == was[part]
+                told = {name: x for name, x in was[part].items() if not (then and name in LATER_OTHERWISE)}
+                assert {name: now[customer][part].get(name) for name in told} == told
 
 
 def test_what_a_later_release_wrote_is_left_alone(plan: Plan) -> None:
