@@ -32,9 +32,12 @@ def machine() -> dict[str, Any]:
 
 
 def versions(peers_python: Path) -> dict[str, Any]:
-    """Of us, of the peers and of what both stand on."""
+    """Of us, of the peers (where they are installed: not all parts need them) and of what both stand on."""
     ask = f"import json, importlib.metadata as m; print(json.dumps({{n: m.version(n) for n in {_PEERS!r}}}))"
-    answer = subprocess.run([peers_python, "-c", ask], capture_output=True, text=True, check=True)
+    peers = {}
+    if peers_python.exists():
+        answer = subprocess.run([peers_python, "-c", ask], capture_output=True, text=True, check=True)
+        peers = json.loads(answer.stdout)
     said = subprocess.run([java(), "-version"], capture_output=True, text=True, check=True).stderr
     return {
         "python": platform.python_version(),
@@ -43,7 +46,7 @@ def versions(peers_python: Path) -> dict[str, Any]:
         "kafka-streams": _pinned(Path(__file__).parent / "kafka_streams" / "pom.xml"),
         "commit": _commit(),
         "ours": {name: version(name) for name in _OURS},
-        "peers": json.loads(answer.stdout),
+        "peers": peers,
     }
 
 
