@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -13,9 +13,10 @@ import orjson
 from stream.engine.change import cloud_event, cloud_headers
 from stream.engine.run import Run
 from stream.events.batch import FORGET, REPEATED
+from stream.events.text import id_hash
 
 TYPE = "segstream.customer.forgotten"
-#: How many of a shard's latest requests are remembered, to drop retries: of their customers nothing is.
+#: How many of a shard's latest requests are remembered, to drop retries.
 REMEMBERED = 32
 
 
@@ -69,22 +70,26 @@ class Forgotten:
 
 
 class Requests:
-    """The latest requests to be forgotten, by the hashes of their message ids: a retry must not forget a customer who
-    came back meanwhile."""
+    """The latest requests to be forgotten, each as one hash of its customer and its message id together: a retry must
+    not forget a customer who came back meanwhile, and of two customers asked for in one name both are forgotten."""
 
     def __init__(self, hashes: Iterable[int] = ()) -> None:
         self.hashes = list(hashes)
 
-    def mark_repeated(self, run: Run, messages: Any) -> None:
+    def mark_repeated(self, run: Run, customers: Sequence[Any], messages: Any) -> None:
         """Mark the run's requests that were heard before, also in the run itself, as such."""
         heard = set(self.hashes)
         for k in run.of_code(FORGET):
-            message = int(messages[k])
-            if message in heard:
+            request = _hash(customers[k], messages[k])
+            if request in heard:
                 run.codes[k] = REPEATED
-            heard.add(message)
+            heard.add(request)
 
-    def heard(self, run: Run, messages: Any, applied: Any) -> None:
+    def heard(self, run: Run, customers: Sequence[Any], messages: Any, applied: Any) -> None:
         """Remember the requests that were applied."""
-        asked = np.flatnonzero((run.codes == FORGET) & applied)
-        self.hashes = [*self.hashes, *messages[asked].tolist()][-REMEMBERED:]
+        asked = np.flatnonzero((run.codes == FORGET) & applied).tolist()
+        self.hashes = [*self.hashes, *(_hash(customers[k], messages[k]) for k in asked)][-REMEMBERED:]
+
+
+def _hash(customer: bytes, message: Any) -> int:
+    return id_hash(b"%d %b" % (message, customer))

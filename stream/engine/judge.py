@@ -82,7 +82,7 @@ class Judge:
         counters[header.UNMATCHED] = 0
         self._count(run, events, start, out)
         self.busiest.count(events.row[:start], self.rows.keys)
-        self.requests.heard(run, events.message, events.status == header.APPLIED)
+        self.requests.heard(run, customers, events.message, events.status == header.APPLIED)
         return start
 
     def fire(self, rows: NDArray[np.int64], upto: int, out: Output, most: int | None = None) -> None:
@@ -123,7 +123,7 @@ class Judge:
     def _events(self, run: Run, customers: list[Any], upto: NDArray[np.int64]) -> Events:
         rows = np.full(len(run), -1, np.int64)
         messages = run.column("messages")
-        self.requests.mark_repeated(run, messages)
+        self.requests.mark_repeated(run, customers, messages)
         codes = run.codes
         own = [k for k in np.flatnonzero(codes >= 0).tolist() if customers[k] is not None]
         if own:

@@ -124,6 +124,15 @@ def test_a_retry_of_the_request_does_not_forget_who_came_back(plan: Plan) -> Non
     assert [r[1] for r in receipts(twice)] == [5, 7]
 
 
+def test_two_customers_may_be_asked_for_under_one_message_id(plan: Plan) -> None:
+    """As where one person is known by two ids, or one job asks for many: message ids are each customer's own."""
+    asked = [event(who, DELETED, 5, id="case-17") for who in ("ann", "bo", "ann")]
+    driver = Driver(plan, logs([wish("ann", 1), wish("bo", 1), *asked])).finish()
+    assert [r[:4] for r in receipts(driver)] == [("ann", 5, "asked", "case-17"), ("bo", 5, "asked", "case-17")]
+    assert not driver.shard.rows.index
+    assert driver.counts.duplicate == 1
+
+
 def test_a_late_request_takes_all_there_is_at_the_latest_instant(plan: Plan) -> None:
     """What was kept cannot be told apart by when it came; nothing is backdated."""
     driver = Driver(plan, logs([wish("ann", 8), event("ann", DELETED, 3)])).finish()
