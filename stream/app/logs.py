@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,14 +65,16 @@ class _Repeated:
 class Repeats:
     """Counts warnings and errors that are like an earlier one, instead of writing them.
 
-    Alike are records of one logger and one text, whatever the values in it. The first is written, and starts a time of
-    ``seconds``; what comes within is counted, and told as one record when the time is over. That a broker cannot be
-    reached is written when it has been so for `PATIENCE`.
+    Alike are records of one logger and one text, whatever the values in it, and of one kind of exception raised in one
+    line, where they have any. What has a field ``place`` is alike only at the same place: so is told of each record
+    that was lost or set aside. The first is written, and starts a time of ``seconds``; what comes within is counted,
+    and told as one record when the time is over. That a broker cannot be reached is written when it has been so for
+    `PATIENCE`.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._known: dict[tuple[str, str], _Repeated] = {}
+        self._known: dict[tuple[str, ...], _Repeated] = {}
 
     def takes(self, record: logging.LogRecord) -> bool:
         """Whether this record is only counted."""
@@ -104,10 +107,19 @@ class Repeats:
                 del self._known[kind]
 
 
-def _kind(record: logging.LogRecord) -> tuple[str, str]:
+def _kind(record: logging.LogRecord) -> tuple[str, ...]:
     if record.name.startswith("aiokafka") and str(record.msg).startswith(_UNREACHABLE):
         return UNREACHABLE
-    return record.name, str(record.msg)
+    return record.name, str(record.msg), str(getattr(record, "place", "")), _raised(_error(record))
+
+
+def _raised(error: BaseException | None) -> str:
+    """What kind of exception it is, and the line that raised it; nothing where there is none."""
+    if error is None:
+        return ""
+    steps = traceback.extract_tb(error.__traceback__, limit=-1)
+    where = "".join(f" in {step.filename}:{step.lineno}" for step in steps)
+    return f"{type(error).__name__}{where}"
 
 
 def _told(known: _Repeated, seconds: float) -> logging.LogRecord:

@@ -112,10 +112,20 @@ class Opening:
     def _tell(self, partition: int, shard: Shard) -> None:
         """What is set aside, each in a line, and many at once in one."""
         for poison in shard.poison[:MOST_TOLD]:
-            log.error("shard %d: %s: set aside, a copy is in the dead letters", partition, poison)
+            log.error(
+                "shard %d: %s: set aside, a copy is in the dead letters",
+                partition,
+                poison,
+                extra={"shard": partition, "place": f"{self._host.wiring.changelog}/{partition}/{poison.offset}"},
+            )
         more = len(shard.poison) - MOST_TOLD
         if more > 0:
-            log.error("shard %d: set aside %d more records of the changelog that cannot be read", partition, more)
+            log.error(
+                "shard %d: set aside %d more records of the changelog that cannot be read",
+                partition,
+                more,
+                extra={"shard": partition, "place": f"{self._host.wiring.changelog}/{partition}"},
+            )
         self._host.metrics.poison.inc(len(shard.poison))
 
     async def _read(self, runner: ShardRunner, start: int | None, apply: Any) -> int:

@@ -168,6 +168,13 @@ class Busiest(Protocol):
         """What was counted since this was asked last."""
 
 
+class Poison(Protocol):
+    """A record of the changelog that could not be read; as text a sentence."""
+
+    @property
+    def offset(self) -> int: ...
+
+
 class Shard(Protocol):
     """All that one partition owns, in memory. See `stream.engine.shard.Shard` for the rules.
 
@@ -187,7 +194,7 @@ class Shard(Protocol):
     @property
     def books(self) -> Mapping[str, int]: ...
     @property
-    def poison(self) -> Sequence[object]: ...
+    def poison(self) -> Sequence[Poison]: ...
     @property
     def busiest(self) -> Busiest: ...
     def restore(

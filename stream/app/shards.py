@@ -224,7 +224,12 @@ class ShardHost:
             *tp,
             known,
             beginning - 1,
-            extra={"topic": tp.topic, "partition": tp.partition, "records": beginning - known},
+            extra={
+                "topic": tp.topic,
+                "partition": tp.partition,
+                "records": beginning - known,
+                "place": f"{tp.topic}/{tp.partition}/{known}",
+            },
         )
         self.metrics.records_lost.labels(tp.topic).inc(beginning - known)
 

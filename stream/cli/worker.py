@@ -77,7 +77,8 @@ def _run(settings: Settings, definitions: Path | None, web_port: int | None, end
     compiled = checked(texts, settings)
     for report in asyncio.run(ensure_topics(settings, compiled.topics())):
         for difference in report.differences:
-            log.warning("topic %s: %s", report.spec.name, difference, extra={"topic": report.spec.name})
+            of_topic = {"topic": report.spec.name, "place": f"{report.spec.name}: {difference}"}
+            log.warning("topic %s: %s", report.spec.name, difference, extra=of_topic)
     published = asyncio.run(_published(settings))
     if published is not None and published.files != {Path(name).name: text for name, text in texts.items()}:
         log.warning(

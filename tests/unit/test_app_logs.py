@@ -52,6 +52,31 @@ def test_only_failures_that_are_alike_are_counted() -> None:
     assert [repeats.takes(record("ended", 0, logging.CRITICAL)) for _ in range(2)] == [False, False]
 
 
+def failed(log: logging.Logger, key: str) -> None:
+    try:
+        dict[str, int]()[key] if key else int(key)
+    except (KeyError, ValueError) as error:
+        log.error("%s ended", "reader", exc_info=error)
+
+
+def test_neither_another_exception_nor_another_place_is_swallowed() -> None:
+    """One text may stand for many mistakes, and each record that was set aside is told with where it lies."""
+    stream = io.StringIO()
+    set_up_logging("INFO", "json", stream=stream)
+    log = logging.getLogger("stream.test")
+    for key in ("one", "two", ""):
+        failed(log, key)
+    for offset in (3, 4, 4):
+        log.error("the record at %d is set aside", offset, extra={"place": f"changelog/0/{offset}"})
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [one.get("error", one["message"]) for one in told] == [
+        "KeyError: 'one'",
+        "ValueError: invalid literal for int() with base 10: ''",
+        "the record at 3 is set aside",
+        "the record at 4 is set aside",
+    ]
+
+
 def test_clients_that_cannot_reach_a_broker_are_one_failure_that_is_told_where_it_lasts() -> None:
     """aiokafka says it in ten ways a second, also where a broker only restarts."""
     repeats = Repeats(600.0)
