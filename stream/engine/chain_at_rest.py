@@ -47,17 +47,20 @@ _State = tuple[bool, int, int, int, tuple[str, ...]]
 
 
 class ChainAtRest:
-    """Reads and writes the records of one shard's chain."""
+    """Reads and writes the records of one shard's chain; ``read_model`` reads clusters (None: they are passed over)."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_model: Callable[[bytes], Model] | None = None) -> None:
+        self._read_model = read_model
         self._head: bytes | None = None
         self._read: dict[bytes, bytes] = {}
         self._written: dict[bytes, _State] = {}
 
     def read(self, key: bytes, value: bytes | None) -> None:
         """A record of the changelog; None: that version is over.  An error where it is none of ours."""
-        if value is not None:
-            msgspec.json.decode(value, type=_Head if key == HEAD else _Kept)
+        if value is not None and key == HEAD:
+            msgspec.json.decode(value, type=_Head)
+        elif value is not None:
+            _version(bytes(msgspec.json.decode(value, type=_Kept).version), self._read_model)
         if key == HEAD:
             self._head = value
         elif value is None:
@@ -76,13 +79,15 @@ class ChainAtRest:
         named = msgspec.json.decode(self._head, type=_Head).definitions
         return _key(named) if named is not None and _key(named) not in self._read else None
 
-    def restore(self, versions: Versions, read_model: Callable[[bytes], Model] | None) -> None:
+    def restore(self, versions: Versions) -> None:
         """Put what was read into ``versions``; once."""
         if self._head is None:
             return
         head = msgspec.json.decode(self._head, type=_Head)
         kept = {key: msgspec.json.decode(value, type=_Kept) for key, value in self._read.items()}
-        known = {key: version for key, one in kept.items() if (version := _version(bytes(one.version), read_model))}
+        known = {
+            key: version for key, one in kept.items() if (version := _version(bytes(one.version), self._read_model))
+        }
         versions.slots.version[0], versions.slots.effective[0] = head.ordinal, head.effective
         versions.newest = head.newest
         versions.cuts = {(measure, share): value for measure, share, value in head.cuts}

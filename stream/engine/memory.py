@@ -64,10 +64,10 @@ class Memory:
     """Reads a shard from its changelog, and writes what a step changed."""
 
     def __init__(self, partition: int, rows: Rows, read_model: Callable[[bytes], Model] | None, changelog: str) -> None:
-        self.partition, self.read_model = partition, read_model
+        self.partition = partition
         self.own = OwnRow()
         self.restorer = rest.Restorer(rows)
-        self._chain = ChainAtRest()
+        self._chain = ChainAtRest(read_model)
         self._described = False
         self._revision = 0
         self.set_aside = SetAside(changelog, partition)
@@ -94,7 +94,7 @@ class Memory:
                 continue
             try:
                 self._take(record.key, value)
-            except (ValueError, OverflowError, msgspec.MsgspecError) as error:
+            except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
                 self.set_aside.add(record, str(error), self._instead(record.key))
             else:
                 self.set_aside.mended([record.key])
@@ -161,7 +161,7 @@ class Memory:
                 "definitions: write the record again as it was, or delete the shard's changelog and group offsets",
                 exit_code=1,
             )
-        self._chain.restore(versions, self.read_model)
+        self._chain.restore(versions)
 
     def go_under(self, plan: Plan) -> None:
         """The rows under another plan than the one that reading began with."""

@@ -61,7 +61,7 @@ def test_a_restart_has_the_chain_as_it_was() -> None:
         restored, reader = Versions(PLAN), ChainAtRest()
         for key, value in topic.items():
             reader.read(key, value)
-        reader.restore(restored, None)
+        reader.restore(restored)
         restored.planned(PLAN)
         assert told(restored) == told(versions)
         assert (restored.cuts, restored.newest) == (versions.cuts, versions.newest)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.cluster.model import ClusterModel
 from stream.engine import rest
 from stream.engine.layouts import shape_of
 from stream.engine.shard import Shard
@@ -33,7 +34,9 @@ def whole() -> Driver:
 def reopened(whole: Driver, changelog: list[tuple[bytes, bytes | None]], plan: Plan = PLAN) -> Driver:
     """A shard from that changelog, its records' offsets counted from 100."""
     driver = Driver(plan, whole.log)
-    driver.shard = Shard(plan, 0, list(whole.log), changelog="log", plans=driver.plans)
+    driver.shard = Shard(
+        plan, 0, list(whole.log), changelog="log", plans=driver.plans, read_model=ClusterModel.from_json
+    )
     places = [(100 + k, 7) for k in range(len(changelog))]
     driver.shard.restore([k for k, _ in changelog], [v for _, v in changelog], places)
     assert driver.shard.restored()
@@ -108,6 +111,8 @@ def test_a_record_that_was_mended_since_is_no_matter(whole: Driver) -> None:
     assert segments(driver) == segments(whole)
 
 
+#: Nested deeper than the decoder goes, where nobody asks for it.
+DEEP = b'{"more":' + b"[" * 5000 + b"]" * 5000 + b"}"
 STRANGE: list[tuple[bytes, bytes | None]] = [
     (b"", b"x"),
     (b"hello", b"world"),
@@ -122,10 +127,16 @@ STRANGE: list[tuple[bytes, bytes | None]] = [
     (b"lx", b"x"),
     (b"customer", b"{}"),
     (b"\xff\x00", b"\xff"),
+    (b"s", DEEP),
+    (b"l12345678", DEEP),
+    (b"vcuts/7", b'[true,1,1,0,[],{"type":"cuts"}]'),
+    (b"vdefinitions/7", b'[true,1,1,0,[],{"type":"definitions"}]'),
+    (b"vclusters of x/7", b'[true,1,1,0,[],{"type":"model"}]'),
+    (b"vcuts/7", b'[true,1,1,0,[],{"type":5}]'),
 ]
 
 
-@pytest.mark.parametrize("record", STRANGE, ids=repr)
+@pytest.mark.parametrize("record", STRANGE, ids=lambda record: repr(record)[:60])
 @pytest.mark.parametrize("where", ["first", "last"])
 def test_whatever_else_lies_there_does_no_harm(whole: Driver, record: tuple[bytes, bytes | None], where: str) -> None:
     """Keys that begin like ours, our own keys with something else in them: copied to the dead letters, and everybody is
