@@ -84,10 +84,13 @@ def window_of(accumulator: Accumulator) -> int | None:
 
 
 def sizes_of(rows: Rows) -> dict[str, dict[str, int]]:
-    """How many customers are in each segment of each dimension (those in none are not counted)."""
+    """How many customers are in each segment of each dimension (those in none are not counted).
+
+    May run beside the thread that the shard works in: each dimension is counted as it stood at one look.
+    """
     found: dict[str, dict[str, int]] = {}
     for j, dimension in enumerate(rows.plan.definitions.dimensions):
-        codes = rows.table.ints[: len(rows), rows.plan.layout.segment[j]]
+        codes = rows.table.ints[: len(rows), rows.plan.layout.segment[j]].copy()  # someone may leave while we count
         counts = np.bincount(codes[codes >= 0], minlength=len(rows.names[j])).tolist()
         plain = len(dimension.segment_names)
         found[dimension.name] = dict(zip(rows.names[j][:plain], counts[:plain], strict=True))

@@ -15,6 +15,7 @@ from rich.console import Console
 from stream.cli.view.explained import draw
 from stream.engine.explain import Explanation
 from stream.engine.output import Output
+from stream.engine.questions import sizes_of
 from stream.events.instant import parse_iso
 from stream.events.text import id_hash
 from stream.features import pool
@@ -96,6 +97,21 @@ def test_who_returns_is_new(plan: Plan) -> None:
     alone = Driver(plan, logs(again)).finish()
     assert driver.shard.describe("ann") == alone.shard.describe("ann")
     assert latest(driver, "customers")[b"ann"] == latest(alone, "customers")[b"ann"]
+
+
+def test_sizes_may_be_counted_while_everybody_is_forgotten(plan: Plan) -> None:
+    """They are counted in a thread: who leaves between two instructions there is counted or not, and nothing fails."""
+    rows = Driver(plan, logs([wish("ann", 1), wish("bo", 1)])).finish().shard.rows
+    ints = rows.table.ints
+
+    class Leaving(np.ndarray):
+        def __ge__(self, other: Any) -> Any:
+            inside = np.asarray(self) >= other
+            ints[:, list(plan.layout.segment)] = -1
+            return inside
+
+    rows.table = rows.table._replace(ints=ints.view(Leaving))
+    assert [sum(sizes.values()) for sizes in sizes_of(rows).values()] == [2, 0, 0]
 
 
 def test_a_request_about_nobody_is_answered_too(plan: Plan) -> None:
