@@ -52,20 +52,22 @@ def run(ground: Ground) -> None:
         with ours.worker() as worker:
             worker.ready(1)
             ground.say(f"flood: {people:,} customers")
-            _fill(ground, ours, worker, _carts(topics["clickstream"], people))
+            count = _fill(ground, ours, worker, _carts(topics["clickstream"], people), 0)
             ground.say(f"flood: {due:,} of them look at a product within a second")
             began = int(time.time() * 1000) - SINGLY_MS - FLOOD_MS
-            _fill(ground, ours, worker, _looks(topics["clickstream"], began, singly, due))
+            _fill(ground, ours, worker, _looks(topics["clickstream"], began, singly, due), count)
             _measure(ground, worker, topics, began + IDLE_MS + SINGLY_MS, singly, due)
         ours.finish()
 
 
-def _fill(ground: Ground, ours: Ours, worker: Worker, records: Iterator[tuple[str, int, bytes, bytes]]) -> None:
-    """Write records, and wait until the shard has taken them."""
+def _fill(
+    ground: Ground, ours: Ours, worker: Worker, records: Iterator[tuple[str, int, bytes, bytes]], had: int
+) -> int:
+    """Write records behind those that the topic had, and wait until all are committed: how many it has now."""
     topic = ours.topic("clickstream")
-    before = worker.total("segstream_events_total")
-    count = kafka.fill(ground.broker, records)[topic]
-    wait_for("the events", lambda: worker.total("segstream_events_total") >= before + count, worker.program.alive, 600)
+    count: int = had + kafka.fill(ground.broker, records)[topic]
+    kafka.follow(ground.broker, ours.name, [topic], [count], worker.program.alive)
+    return count
 
 
 def _carts(topic: str, people: int) -> Iterator[tuple[str, int, bytes, bytes]]:
