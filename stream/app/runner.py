@@ -6,6 +6,7 @@ import asyncio
 import enum
 import logging
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from aiokafka.errors import KafkaError
 from stream.app import outputs
 from stream.app.crowd import Crowd
 from stream.app.hot import Hot
+from stream.app.portion import Portion
 from stream.app.ports import Shard, Source, Step, Summary
 from stream.kafka.explained import explained
 from stream.kafka.fetch import End, Fetched
@@ -71,6 +73,7 @@ class ShardRunner:
         self._ends: dict[TopicPartition, End] = {}
         self._crowd = Crowd(host.wiring.max_waiting, host.wiring.max_waiting_bytes)
         self._gap_since: dict[TopicPartition, float] = {}
+        self._portion = Portion(host.wiring.max_records, host.wiring.transaction_timeout)
         self._last_commit = 0.0
         self._failures = 0
         self.hot = Hot(partition, host.wiring.hot_share)
@@ -111,6 +114,8 @@ class ShardRunner:
         """Forget the rows: they may differ from what is committed, or belong to another worker now."""
         self.state = State.CLOSED
         self.doing = "closed"
+        if self.shard is not None:
+            self._host.let_go()
         self.shard = None
         self._kept_position = None
         self._set_wanted(frozenset())
@@ -162,6 +167,8 @@ class ShardRunner:
             extra={"shard": self.partition, "reason": str(error)},
         )
         self._host.metrics.transactions_failed.inc()
+        self._portion.failed(time.monotonic())
+        _clear_frames(error)
         await self.discard()
         self.doing = f"closed after a failed transaction ({error}), until the next assignment"
         self._failures += 1
@@ -323,7 +330,7 @@ class ShardRunner:
         self._pass_on_ends(shard)
         wall_ms = int(time.time() * 1000) if self._wiring.wall_clock else None
         began = time.monotonic()
-        step = shard.step(self._wiring.max_records, wall_ms)
+        step = shard.step(self._portion.size, wall_ms)
         stepped = time.monotonic()
         due = None if self._summary is None else self._summary(shard)
         if step is None and due is None:
@@ -367,9 +374,28 @@ class ShardRunner:
         if step is not None:
             self.committed.update(step.offsets)
             self._host.metrics.committed(step, kept_back, step_seconds, self._last_commit - began)
+            self._mind_pace(self._last_commit - began, max(step.counts.read, len(step.rows)))
+
+    def _mind_pace(self, seconds: float, amount: int) -> None:
+        """Smaller transactions where Kafka takes them slowly."""
+        if self._portion.took(seconds, amount, self._last_commit):
+            log.warning(
+                "shard %d: Kafka took %.1f s for a transaction, so the next have at most %d events; reading waits",
+                self.partition,
+                seconds,
+                self._portion.size,
+                extra={"shard": self.partition, "seconds": round(seconds, 3), "events": self._portion.size},
+            )
 
     def _clock(self) -> int | None:
         """Now, as far as the age of a change goes: the wall clock, or the shard's own where time is compressed."""
         if self._wiring.wall_clock:
             return int(time.time() * 1000)
         return self.shard.clock_ms if self.shard is not None else None
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Take from an error the frames in which it was raised: they hold the shard, and all that was to be written."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

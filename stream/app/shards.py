@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 1.5
 #: How long a question about a customer may hold the event loop at a time, in seconds.
 SLICE_SECONDS = 0.002
+#: Within this many seconds shards that are thrown away are counted as one occasion to free memory.
+COLLECT_SECONDS = 0.1
 
 
 class Pacer:
@@ -69,6 +72,7 @@ class ShardHost:
         self.opening = Opening(self)
         self.pacer = Pacer(wiring.commits_per_second)
         self.pulse = Pulse()
+        self._collecting: asyncio.TimerHandle | None = None
         self._questions = asyncio.Semaphore(1)
         self.broadcast = Broadcast(
             {**wiring.client_options, **wiring.consumer_options},
@@ -167,6 +171,17 @@ class ShardHost:
             opened(runner.partition)
         if len(self.ready()) == len(self.runners):
             log.info("all %d shards ready", len(self.runners))
+
+    def let_go(self) -> None:
+        """A shard was thrown away. Soon, before the next one is read, free its memory: its parts refer to each other,
+        and the collector of the worker looks so seldom (`stream.app.worker.tune_collector`) that several would pile up.
+        """
+        if self._collecting is None:
+            self._collecting = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._collect)
+
+    def _collect(self) -> None:
+        self._collecting = None
+        gc.collect()
 
     def adopted(self, partition: int) -> None:
         """A shard goes by other definitions now."""

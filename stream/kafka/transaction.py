@@ -137,6 +137,7 @@ class ShardProducer:
 
     async def abort(self) -> None:
         """Abort what is open, as far as that is possible; the next owner's start aborts it otherwise."""
+        self._expect_failures()
         try:
             async with asyncio.timeout(1.0):
                 await self._producer.abort_transaction()
@@ -145,9 +146,7 @@ class ShardProducer:
 
     async def stop(self) -> None:
         """Let go of the connections. Never raises and takes a second or so at most; an open transaction stays open."""
-        waiter = self._producer._txn_manager._transaction_waiter
-        if waiter is not None:
-            waiter.add_done_callback(_seen)  # a commit on its way may be refused only while we stop
+        self._expect_failures()
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._producer.stop()
@@ -155,6 +154,25 @@ class ShardProducer:
             log.debug("stop: %s: %s", type(error).__name__, error)
             self._cancel_tasks()
             await self._producer.client.close()
+        # A fatal error gives the manager a new future, which nobody awaits.
+        _seen(self._producer._txn_manager._transaction_waiter)
+
+    def _expect_failures(self) -> None:
+        """What the producer still waits for may fail from here on, as a commit on its way does that is refused only
+        while we stop: nobody asks for it any more, so it is no news."""
+        transactions, accumulator = self._producer._txn_manager, self._producer._message_accumulator
+        batches = [
+            *accumulator._pending_batches,
+            *(batch for queue in accumulator._batches.values() for batch in queue),
+        ]
+        futures = [
+            transactions._transaction_waiter,
+            *(future for *_, future in transactions._pending_txn_offsets),
+            *(future for batch in batches for future in (batch.future, batch._drain_waiter)),
+        ]
+        for future in futures:
+            if future is not None:
+                future.add_done_callback(_seen)
 
     def _cancel_tasks(self) -> None:
         """End the producer's own tasks, which would look for a broker that is away for ever."""

@@ -127,17 +127,17 @@ class Stage:
                 worker.kill()
                 worker.wait()
 
-    async def feed(self, count: int, rate: float) -> None:
-        """Send events of many customers to both topics at about that rate per second."""
+    async def feed(self, count: int, rate: float, size: int = 0) -> None:
+        """Send events of many customers to both topics at about that rate per second, each of ``size`` bytes more."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.broker, linger_ms=5, enable_idempotence=True, request_timeout_ms=120_000
         )
         await producer.start()
-        rng, began = random.Random(len(self.fed)), time.monotonic()
+        rng, began, more = random.Random(len(self.fed)), time.monotonic(), "." * size
         for number in range(count):
             key, topic = b"c%d" % rng.randrange(CUSTOMERS), f"{self.app}-{rng.choice('ab')}"
             self.fed[key, topic] += 1
-            await producer.send(topic, json.dumps({"n": self.fed[key, topic]}).encode(), key=key)
+            await producer.send(topic, json.dumps({"n": self.fed[key, topic], "more": more}).encode(), key=key)
             if number % 20 == 0:
                 await asyncio.sleep(max(0.0, number / rate - (time.monotonic() - began)))
         await producer.stop()

@@ -109,7 +109,7 @@ class CountingShard:
         return Busiest()
 
     @property
-    def poison(self) -> Sequence[object]:
+    def poison(self) -> Sequence[Any]:
         return ()
 
     def restore(
