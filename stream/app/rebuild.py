@@ -97,7 +97,7 @@ class Rebuilt:
     def prove(self, tp: TopicPartition, end: End) -> None:
         """Take note of where a partition ends, once everything before it was offered."""
         if self.expected(tp) == end.position:
-            self.shard.prove((tp.topic, tp.partition), end.position, end.at_ms)
+            self.shard.prove((tp.topic, tp.partition), end.position, end.at_ms, end.answer)
 
 
 class Rebuild:
@@ -132,7 +132,7 @@ class Rebuild:
 
     def _decode(self, tp: TopicPartition, fetched: Fetched) -> Any:
         batch = self._decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
-        batch.at_ms = fetched.at_ms
+        batch.at_ms, batch.answer = fetched.at_ms, fetched.answer
         if self._beginnings.get(tp, 0) and tp not in self._first and tp.topic in self._wiring.group_topics:
             known = batch.instants[batch.instants > NEVER]
             if len(known):

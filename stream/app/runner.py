@@ -351,7 +351,7 @@ class ShardRunner:
         for tp, end in list(self._ends.items()):
             expected = shard.expected((tp.topic, tp.partition))
             if expected == end.position:
-                shard.prove((tp.topic, tp.partition), end.position, end.at_ms)
+                shard.prove((tp.topic, tp.partition), end.position, end.at_ms, end.answer)
             if expected >= end.position:
                 del self._ends[tp]
 

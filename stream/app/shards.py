@@ -253,7 +253,7 @@ class ShardHost:
         wiring = self.wiring
         decoder = wiring.decoder_of(shard) if shard is not None and wiring.decoder_of is not None else wiring.decoder
         batch = decoder.decode(tp.topic, tp.partition, fetched.records, fetched.lo, fetched.hi)
-        batch.at_ms = fetched.at_ms
+        batch.at_ms, batch.answer = fetched.at_ms, fetched.answer
         return batch
 
     # -- shards -----------------------------------------------------------------------------------------------------

@@ -49,7 +49,8 @@ class Input:
 
     ``expected``: the fetch position up to which batches were offered; ``applied``: up to which they were taken;
     ``progress``: greatest event time offered; ``reached``: greatest event time taken; ``floor``: no unknown record
-    has a lower key; ``proven_at``: wall instant of the answer that proved its end, if nothing was offered since.
+    has a lower key; ``proven_at``: wall instant since when its end was looked for, and ``proven_by`` the answer that
+    proved it, if nothing was offered since.
     """
 
     source: Source
@@ -59,6 +60,7 @@ class Input:
     reached: int = NEVER
     floor: int = NEVER
     proven_at: int | None = None
+    proven_by: tuple[int, int] = (0, 0)
     queue: deque[Piece] = field(default_factory=deque)
     waiting: int = 0
 
@@ -141,10 +143,11 @@ class Merge:
         #: The source whose next record was begun, and comes before all others.
         self.begun: Input | None = None
 
-    def prove(self, source: Source, position: int, at_ms: int) -> None:
-        """The broker said at ``at_ms`` that ``position`` is the end; stale where more was offered since."""
+    def prove(self, source: Source, position: int, at_ms: int, answer: tuple[int, int] = (0, 0)) -> None:
+        """The broker said, not before ``at_ms``, that ``position`` is the end; stale where more was offered since."""
         one = self.inputs[source]
         if position == one.expected:
+            one.proven_by = answer if one.proven_at is None else max(answer, one.proven_by)
             one.proven_at = max(at_ms, one.proven_at or at_ms)
 
     def replace(self, again: Callable[[Batch], Batch]) -> None:
@@ -158,17 +161,23 @@ class Merge:
         for one in self.inputs.values():
             one.floor = max(one.floor, key)
 
-    def _bound(self, one: Input, arrived: int) -> int:
-        """The lowest key an unknown record of this source may have, as far as one that arrived then is concerned."""
-        if one.proven_at is not None and one.proven_at >= arrived:
-            return FOREVER
+    def _bound(self, one: Input, arrived: Batch) -> int:
+        """The lowest key an unknown record of this source may have, as far as a batch that arrived is concerned.
+
+        It has none where its end was proven by an answer that was asked for after the arrival, or that is the same or a
+        later one of those that brought the batch.
+        """
+        if one.proven_at is not None:
+            reader, number = one.proven_by
+            if one.proven_at >= arrived.at_ms or (reader == arrived.answer[0] > 0 and number >= arrived.answer[1]):
+                return FOREVER
         return max(one.progress, one.floor)
 
     def limit(self, one: Input) -> int:
         """The greatest key up to which this source's head batch may be applied now."""
         if not one.queue:
             return NEVER
-        arrived = one.queue[0].batch.at_ms
+        arrived = one.queue[0].batch
         allowed = FOREVER
         for other in self.inputs.values():
             if other is one:
@@ -243,6 +252,6 @@ class Merge:
         one = self._first()
         if one is None:
             return None
-        arrived = one.queue[0].batch.at_ms
+        arrived = one.queue[0].batch
         others = [o for o in self.inputs.values() if o is not one]
         return min(others, key=lambda o: self._bound(o, arrived)).source if others else None

@@ -155,9 +155,10 @@ class Shard:
             return batch
         return decoded_again(batch, self.plans.decoder_of(self.plan))
 
-    def prove(self, source: Source, position: int, at_ms: int) -> None:
-        """The broker answered at wall instant ``at_ms`` that ``position`` is the end of the source."""
-        self.merge.prove(source, position, at_ms)
+    def prove(self, source: Source, position: int, at_ms: int, answer: tuple[int, int] = (0, 0)) -> None:
+        """The broker, looking at wall instant ``at_ms`` or later, found that ``position`` is the end of the source;
+        ``answer`` as in a batch."""
+        self.merge.prove(source, position, at_ms, answer)
 
     def waiting(self, source: Source) -> int:
         """Records offered and not yet applied."""

@@ -45,9 +45,10 @@ class Batch:
     event's name and message id, for evidence.  ``numbers`` float64 (n, inputs), ``texts`` int64 (n, inputs), ``first``
     int64 (n + 1) into ``items`` int64 (m, 4 and more), ``offers`` int64 (n): see :class:`stream.plan.header.Events`.
     ``timestamps`` int64 (n): the records' own.  ``records`` are what was decoded, for whoever sends one on.
-    ``at_ms`` is the wall instant of the answer that brought them; ``keys`` the merge keys where the caller sets
-    them (else the running maximum of the topic partition's instants).  ``schema`` is what the decoder was to read: a
-    plan that reads something else decodes ``records`` again.  ``named``: the texts behind the hashes.
+    ``at_ms`` is a wall instant before which they could be read, ``answer`` the answer that brought them (a broker's to
+    one consumer, and its number; 0: none); ``keys`` the merge keys where the caller sets them (else the running
+    maximum of the topic partition's instants).  ``schema`` is what the decoder was to read: a plan that reads something
+    else decodes ``records`` again.  ``named``: the texts behind the hashes.
     """
 
     topic: str
@@ -68,6 +69,7 @@ class Batch:
     offers: NDArray[np.int64]
     timestamps: NDArray[np.int64]
     at_ms: int = 0
+    answer: tuple[int, int] = (0, 0)
     keys: NDArray[np.int64] | None = None
     records: Sequence[Any] = ()
     dead: dict[int, DeadLetter] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.errors import UserError
-from stream.kafka.fetch import End, Fetched, Taker, current_assignment, wake, watch_answers
+from stream.kafka.fetch import End, Fetched, Taker, current_assignment, wake
 from stream.kafka.pulse import Pulse
 
 #: How long the broker may keep a fetch waiting for records, in ms: while some shard waits for us, and otherwise.
@@ -87,7 +87,7 @@ class Broadcast:
             }
         )
         await consumer.start()
-        watch_answers(consumer)
+        taker = Taker(consumer)
         if self._pulse is not None:
             self._pulse.watch(consumer._client)
         cluster = await consumer._client.fetch_all_metadata()
@@ -101,7 +101,7 @@ class Broadcast:
         if found:
             consumer.assign(found)
             consumer.pause(*found)
-            self._task = asyncio.create_task(self._run(consumer), name="broadcast")
+            self._task = asyncio.create_task(self._run(consumer, taker), name="broadcast")
 
     async def stop(self) -> None:
         """Stop reading."""
@@ -146,8 +146,7 @@ class Broadcast:
         if self._consumer is not None:
             wake(self._consumer)
 
-    async def _run(self, consumer: AIOKafkaConsumer) -> None:
-        taker = Taker(consumer)
+    async def _run(self, consumer: AIOKafkaConsumer, taker: Taker) -> None:
         try:
             while True:
                 readers = list(self._readers())

@@ -8,6 +8,7 @@ by positions, never by the offsets of records. All functions run in the event lo
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Collection, Sequence
@@ -16,21 +17,32 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+#: One broker's answers to one consumer, and the number of this one among them; each looked later than those before.
+AnswerId = tuple[int, int]
+NO_ANSWER: AnswerId = (0, 0)
+
+_readers = itertools.count(1)
+
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The broker answered at the instant ``at_ms`` that ``position`` is a partition's end: its high watermark."""
+    """The broker said that ``position`` is a partition's end (its high watermark).
+
+    It looked at the instant ``at_ms`` or later; ``answer`` is the answer that said so.
+    """
 
     position: int
     at_ms: int
+    answer: AnswerId = NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What one step took from a partition: all that lies between the positions ``lo`` and ``hi``.
 
-    ``records`` may be empty although the position moved. ``at_ms`` is the instant of the broker's answer that brought
-    them. ``end`` is set where ``hi`` is the end of the partition. ``term`` says under which assignment it was read.
+    ``records`` may be empty although the position moved. They could be read before the instant ``at_ms``, and came with
+    ``answer``. ``end`` is set where ``hi`` is the end of the partition. ``term`` says under which assignment it was
+    read.
     """
 
     lo: int
@@ -39,6 +51,7 @@ class Fetched:
     at_ms: int
     end: End | None = None
     term: int = 0
+    answer: AnswerId = NO_ANSWER
 
 
 @dataclass(slots=True)
@@ -52,50 +65,89 @@ class Answer:
         return bool(self.batches or self.ends)
 
 
-def watch_answers(consumer: AIOKafkaConsumer) -> None:
-    """Make every fetch answer wake those who wait, and date it no later than the broker can have looked.
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """When the broker looked at a partition: not before ``looked_ms``, and before ``arrived_ms`` (wall, ms)."""
 
-    aiokafka wakes waiters only for records and dates an answer when it is processed. A busy process may do that late;
-    an answer without records left the broker when the fetch wait was over at the latest, so that is where it is dated.
+    looked_ms: int
+    arrived_ms: int
+    answer: AnswerId
+
+
+class Watched:
+    """Dates every fetch answer of a consumer, and makes it wake those who wait.
+
+    aiokafka wakes waiters only for records, and dates an answer when it is processed, which a busy process may do late.
+    What orders the records of several topics must err on one side only: records are dated when they were processed, by
+    when they surely could be read; an end when the request for it was sent, since when it surely was looked for. An
+    answer without records was held back for as long as the fetch may wait, and looked at the end of that.
+    Within the answers of one broker to one consumer no dates are needed: they are numbered.
+
     Dates never go back, in no consumer, when the machine's clock does: what arrived before would wait for a proof from
     a time that is long in coming.
     """
-    fetcher = consumer._fetcher
-    original = fetcher._proc_fetch_request
 
-    async def proc_fetch_request(assignment: Any, node_id: int, request: Any) -> bool:
-        latest = int(time.time() * 1000) + fetcher._fetch_max_wait_ms
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._fetcher = consumer._fetcher
+        self._original = self._fetcher._proc_fetch_request
+        self._dates: dict[TopicPartition, Dates] = {}
+        #: per broker: its latest answer
+        self._answers: dict[int, AnswerId] = {}
+        self._fetcher._proc_fetch_request = self._proc_fetch_request
+
+    def of(self, tp: TopicPartition) -> Dates | None:
+        """The dates of the latest answer about a partition."""
+        return self._dates.get(tp)
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
+        wait_ms = self._fetcher._fetch_max_wait_ms
+        sent = _forward(_now_ms())
+        states = [
+            (tp, assignment.state_value(tp))
+            for topic, partitions in request.topics
+            for tp in (TopicPartition(topic, partition) for partition, *_ in partitions)
+        ]
+        for _, state in states:
+            state.timestamp = None  # only an answer sets it again
+        began = time.monotonic()
         try:
-            await original(assignment, node_id, request)
+            records = await self._original(assignment, node_id, request)
         except asyncio.CancelledError:
             # aiokafka does so too, but for its pause after a failed request: there, whoever stops the consumer would be
             # cancelled in its stead.
             return False
-        for topic, partitions in request.topics:
-            for partition, *_ in partitions:
-                state = assignment.state_value(TopicPartition(topic, partition))
-                if state.timestamp is not None:
-                    state.timestamp = _forward(min(state.timestamp, latest))
+        held = not records and (time.monotonic() - began) * 1000 >= wait_ms
+        # Where the machine's clock was set back, the end of the wait has no date yet: then that of the request will do.
+        looked = max(sent, min(sent + wait_ms, _now_ms())) if held else sent
+        dates = Dates(looked, _forward(_now_ms(), 1), self._next_answer(node_id))
+        self._dates.update((tp, dates) for tp, state in states if state.timestamp is not None)
         return True
 
-    fetcher._proc_fetch_request = proc_fetch_request
+    def _next_answer(self, node_id: int) -> AnswerId:
+        reader, number = self._answers.get(node_id) or (next(_readers), 0)
+        self._answers[node_id] = answer = (reader, number + 1)
+        return answer
 
 
 class _Forward:
-    """The latest date given to an answer, over the threads of all consumers."""
+    """The latest date given, over the threads of all consumers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._latest = 0
 
-    def __call__(self, at_ms: int) -> int:
-        """The date, or the latest one if that is later."""
+    def __call__(self, at_ms: int, more: int = 0) -> int:
+        """The date, or the latest one if that is later; and so many milliseconds ``more``."""
         with self._lock:
-            self._latest = max(self._latest, at_ms)
+            self._latest = max(self._latest, at_ms) + more
             return self._latest
 
 
 _forward = _Forward()
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def current_assignment(consumer: AIOKafkaConsumer) -> Any | None:
@@ -107,11 +159,14 @@ def current_assignment(consumer: AIOKafkaConsumer) -> Any | None:
 
 
 class Taker:
-    """Takes records and positions from one consumer, and remembers which ends it has told already."""
+    """Takes records and positions from one consumer, and remembers which ends it has told already.
+
+    Made before the consumer begins to fetch: it dates the answers (:class:`Watched`)."""
 
     def __init__(self, consumer: AIOKafkaConsumer, max_records: int | None = None) -> None:
         self._consumer = consumer
         self._max_records = max_records
+        self._watched = Watched(consumer)
         self._told: dict[TopicPartition, End] = {}
 
     async def take(self, wanted: Collection[TopicPartition], term: int = 0) -> Answer:
@@ -129,9 +184,10 @@ class Taker:
             state = states[tp]
             if not state.has_valid_position:
                 continue
-            end = self._new_end(tp, state)
-            if state.position != lo or tp in taken:
-                answer.batches[tp] = Fetched(lo, state.position, taken.get(tp, ()), state.timestamp or 0, end, term)
+            end, dates = self._new_end(tp, state), self._watched.of(tp)
+            if dates is not None and (state.position != lo or tp in taken):
+                records = taken.get(tp, ())
+                answer.batches[tp] = Fetched(lo, state.position, records, dates.arrived_ms, end, term, dates.answer)
                 # A partition that was only partly taken goes behind the others.
                 if tp in fetcher._records:
                     fetcher._records.move_to_end(tp)
@@ -159,9 +215,10 @@ class Taker:
             waiter.cancel()
 
     def _new_end(self, tp: TopicPartition, state: Any) -> End | None:
-        if state.highwater is None or state.timestamp is None or state.position != state.highwater:
+        dates = self._watched.of(tp)
+        if dates is None or state.position != state.highwater:
             return None
-        end = End(state.position, state.timestamp)
+        end = End(state.position, dates.looked_ms, dates.answer)
         if self._told.get(tp) == end:
             return None
         self._told[tp] = end

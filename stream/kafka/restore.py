@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream.kafka.fetch import Taker, watch_answers
+from stream.kafka.fetch import Taker
 
 #: Bytes asked of a changelog partition at once.
 FETCH_BYTES = 4 << 20
@@ -48,12 +48,11 @@ async def read_changelog(
     )
     await consumer.start()
     try:
-        watch_answers(consumer)
+        taker = Taker(consumer)
         consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
         position = start if start is not None else (await consumer.beginning_offsets([tp]))[tp]
         consumer.seek(tp, position)
-        taker = Taker(consumer)
         moved_at = time.monotonic()
         while position < end:
             batch = (await taker.next([tp], 1.0)).batches.get(tp)

@@ -21,7 +21,7 @@ from faust.serializers import codecs
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from stream.kafka.fetch import Answer, End, Taker, wake, watch_answers
+from stream.kafka.fetch import Answer, End, Taker, wake
 from stream.kafka.pulse import Pulse
 
 #: Name of the serializer that passes a batch through Faust's topics as it is.
@@ -92,7 +92,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         consumer = self._ensure_consumer()
-        watch_answers(consumer)
         self._shards.pulse.watch(consumer._client)
         self._taker = Taker(consumer, consumer._max_poll_records)
 

@@ -26,6 +26,7 @@ class Batch:
     hi: int
     records: tuple[Any, ...]
     at_ms: int = 0
+    answer: tuple[int, int] = (0, 0)
 
 
 class Decoder:
@@ -142,7 +143,7 @@ class CountingShard:
         self._expected[source] = max(expected, batch.hi)
         self._moved = True
 
-    def prove(self, source: Source, position: int, at_ms: int) -> None:
+    def prove(self, source: Source, position: int, at_ms: int, answer: tuple[int, int] = (0, 0)) -> None:
         assert position == self._expected[source]
         self.proofs[source] = position, at_ms
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream.kafka.broadcast import Broadcast
-from stream.kafka.fetch import End, Fetched, Taker, watch_answers
+from stream.kafka.fetch import End, Fetched, Taker
 from stream.kafka.restore import read_changelog
 
 
@@ -53,10 +53,10 @@ async def reading(broker: str, tp: TopicPartition) -> AsyncIterator[Taker]:
     )
     await consumer.start()
     try:
-        watch_answers(consumer)
+        taker = Taker(consumer)
         consumer.assign([tp])
         consumer.seek(tp, 0)
-        yield Taker(consumer)
+        yield taker
     finally:
         await consumer.stop()
 

@@ -205,3 +205,17 @@ def test_a_version_comes_alone(records: Logs, marked: set[int], count: int) -> N
         assert len(got) == 1 or not any(source == ("b", 0) and offset in marked for source, offset in got)
         found += got
     assert found == in_order(records)
+
+
+def test_the_answer_that_brought_records_proves_ends_too() -> None:
+    """What one answer says of two topics was looked at together, so its own records need no later one; an earlier
+    answer, or one to another consumer, proves an end only where it was asked for after the records had come."""
+    for answer, proves in [((1, 5), True), ((1, 6), True), ((1, 4), False), ((2, 9), False), ((0, 0), False)]:
+        merge = Merge(SOURCES[:2])
+        came = batch(("a", 0), [9], 0, 100)
+        came.answer = (1, 5)
+        merge.inputs["a", 0].offer(came)
+        merge.prove(("b", 0), 0, 99, answer)
+        assert bool(take_all(merge)) is proves, answer
+    merge.prove(("b", 0), 0, 100, (2, 10))
+    assert take_all(merge) == [(("a", 0), 0)]
