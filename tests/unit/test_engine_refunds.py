@@ -253,6 +253,18 @@ def test_orders_beyond_the_book_still_count() -> None:
     assert (found["n"], found["first"], found["most"]) == (31, "99ms", 50)
 
 
+def test_a_refund_that_comes_before_its_order_finds_it() -> None:
+    """Until then it lowers the sum alone; then it is as if they had come in turn."""
+    plan = simple(n={"count": ORDER, **BOTH}, spend={"sum": "total", "of": ORDER, **BOTH}, ago={"since": ORDER, **BOTH})
+    early = refund(1, 5, total=4)
+    _, found = after(plan, early)
+    assert (found["n"], found["spend"], found["spend.mean"], found["ago"]) == (0, -4, None, None)
+    _, found = after(plan, early, order(1))
+    assert (found["n"], found["spend"], found["spend.mean"], found["ago"]) == (1, 6, 6, "99ms")
+    _, found = after(plan, early, refund(1, 6, CANCEL), order(1))
+    assert (found["n"], found["spend"], found["ago"]) == (0, 0, None)
+
+
 def test_events_that_are_no_orders_go_by_what_the_definition_names() -> None:
     """``by`` says what tells them apart; without it, ``less`` just subtracts."""
     plain = {"count": "Device Added", "less": "Device Removed"}
