@@ -32,7 +32,7 @@ def kind_of(data: bytes) -> str:
     """The type of a control record; ValueError where it has none."""
     try:
         return msgspec.json.decode(data, type=_Kind).type
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"a control record must be a JSON object with a 'type': {error}") from error
 
 

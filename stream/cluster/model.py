@@ -64,7 +64,7 @@ class ClusterModel(msgspec.Struct, frozen=True, dict=True, tag="model", tag_fiel
         """Read one snapshot; ValueError says in one sentence what is wrong with it."""
         try:
             model = msgspec.json.decode(data, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"broken cluster model: {error}") from error
         # A Raw is a view into the message that it came from; a copy lets that message go.
         return msgspec.structs.replace(model, trainer=model.trainer.copy())

@@ -84,5 +84,5 @@ class CutsVersion(msgspec.Struct, frozen=True, tag="cuts", tag_field="type"):
 def _decoded(data: bytes, kind: type[Version], what: str) -> Version:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"broken {what}: {error}") from error

@@ -20,7 +20,7 @@ from stream.events.names import NAMES_OF_TYPES, PRODUCT_UPDATED
 from stream.events.properties import ItemRow, PropertyReader, RejectionError, Schema, readings, within_reach
 from stream.events.quick import QuickReader
 from stream.events.text import id_hash
-from stream.events.wire import envelope
+from stream.events.wire import Id, Time, envelope
 
 #: Most characters of an id: it is in the key, in a header and in the value of what is written.
 LONGEST_ID = 1000
@@ -38,7 +38,17 @@ class _Bare(msgspec.Struct):
     event: str | None = None
 
 
+class _Request(_Bare):
+    """What is read of an event that asks to forget its customer; whatever else it says must not keep it from that."""
+
+    messageId: Id = None  # noqa: N815 - the wire's own names
+    userId: Id = None  # noqa: N815
+    anonymousId: Id = None  # noqa: N815
+    timestamp: Time = None
+
+
 _BARE = msgspec.json.Decoder(_Bare)
+_REQUEST = msgspec.json.Decoder(_Request, strict=False)
 
 
 class Record(Protocol):
@@ -161,11 +171,16 @@ class Decoder:
         if problem:
             raise RejectionError(problem, getattr(record, "detail", ""))
         try:
-            event = self._parsed(record.value)
+            event = _parsed(record.value, self.decode_one)
         except RejectionError as mistake:
-            if mistake.reason == "mistyped" and self._is_unused(record.value or b""):
+            named = _bare_name(record.value or b"") if mistake.reason == "mistyped" else None
+            if not named:
+                raise
+            if named not in self.codes:
                 return
-            raise
+            if self.codes[named] != FORGET:
+                raise
+            event = _parsed(record.value, _REQUEST.decode)
         name = _name(event)
         if not name:
             raise RejectionError("no-event", "the event has no name: 'event' is missing")
@@ -178,34 +193,16 @@ class Decoder:
         product = name in self.product_names
         if not product:
             batch.customers[i] = _customer(event.userId, event.anonymousId)
-        identify = event.type == "identify"
-        properties = event.traits if identify else event.properties
-        if properties is not None and code != FORGET:
-            self.properties.read(batch, i, properties, items)
+        if code != FORGET:
+            properties = event.traits if event.type == "identify" else event.properties
+            if properties is not None:
+                self.properties.read(batch, i, properties, items)
         if product and not any(item[0] for item in items):
             raise RejectionError("no-product", "a product update without a product_id")
         batch.codes[i] = code
         batch.names[i] = name
         batch.ids[i] = message = _message(event.messageId, record, batch)
         batch.messages[i] = id_hash(message)
-
-    def _parsed(self, value: bytes | None) -> Any:
-        if not value:
-            raise RejectionError("empty", "the record has no value")
-        try:
-            return self.decode_one(value)
-        except msgspec.ValidationError as error:
-            raise RejectionError("mistyped", str(error)) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RejectionError("not-json", _sentence(error)) from error
-
-    def _is_unused(self, value: bytes) -> bool:
-        """Whether an event whose fields have the wrong types is one that no definition uses."""
-        try:
-            name = _name(_BARE.decode(value))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return False
-        return bool(name) and name not in self.codes
 
     def _instant(self, time: Any, record: Record) -> int:
         if time is None:
@@ -217,6 +214,25 @@ class Decoder:
     def _not_ahead(self, instant: int, record: Record) -> None:
         if self.future_ms is not None and record.timestamp is not None and instant > record.timestamp + self.future_ms:
             raise RejectionError("future", f"{instant - record.timestamp} ms later than the record's own timestamp")
+
+
+def _parsed(value: bytes | None, decode: Callable[[bytes], Any]) -> Any:
+    if not value:
+        raise RejectionError("empty", "the record has no value")
+    try:
+        return decode(value)
+    except msgspec.ValidationError as error:
+        raise RejectionError("mistyped", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RejectionError("not-json", _sentence(error)) from error
+
+
+def _bare_name(value: bytes) -> str | None:
+    """The name of an event whose other fields have the wrong types; None where it cannot be told."""
+    try:
+        return _name(_BARE.decode(value))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _place(batch: Batch, products: Mapping[int, Sequence[ItemRow]]) -> None:

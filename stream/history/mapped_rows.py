@@ -38,7 +38,7 @@ def _objects(file: str, stream: BinaryIO, mapping: Mapping) -> Iterator[FileReco
             if not isinstance(whole, dict):
                 raise RowError("not-json", "the line is no JSON object")
             yield FileRecord(file, number, *mapper.event([_at(whole, path) for path in paths]))
-        except orjson.JSONDecodeError as error:
+        except (orjson.JSONDecodeError, RecursionError) as error:  # the latter where a value is told
             yield _rejected(file, number, raw, RowError("not-json", f"the line is not JSON: {error}"))
         except RowError as problem:
             yield _rejected(file, number, raw, problem)

@@ -52,6 +52,6 @@ def wire_record(file: str, number: int, value: bytes) -> FileRecord:
         owner = _product(value).properties.product_id if topic == "products" else event.userId or event.anonymousId
         key = str(owner).encode() if owner else None
         instant = None if event.timestamp is None else instant_of(event.timestamp)
-    except (msgspec.MsgspecError, ValueError, OverflowError):
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return FileRecord(file, number, "clickstream", None, value, None)
     return FileRecord(file, number, topic, key, value, instant)

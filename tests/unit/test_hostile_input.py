@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from stream.cluster.control import read_version
 from stream.engine.rekey import LONGEST_SENT_ON, Home
 from stream.engine.shard import Shard
-from stream.events.batch import Batch
+from stream.events.batch import FORGET, Batch
 from stream.events.decode import ORIGIN, Decoder
+from stream.history.mapping import parse_mapping
+from stream.history.reader import read_events
 from stream.kafka.partitions import partition_of
 from tests.shards import TOPICS, Driver, Log, Record, event, logs, plan_of, told, wire_time
 from tests.shop import BUSY, LIFE, WISH
@@ -177,6 +181,66 @@ def decoded(value: dict[str, Any], headers: Any, future_ms: int | None = None) -
     record = Record(7, orjson.dumps(value), b"k", NOW)
     object.__setattr__(record, "headers", headers)
     return Decoder(PLAN.inputs, future_ms=future_ms).decode("purchases", 3, [record], 7, 8)
+
+
+@pytest.mark.parametrize("depth", [900, 2_000, 100_000])
+@pytest.mark.parametrize("sort", [False, True])
+def test_nesting_in_a_file_costs_its_own_line_only(tmp_path: Path, depth: int, sort: bool) -> None:
+    """Found: a replay of a file with such a line ended in a traceback."""
+    deep = spoilt(b'"total":5', b'"total":5,"x":' + b"[" * depth + b"]" * depth)
+    good = [orjson.dumps(one) for one in NEIGHBOURS]
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join([good[0], deep, *good[1:]]))
+    records = list(read_events([file], None, sort))
+    assert sorted(one.value for one in records) == sorted([*good, deep])
+    batch = Decoder(PLAN.inputs).decode("purchases", 0, records, 0, len(records) + 1)
+    assert (batch.codes >= 0).sum() >= len(good)
+    assert [letter.reason for letter in batch.dead.values()] == ["not-json"] * (depth > 1_000)
+
+
+@pytest.mark.parametrize("key", ["a", "when"])
+@pytest.mark.parametrize("depth", [900, 1_020, 2_000])
+def test_nesting_in_an_object_that_is_mapped_is_its_own_problem(tmp_path: Path, key: str, depth: int) -> None:
+    """Also where the nested value is one that the mapping reads, and that the problem tells of."""
+    rules = parse_mapping(
+        "format: {kind: jsonl}\ncustomer: {userId: a}\ntime: {column: when, unit: s}\nevent: {name: Page Viewed}\n",
+        "m.yaml",
+    )
+    good = b'{"a":"u","when":5}'
+    deep = {"a": b'"u"', "when": b"5"} | {key: b"[" * depth + b"]" * depth}
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(good + b'\n{"a":%b,"when":%b}\n' % (deep["a"], deep["when"]) + good)
+    before, bad, after = read_events([file], rules, False)
+    assert bad.problem in ("not-json", "bad-text", "bad-time")
+    assert before.problem == after.problem == ""
+
+
+@pytest.mark.parametrize("properties", [{"total": "bad", "products": "x"}, [], "x", 5])
+def test_who_asks_to_be_forgotten_is_whatever_the_properties_hold(properties: Any) -> None:
+    """Found: such a request was rejected as mistyped, and its customer kept."""
+    decoder = Decoder(PLAN.inputs, forget=["User Deleted"])
+
+    def read(**changes: Any) -> Batch:
+        value = orjson.dumps(order(event="User Deleted", properties=properties, **changes))
+        return decoder.decode("profiles", 0, [Record(7, value, b"k", NOW)], 7, 8)
+
+    batch = read()
+    assert (batch.codes[0], batch.customers[0], batch.instants[0]) == (FORGET, b"eve", NOW)
+    assert (batch.ids[0], batch.dead) == (f"eve{NOW}", {})
+    for changes, reason in (
+        ({"userId": {}}, "mistyped"),
+        ({"userId": None}, "no-customer"),
+        ({"timestamp": None}, "no-time"),
+    ):
+        assert read(**changes).dead[0].reason == reason
+
+
+def test_nested_versions_are_broken_ones() -> None:
+    """A ValueError, as for any other record of the control topic that is no version."""
+    nested = b"[" * 100_000 + b"]" * 100_000
+    for value in (b'{"x":' + nested + b',"type":"model"}', b'{"type":"model","x":' + nested + b"}"):
+        with pytest.raises(ValueError, match="recursion"):
+            read_version(value)
 
 
 @pytest.mark.parametrize(
