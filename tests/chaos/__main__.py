@@ -33,7 +33,7 @@ QUICK = {"customers": 60, "days": 60, "wishers": 2_000, "times": 2}
 
 def run(fault: Fault, parts: list[list[bytes]], times: int, random: Random, folder: Path) -> tuple[int, Verdict]:
     """Do one kind of fault so many times; restarts of workers, the verdict."""
-    names = FLOODED if fault.flood else DIMENSIONS
+    names = [name for name in (FLOODED if fault.flood else DIMENSIONS) if name not in fault.without]
     definitions = {f"{name}.yaml": (REPOSITORY / f"config/segments/{name}.yaml").read_text() for name in names}
     with ExitStack() as stack:
         if fault.disk:
