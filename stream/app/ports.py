@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.kafka.letter import Rejected
+
 #: a topic and one of its partitions
 Source = tuple[str, int]
 
@@ -69,27 +71,6 @@ class Forgotten(Protocol):
     def data(self) -> bytes: ...
 
 
-class DeadLetter(Protocol):
-    """A record that could not be read, and why."""
-
-    @property
-    def reason(self) -> str: ...
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def detail(self) -> str: ...
-
-
 class Rekeyed(Protocol):
     """An event that belongs to another partition, and came in where ``origin`` says."""
 
@@ -135,7 +116,7 @@ class Step(Protocol):
     @property
     def forgotten(self) -> Sequence[Forgotten]: ...
     @property
-    def dead(self) -> Sequence[DeadLetter]: ...
+    def dead(self) -> Sequence[Rejected]: ...
     @property
     def rekeyed(self) -> Sequence[Rekeyed]: ...
     @property

@@ -150,6 +150,11 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
+def _undated() -> Dates:
+    """Of records whose answer was not seen: they may have come just now, and prove nothing."""
+    return Dates(0, _forward(_now_ms(), 1), NO_ANSWER)
+
+
 def current_assignment(consumer: AIOKafkaConsumer) -> Any | None:
     """The consumer's assignment, or None while there is none or it is being changed."""
     subscriptions = consumer._subscription
@@ -184,9 +189,9 @@ class Taker:
             state = states[tp]
             if not state.has_valid_position:
                 continue
-            end, dates = self._new_end(tp, state), self._watched.of(tp)
-            if dates is not None and (state.position != lo or tp in taken):
-                records = taken.get(tp, ())
+            end = self._new_end(tp, state)
+            if state.position != lo or tp in taken:
+                records, dates = taken.get(tp, ()), self._watched.of(tp) or _undated()
                 answer.batches[tp] = Fetched(lo, state.position, records, dates.arrived_ms, end, term, dates.answer)
                 # A partition that was only partly taken goes behind the others.
                 if tp in fetcher._records:
