@@ -10,7 +10,7 @@ import orjson
 
 from stream.app.compiling_common import compiled_beside
 from stream.app.definition_files import in_settings, read_aliases
-from stream.cluster.control import Version, read_version
+from stream.cluster.control import NAMING, Version, kind_of, read_version
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
 from stream.compiled import DAMAGED, compile_plan, compile_scan, forget_plan
@@ -137,10 +137,11 @@ def make_shard(
 def read_control(value: bytes) -> tuple[int, Version | None]:
     """A record of the control topic: (instant, None) for a clock record, (NEVER, version) for a version of any kind.
 
-    A version moves no clock: it takes effect at its own instant.  ValueError says what is wrong with a record.
+    A version moves no clock: it takes effect at its own instant.  A request to name a cluster is for the trainer: it says
+    nothing here.  ValueError says what is wrong with a record.
     """
     version = read_version(value)
-    if version is not None:
+    if version is not None or kind_of(value) == NAMING:
         return NEVER, version
     timestamp = orjson.loads(value).get("timestamp")
     if not isinstance(timestamp, str):

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from stream.cluster.model import ClusterModel
+from stream.cluster.model import ClusterModel, ClusterName
 from stream.engine.versions import CutsVersion, DefinitionsVersion
 from stream.events.instant import EARLIEST_MS, LATEST_MS
 from stream.kafka.restore import read_changelog
@@ -22,6 +22,8 @@ KINDS: Mapping[str, type[Version]] = {"model": ClusterModel, "cuts": CutsVersion
 MOST_VERSIONS = 1 << 53
 #: The `type` of a control record that tells how late it is.
 CLOCK = "clock"
+#: The `type` of a control record that asks the trainer to call a cluster by another name.
+NAMING = "cluster-name"
 
 
 class _Kind(msgspec.Struct):
@@ -37,12 +39,18 @@ def kind_of(data: bytes) -> str:
 
 
 def read_version(data: bytes) -> Version | None:
-    """The version that a control record carries, None for a clock record; ValueError says what is wrong with it."""
+    """The version that a control record carries, None for a clock record and for a request to name a cluster.
+
+    ValueError says what is wrong with it.
+    """
     kind = kind_of(data)
     if kind == CLOCK:
         return None
+    if kind == NAMING:
+        ClusterName.from_json(data)
+        return None
     if kind not in KINDS:
-        known = ", ".join(sorted((*KINDS, CLOCK)))
+        known = ", ".join(sorted((*KINDS, CLOCK, NAMING)))
         raise ValueError(f"{kind[:40]!r} is not a type of control record: known are {known}")
     version = KINDS[kind].from_json(data)
     if version.version > MOST_VERSIONS or not EARLIEST_MS <= version.effective <= LATEST_MS:
@@ -67,10 +75,16 @@ class Published:
         In the order of the topic.
     broken
         One sentence for each record that claims to be a version and is none, or is no JSON at all.
+    namings
+        Requests to name a cluster, in the order of the topic.
+    end
+        The offset after the last record read.
     """
 
     versions: list[Version] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    namings: list[ClusterName] = field(default_factory=list)
+    end: int = 0
 
     def newest(self, dimension: str) -> ClusterModel | None:
         """The highest version of a dimension's clusters, or None."""
@@ -96,6 +110,9 @@ class Published:
     def add(self, place: str, value: bytes | None) -> None:
         """Take one record; clocks are not for us."""
         try:
+            if kind_of(value or b"") == NAMING:
+                self.namings.append(ClusterName.from_json(value or b""))
+                return
             version = read_version(value or b"")
         except ValueError as error:
             self.broken.append(f"{place}: {error}")
@@ -111,6 +128,7 @@ async def read_published(options: Mapping[str, Any], topic: str) -> Published:
     def take(records: Sequence[Any]) -> None:
         for record in records:
             published.add(f"{topic}[0]@{record.offset}", record.value)
+            published.end = record.offset + 1
 
     await read_changelog(options, topic, 0, None, take)
     return published

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.cluster.control import Published
-from stream.cluster.model import ClusterModel
+from stream.app.bootstrap import read_control
+from stream.cluster.control import Published, read_version
+from stream.cluster.model import ClusterModel, ClusterName
 from stream.cluster.versions import read_versions, write_versions
 from stream.cluster.wire import decode, encode_headers, encode_value, layout_of
 from stream.errors import UserError
+from stream.features.base import NEVER
 
 FEATURES = ("recency", "orders")
 LAYOUT = layout_of(FEATURES)
@@ -96,6 +98,16 @@ def test_other_records_of_the_control_topic_are_passed_over_and_broken_ones_told
     assert [sentence.split(":")[0] for sentence in published.broken] == ["control[0]@2", "control[0]@3"]
 
 
+def test_a_request_to_name_a_cluster_is_no_version_and_not_broken() -> None:
+    request = ClusterName("cluster", 3, "early birds")
+    published = Published()
+    published.add("control[0]@1", request.to_json())
+    published.add("control[0]@2", b'{"type":"cluster-name","dimension":"cluster","id":-3,"name":"x"}')
+    assert (published.versions, published.namings) == ([], [request])
+    assert [sentence.split(":")[0] for sentence in published.broken] == ["control[0]@2"]
+    assert read_version(request.to_json()) is None
+
+
 def test_a_file_brings_back_the_versions_written(tmp_path: Path) -> None:
     file = tmp_path / "versions.jsonl"
     models = [model(1, 10), model(1, 5, "other"), model(2, 20)]
@@ -118,3 +130,7 @@ def test_versions_of_a_file_must_rise(tmp_path: Path, second: ClusterModel) -> N
     write_versions(file, [model(1, 10), msgspec.structs.replace(second)])
     with pytest.raises(UserError, match=r":2: version \d of cluster does not come after version 1"):
         read_versions(file)
+
+
+def test_shards_pass_over_a_request_to_name_a_cluster() -> None:
+    assert read_control(ClusterName("cluster", 3, "early birds").to_json()) == (NEVER, None)

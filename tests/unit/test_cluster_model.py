@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from stream.cluster.model import ClusterModel
+from stream.cluster.model import ClusterModel, ClusterName
 
 Matrix = NDArray[np.float64]
 
@@ -117,6 +117,33 @@ def test_fields_of_a_newer_trainer_are_ignored() -> None:
     assert ClusterModel.from_json(json.dumps(record).encode()).version == 3
 
 
+def test_a_record_of_an_older_trainer_has_the_row_numbers_for_ids_and_places() -> None:
+    record = json.loads(make([[0.0], [1.0]], [1.5], [2.0]).to_json())
+    for field in ("ids", "slots", "given", "story", "profiles", "scores", "why", "drifted"):
+        del record[field]
+    model = ClusterModel.from_json(json.dumps(record).encode())
+    assert (model.numbers, model.places, model.segments) == ((0, 1), (0, 1), ("cluster-0", "cluster-1"))
+
+
+def test_ids_and_places_are_those_of_the_record() -> None:
+    model = make([[0.0], [1.0]], [1.5], [2.0], ids=(7, 3), slots=(2, 0))
+    model = ClusterModel.from_json(model.to_json())
+    assert (model.numbers, model.places, model.segments) == ((7, 3), (2, 0), ("cluster-7", "cluster-3"))
+
+
+@pytest.mark.parametrize("name", ["none", " a", "a\nb", "x" * 101])
+def test_a_name_that_no_segment_could_have_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="`name` must be"):
+        ClusterName("cluster", 1, name)
+    with pytest.raises(ValueError, match=r"^broken request to name a cluster: .*`name` must be"):
+        ClusterName.from_json(json.dumps({"type": "cluster-name", "dimension": "d", "id": 1, "name": name}).encode())
+
+
+def test_a_request_comes_back_as_written() -> None:
+    request = ClusterName("cluster", 12, "Sonntagsbäcker")
+    assert ClusterName.from_json(request.to_json()) == request
+
+
 BROKEN: dict[str, dict[str, Any]] = {
     "another type": {"type": "clock"},
     "no centroid": {"centroids": [], "names": []},
@@ -132,6 +159,12 @@ BROKEN: dict[str, dict[str, Any]] = {
     "names too few": {"names": ["a"]},
     "one name twice": {"names": ["a", "a"]},
     "a cluster called none": {"names": ["a", "none"]},
+    "one id twice": {"ids": [4, 4]},
+    "ids too few": {"ids": [4]},
+    "a negative id": {"ids": [4, -1]},
+    "one place twice": {"slots": [1, 1]},
+    "places too many": {"slots": [0, 1, 2]},
+    "profiles too few": {"profiles": [{"share": 1.0, "homogeneity": 0.5}]},
     "version 0": {"version": 0},
     "a negative offset": {"cursor": {"0": -1}},
     "a nameless dimension": {"dimension": ""},
