@@ -137,7 +137,7 @@ def make_shard(
 def read_control(value: bytes) -> tuple[int, Version | None]:
     """A record of the control topic: (instant, None) for a clock record, (NEVER, version) for a version of any kind.
 
-    A version moves no clock: it takes effect at its own instant.  A request to name a cluster is for the trainer: it says
+    A version moves no clock: it takes effect at its own instant.  A request to name a cluster says
     nothing here.  ValueError says what is wrong with a record.
     """
     version = read_version(value)
