@@ -79,6 +79,16 @@ class _Speed(click.ParamType):
     "--truth", type=click.Path(path_type=Path, dir_okay=False), help="Write every customer's persona there, as JSONL."
 )
 @click.option(
+    "--drift-day",
+    type=click.FloatRange(0),
+    help="Day on which the world changes: customers of a persona that was not there before (reorderer) begin to come.",
+)
+@click.option(
+    "--drift-share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help=f"Share of all customers who are of that persona. [default: {_DEFAULTS.drift_share}]",
+)
+@click.option(
     "--closing-clock/--no-closing-clock", default=True, help="End with a clock record at the last event's time."
 )
 def command(
@@ -95,12 +105,15 @@ def command(
     broker: str | None,
     config: Path | None,
     truth: Path | None,
+    drift_day: float | None,
+    drift_share: float | None,
     closing_clock: bool,
 ) -> None:
     """Simulate shoppers: what they look at, wish for, buy and send back, and when they leave and return.
 
     The events go to Kafka, to the topics of the settings, or with --out to a file. The same options give the same
-    events to the byte. Who is which persona stands in no event, only in the file of --truth.
+    events to the byte. Who is which persona stands in no event, only in the file of --truth. With --drift-day the world
+    changes on the way, to see how learned clusters follow.
 
     To Kafka, records carry the time of sending as theirs; event times are the simulation's. With --speed the control
     topic gets a clock record every second.
@@ -108,7 +121,13 @@ def command(
     collect_seldom()
     if out is not None and (broker is not None or config is not None):
         raise click.UsageError("--out writes a file; --broker and --config are for Kafka: give one or the other")
-    options = SimulationOptions(customers, days, seed, start, events, products, anonymous, currency or "EUR")
+    if drift_share is not None and drift_day is None:
+        raise click.UsageError("--drift-share says how many: say with --drift-day from when on, or leave it out")
+    options = SimulationOptions(
+        *(customers, days, seed, start, events, products, anonymous, currency or "EUR"),
+        drift_day=drift_day,
+        drift_share=drift_share or _DEFAULTS.drift_share,
+    )
     sink: AbstractAsyncContextManager[Sink]
     if out is None:
         settings = load_settings(config, brokers=broker)

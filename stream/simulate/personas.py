@@ -228,3 +228,25 @@ PERSONAS: tuple[Persona, ...] = (
         content=0.5,
     ),
 )
+
+#: Who comes where a simulation drifts (`SimulationOptions.drift_day`), and nobody is before: reorders one thing at a
+#: time, often, in the app, without looking around. No other persona is near.
+REORDERER = Persona(
+    "reorderer",
+    0.0,
+    Gaps(30, 0.5),
+    Gaps(2, 0.4),
+    views=0.2,
+    basket=1.0,
+    searches=0.0,
+    email_before_visit=0.02,
+    cart_per_view=0.0,
+    wish_per_view=0.0,
+    refund_per_order=0.01,
+    review_per_order=0.02,
+    faithful=0.9,
+    seeks="convenience",
+    content=0.85,
+    in_app=0.9,
+    social_before_visit=0.0,
+)

@@ -20,7 +20,7 @@ from stream.errors import UserError
 from stream.events.instant import LATEST_MS
 from stream.simulate.catalogue import DROPS, STOCK_OUT_LASTS, STOCK_OUTS, Catalogue, Product
 from stream.simulate.event import SimulatedEvent
-from stream.simulate.personas import DAY_MS, PERSONAS, Gaps
+from stream.simulate.personas import DAY_MS, PERSONAS, REORDERER, Gaps
 from stream.simulate.shopper import NEVER, Shopper
 from stream.simulate.teller import Teller
 from stream.simulate.visit import Errand, Storefront
@@ -37,13 +37,20 @@ WAKING_HOUR = 6
 #: From one newsletter to the next.
 NEWS_MS = 10 * DAY_MS
 
+#: Whom a drift brings, come for the first time within so long.
+DRIFT_MS = 3 * DAY_MS
+
 #: How long after a price drop the ones it moves come, on average.
 REACTION = Gaps(0.4, 0.8)
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationOptions:
-    """What is simulated. ``start_ms`` and ``days`` bound the events; ``events``, where given, ends them sooner."""
+    """What is simulated. ``start_ms`` and ``days`` bound the events; ``events``, where given, ends them sooner.
+
+    ``drift_day``, where given, is the day on which the world changes: ``drift_share`` of the customers are of a persona
+    that nobody has until then (`REORDERER`), and come from then on.
+    """
 
     customers: int = 1000
     days: float = 90.0
@@ -53,6 +60,8 @@ class SimulationOptions:
     products: int = 500
     anonymous_share: float = 0.1
     currency: str = "EUR"
+    drift_day: float | None = None
+    drift_share: float = 0.2
 
     def __post_init__(self) -> None:
         """UserError where an option makes no sense."""
@@ -60,6 +69,10 @@ class SimulationOptions:
             raise UserError("a simulation needs at least one customer, one product and some time: check the numbers")
         if not 0 <= self.anonymous_share <= 1:
             raise UserError(f"the anonymous share is {self.anonymous_share} and must lie between 0 and 1")
+        if self.drift_day is not None and not 0 <= self.drift_day < self.days:
+            raise UserError(f"the drift on day {self.drift_day} is not within the {self.days} days of the simulation")
+        if not 0 < self.drift_share < 1:
+            raise UserError(f"the share of the drift is {self.drift_share} and must lie between 0 and 1")
         if self.end_ms > LATEST_MS:
             raise UserError(f"{self.days} days from the start lie beyond the year 9999: ask for fewer")
 
@@ -67,6 +80,11 @@ class SimulationOptions:
     def end_ms(self) -> int:
         """The first instant that is no longer simulated."""
         return self.start_ms + int(self.days * DAY_MS)
+
+    @property
+    def drift_ms(self) -> int:
+        """The instant from which the new persona comes; NEVER where there is none."""
+        return NEVER if self.drift_day is None else self.start_ms + int(self.drift_day * DAY_MS)
 
 
 def simulate(options: SimulationOptions) -> Iterator[SimulatedEvent]:
@@ -81,9 +99,12 @@ def personas(options: SimulationOptions) -> Iterator[tuple[str, str]]:
 
 def _population(options: SimulationOptions) -> Iterator[Shopper]:
     random = Random(f"{options.seed}:population")  # noqa: S311 - a simulation has to be repeatable
+    drift = Random(f"{options.seed}:drift")  # noqa: S311 - the others are who they would be without it
     upper = list(accumulate(persona.share for persona in PERSONAS))
     for number in range(options.customers):
         persona = PERSONAS[min(bisect(upper, random.random() * upper[-1]), len(PERSONAS) - 1)]
+        if options.drift_day is not None and drift.random() < options.drift_share:
+            persona = REORDERER
         yield Shopper(number, persona, random.random() < options.anonymous_share)
 
 
@@ -119,6 +140,8 @@ class _Simulation:
             joins = options.start_ms
             if shopper.persona.joins_late:
                 joins += int(random.random() * (options.end_ms - options.start_ms))
+            elif shopper.persona is REORDERER:
+                joins = options.drift_ms + int(random.random() * DRIFT_MS)
             shopper.settle(joins, self._catalogue.categories, random)
             # Somewhere within the first gap: the others are customers already when the simulation begins.
             first_look = joins + int(random.random() * shopper.persona.visits.draw_ms(random, shopper.pace))

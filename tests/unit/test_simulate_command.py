@@ -85,3 +85,12 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 def test_wrong_options_are_told_with_exit_code_2(tmp_path: Path, wrong: list[str]) -> None:
     result = CliRunner().invoke(command, ["--out", str(tmp_path / "x"), *wrong])
     assert result.exit_code == 2
+
+
+def test_a_share_of_a_drift_needs_its_day(tmp_path: Path) -> None:
+    """No option is parsed and ignored."""
+    options = [*SMALL, "--out", str(tmp_path / "out.jsonl"), "--drift-share", "0.5"]
+    result = CliRunner().invoke(command, options)
+    assert result.exit_code == 2
+    assert "--drift-day" in result.output
+    assert CliRunner().invoke(command, [*options, "--drift-day", "10"]).exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from statistics import mean, pstdev
@@ -330,13 +331,38 @@ def test_orders_tell_what_they_earn_and_bring_tiers() -> None:
             assert len(identified) == 1 + sum(k in TIERS for k in range(1, len(orders) + 1))
 
 
+def test_a_drift_brings_newcomers_of_a_new_persona_and_nobody_of_it_before() -> None:
+    """About the share asked for, from that day on; who the others are does not change."""
+    drifting = replace(OPTIONS, customers=400, drift_day=30, drift_share=0.3)
+    before = dict(personas(replace(OPTIONS, customers=400)))
+    truth = dict(personas(drifting))
+    new = [customer for customer, persona in truth.items() if persona == "reorderer"]
+    assert 0.2 < len(new) / 400 < 0.4
+    assert "reorderer" not in before.values()
+    assert {c: p for c, p in truth.items() if c not in new} == {c: p for c, p in before.items() if c not in new}
+    told = by_customer(drifting)
+    assert min(told[customer][0][0] for customer in new if told[customer]) >= drifting.drift_ms
+    orders = [sum(name == "Order Completed" for _, name, _ in told[customer]) for customer in new]
+    assert mean(orders) > 10, "they order every other day"
+
+
 def test_shares_of_personas_make_a_whole_and_names_differ() -> None:
     assert sum(persona.share for persona in PERSONAS) == pytest.approx(1)
     assert len({persona.name for persona in PERSONAS}) == len(PERSONAS) >= 8
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"customers": 0}, {"days": 0}, {"products": 0}, {"anonymous_share": 2}, {"days": 1e9}, {"events": -1}]
+    "wrong",
+    [
+        {"customers": 0},
+        {"days": 0},
+        {"products": 0},
+        {"anonymous_share": 2},
+        {"days": 1e9},
+        {"events": -1},
+        {"drift_day": 90.0},
+        {"drift_share": 0},
+    ],
 )
 def test_options_without_sense_are_one_sentence(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError):
