@@ -17,7 +17,20 @@ from pathlib import Path
 from rich.console import Console
 
 from stream.kafka.broker import EmbeddedBroker
-from tests.benchmarks import absence, deadlines, flood, latency, memory, recovery, replaying, scale, w1, w2, w3
+from tests.benchmarks import (
+    absence,
+    clusters,
+    deadlines,
+    flood,
+    latency,
+    memory,
+    recovery,
+    replaying,
+    scale,
+    w1,
+    w2,
+    w3,
+)
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.machine import machine, versions
 from tests.benchmarks.results import Results
@@ -35,6 +48,7 @@ PARTS = {
     "deadlines": deadlines.run,
     "flood": flood.run,
     "absence": absence.run,
+    "clusters": clusters.run,
 }
 
 
