@@ -12,14 +12,14 @@ READY := $(VENV)/.ready
 PEERS := .venv-bench
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo test test-deep bench chaos fuzz check java clean
+.PHONY: help demo test test-deep bench chaos fuzz check java prometheus clean
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
 
 demo: $(READY) java
 	@$(VENV)/bin/segstream demo $(ARGS)
 
-test: check java
+test: check java prometheus
 	@$(VENV)/bin/pytest $(ARGS)
 
 test-deep: $(READY)
@@ -54,6 +54,9 @@ $(PEERS_READY): pyproject.toml $(READY)
 
 java:
 	@scripts/install-java
+
+prometheus:
+	@scripts/install-prometheus
 
 clean:
 	rm -rf $(VENV) $(PEERS) .segstream .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

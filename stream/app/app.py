@@ -124,7 +124,9 @@ def build_app(
     app.Table("customers", partitions=wiring.partitions, help="Rows of all customers; see stream.engine.")
     cast(Any, app.tables)._recovery = Recovery(app, app.tables, beacon=app.tables.beacon)
     if web_port is not None:
-        add_views(app, Health(app, ready_without_kafka))
+        health = Health(app, ready_without_kafka)
+        shards.metrics.is_ready = lambda: health.ready()[1]["ready"] is True
+        add_views(app, health)
     return app
 
 

@@ -373,7 +373,8 @@ class ShardRunner:
         self._kept_position = max(ends.get(self._wiring.changelog, 0), self._kept_position or 0)
         if step is not None:
             self.committed.update(step.offsets)
-            self._host.metrics.committed(step, kept_back, step_seconds, self._last_commit - began)
+            seconds, wall_clock = self._last_commit - began, self._wiring.wall_clock
+            self._host.metrics.committed(step, kept_back, step_seconds, seconds, wall_clock=wall_clock)
             self._mind_pace(self._last_commit - began, max(step.counts.read, len(step.rows)))
 
     def _mind_pace(self, seconds: float, amount: int) -> None:

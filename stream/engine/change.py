@@ -41,6 +41,10 @@ class Change:
     topics: tuple[str, ...] = ()
     #: When the cause reached the broker (its record's timestamp, milliseconds); None where no event caused it.
     caused_ms: int | None = None
+    #: How long they were in the segment that they left (event time, milliseconds); None where they were in none.
+    stayed_ms: int | None = None
+    #: How long ago they left the segment that they enter, where they were in it before and its returns are counted.
+    away_ms: int | None = None
 
     @property
     def key(self) -> bytes:

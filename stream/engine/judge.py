@@ -18,7 +18,7 @@ from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED, REPEATED
 from stream.features import pool
-from stream.features.base import NO_TEXT, Kind
+from stream.features.base import NEVER, NO_TEXT, Kind
 from stream.features.known_zone import KnownZone, named
 from stream.plan import header
 from stream.plan.header import Events
@@ -189,6 +189,8 @@ class Judge:
             evidence,
             self.topics[j].get(to, ()) if to else (),
             caused,
+            passed(row[header.SINCE], row[header.AT]),
+            passed(row[header.AWAY], row[header.AT]),
         )
 
     def _vectors(self, arrays: header.Out, out: Output) -> None:
@@ -220,6 +222,11 @@ class Judge:
                 reason = batch.dead[i].reason
                 counts.rejected[reason] = counts.rejected.get(reason, 0) + 1
                 out.dead.append(batch.dead[i])
+
+
+def passed(since: int, now: int) -> int | None:
+    """Milliseconds from one instant to another; None where the first never was."""
+    return None if since == NEVER else now - since
 
 
 def zones_read(plan: Plan) -> list[tuple[int, int]]:

@@ -39,7 +39,10 @@ KEYS = (
     *("dimension", "description", "owner", "minimum_size", "zone", "among", "every", "stay", "features", "segments"),
     *("otherwise", "learn"),
 )
-SEGMENT_KEYS = ("segment", "when", "leave", "from", "for", "stay", "cooldown", "every", "topic", "note")
+SEGMENT_KEYS = (
+    *("segment", "when", "leave", "from", "for", "stay", "cooldown", "every", "count_returns"),
+    *("topic", "note"),
+)
 
 
 @dataclass
@@ -212,7 +215,7 @@ def _segment(rule: Mapping, draft: _Draft, names: _Names) -> Segment | None:
     for other in came_from.texts() if came_from else ():
         if came_from and other not in draft.segments:
             came_from.wrong(f"there is no segment {other!r} here{suggest(other, draft.segments)}")
-    topic, note = rule.get("topic"), rule.get("note")
+    topic, note, returns = rule.get("topic"), rule.get("note"), rule.get("count_returns")
     if topic and not TOPIC.fullmatch(topic.text()):
         topic.wrong("a topic's name has letters, digits, '.', '_' and '-', at most 249")
     if lasts and not came_from:
@@ -233,6 +236,7 @@ def _segment(rule: Mapping, draft: _Draft, names: _Names) -> Segment | None:
         stay,
         cooldown,
         every,
+        returns.truth() if returns else False,
         when.place,
     )
 

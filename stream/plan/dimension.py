@@ -19,7 +19,8 @@ class Segment:
     ``when`` is also the condition to stay, unless ``leave`` says when to go; ``came_from`` restricts who may enter;
     ``topic`` is a further topic for changes into it.  In milliseconds: ``lasts`` ends it that long after it was
     entered, ``stay`` keeps everyone in for so long whatever holds, for ``cooldown`` after leaving it nobody enters
-    again, and ``every`` is how often comparisons without a known crossing are looked at.
+    again, and ``every`` is how often comparisons without a known crossing are looked at.  ``count_returns``: rows
+    keep when it was last left, so that the time until customers return is measured.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Segment:
     stay: int | None = None
     cooldown: int | None = None
     every: int | None = None
+    #: Decides nothing, so it is no part of the definition's fingerprint.
+    count_returns: bool = field(default=False, repr=False)
     #: Where its condition stands.
     place: Place | None = field(default=None, compare=False, repr=False)
 

@@ -52,6 +52,13 @@ class Value:
         self.wrong(f"expected a whole number{most}, not {text[:40]!r}")
         return 0
 
+    def truth(self) -> bool:
+        """true or false."""
+        text = self.text().lower()
+        if text not in ("true", "false"):
+            self.wrong(f"expected true or false, not {text[:40]!r}")
+        return text == "true"
+
     def duration(self) -> int:
         """A duration such as 30d, in milliseconds."""
         try:

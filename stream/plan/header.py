@@ -48,9 +48,10 @@ REARM = -4
 #: Status of an event after a batch.
 PENDING, APPLIED, DUPLICATE = 0, 1, 2
 
-#: Columns of a change before its evidence.
-ROW, DIMENSION, FROM, TO, AT, CAUSE, NUMBER = range(7)
-EVIDENCE = 7
+#: Columns of a change before its evidence; SINCE: when the segment left was entered, and AWAY: when the segment entered
+#: was last left, where rows keep that; NEVER where there is no such instant.
+ROW, DIMENSION, FROM, TO, AT, CAUSE, NUMBER, SINCE, AWAY = range(9)
+EVIDENCE = 9
 #: Stands for the dimension in the first line about a customer who is forgotten; in the lines behind it, one for each
 #: dimension in which they were in a segment, LEAVES stands for where they go.
 FORGOTTEN, LEAVES = -1, -2

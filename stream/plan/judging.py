@@ -126,6 +126,7 @@ class Judging:
             lines.append(f"{into}[n, {header.EVIDENCE + k}] = {self.writer.read(ref, 'now')}")
         for (dimension, code), left in sorted(self.layout.left.items()):
             if dimension == j:
+                lines += [f"if s == {code}:", f"    ints[n, {header.AWAY}] = r[{left}]"]
                 lines += [f"if r[{column}] == {code}:", f"    r[{left}] = now"]
         if j in self.layout.before:
             lines.append(f"r[{self.layout.before[j]}] = r[{column}]")

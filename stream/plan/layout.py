@@ -22,9 +22,9 @@ class Layout:
     """Columns of a row, by what owns them.
 
     ``base`` is the first column of each accumulator, ``segment`` and ``entered`` the columns of each dimension, by its
-    number.  Equal features of different dimensions share their columns.  Only where conditions ask for it: ``before``,
-    by the dimension's number, the segment before the present one, and ``left``, by the numbers of dimension and
-    segment, when it was last left.
+    number, one behind the other.  Equal features of different dimensions share their columns.  Only where definitions
+    ask for it: ``before``, by the dimension's number, the segment before the present one, and ``left``, by the numbers
+    of dimension and segment, when it was last left.
     """
 
     columns: tuple[Column, ...]
@@ -80,7 +80,7 @@ def make_layout(definitions: Definitions) -> Layout:
             before[j] = len(columns)
             columns.append(Column(f"previous of {dimension.name}", -1))
         for code, one in sorted(enumerate(dimension.segments), key=lambda pair: pair[1].name):
-            if one.cooldown is not None:
+            if one.cooldown is not None or one.count_returns:
                 left[j, code] = len(columns)
                 columns.append(Column(f"left {one.name} of {dimension.name}", NEVER))
     base: dict[Accumulator, int] = {}

@@ -14,6 +14,7 @@ from stream.plan.header import (
     APPLIED,
     APPLY,
     AT,
+    AWAY,
     CAUSE,
     CURSOR,
     CUSTOMER,
@@ -38,6 +39,7 @@ from stream.plan.header import (
     ROW,
     SEEN,
     SEQUENCE,
+    SINCE,
     TO,
     TOUCHED,
     UNMATCHED,
@@ -73,7 +75,8 @@ def sample(table: Any, bags: Any, i: int, now: int, out: Any) -> None:
 
 
 def change(r: Any, i: int, j: int, column: int, to: int, now: int, cause: int, ints: Any, n: int) -> None:
-    """Write down that dimension j, whose segment is in a column, changes; the row itself does not yet."""
+    """Write down that dimension j, whose segment is in a column and its entry in the next, changes; the row itself does
+    not yet."""
     r[SEQUENCE] += 1
     ints[n, ROW] = i
     ints[n, DIMENSION] = j
@@ -82,6 +85,8 @@ def change(r: Any, i: int, j: int, column: int, to: int, now: int, cause: int, i
     ints[n, AT] = now
     ints[n, CAUSE] = cause
     ints[n, NUMBER] = r[SEQUENCE]
+    ints[n, SINCE] = r[column + 1] if r[column] >= 0 else NEVER
+    ints[n, AWAY] = NEVER
 
 
 def touch(table: Any, i: int) -> None:

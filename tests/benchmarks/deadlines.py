@@ -83,7 +83,7 @@ def _flood(ground: Ground, ours: Ours, worker: Worker, topic: str, people: int) 
 
 def _told(worker: Worker) -> float:
     time.sleep(0.2)  # being asked costs the worker time
-    return worker.total("segstream_changes_total", 'segment="abandoned"', 'cause="deadline"')
+    return worker.total("segstream_segment_entered_total", 'segment="abandoned"', 'cause="deadline"')
 
 
 class _Walkers:

@@ -162,7 +162,7 @@ def measure(ours: Ours, running: Sequence[Worker], topics: Sequence[str], warm: 
             worker.program.alive()
 
     def changes() -> float:
-        return sum(worker.total("segstream_changes_total") for worker in running)
+        return sum(worker.total("segstream_segment_entered_total") for worker in running)
 
     kafka.follow(ours.ground.broker, ours.name, topics, [warm], alive)
     before = changes()

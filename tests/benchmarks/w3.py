@@ -101,7 +101,7 @@ def _differs(worker: Worker, expected: Moves, seconds: float = 60.0) -> str | No
     while True:
         found: Moves = Counter()
         for key, value in worker.metrics().items():
-            if key.startswith("segstream_changes_total"):
+            if key.startswith("segstream_segment_entered_total"):
                 labels = dict(re.findall(r'(\w+)="([^"]*)"', key))
                 if labels["dimension"] not in _learned():
                     found[labels["dimension"], labels["segment"]] += int(value)

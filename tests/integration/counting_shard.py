@@ -42,7 +42,10 @@ class Change:
     caused_ms: int | None = None
     cause: str = "event"
     dimension: str = "count"
+    from_segment: str | None = None
     to_segment: str | None = "counted"
+    stayed_ms: int | None = None
+    away_ms: int | None = None
 
     def topic_names(self) -> Sequence[str]:
         return ()

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.app.metrics import METRICS, Metrics
 from stream.app.outputs import payload
 from stream.app.wiring import Rule, Wiring, everything
 from stream.kafka.letter import PART_BYTES, Assembler, Letter
@@ -25,8 +24,11 @@ class Change:
     topics: tuple[str, ...] = ()
     key: bytes = b"c1"
     dimension: str = "lifecycle"
+    from_segment: str | None = "active"
     to_segment: str | None = "at-risk"
     caused_ms: int | None = NOW
+    stayed_ms: int | None = DAY
+    away_ms: int | None = None
 
     def topic_names(self) -> Sequence[str]:
         return self.topics
@@ -214,16 +216,3 @@ def test_anything_in_the_topic_of_dead_letters_can_be_read() -> None:
     strange = [("partition", b"x"), ("offset", None), ("part", b"1/x"), ("reason", b"\xff"), ("topic", None)]
     (letter,) = letters([Stored(0, None, None, tuple(strange))])
     assert (letter.topic, letter.partition, letter.offset, letter.key, letter.value) == ("", 0, 0, None, None)
-
-
-def test_metrics_count_committed_steps_and_name_no_customer() -> None:
-    """Labels are few: a customer's id in one would make a time series of each customer."""
-    assert not [metric for metric in METRICS if {"customer", "customer_id", "key"} & set(metric.labels)]
-    metrics = Metrics()
-    _, kept_back = payload(Step(changes=[Change()]), wiring(), NOW)
-    metrics.committed(Step(changes=[Change()]), kept_back, 0.001, 0.002)
-    value = metrics.registry.get_sample_value
-    assert value("segstream_events_total", {"outcome": "applied"}) == 1
-    assert value("segstream_events_total", {"outcome": "rejected_json"}) == 1
-    labels = {"dimension": "lifecycle", "segment": "at-risk", "cause": "event"}
-    assert value("segstream_changes_total", labels) == 1

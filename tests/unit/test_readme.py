@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click import Context
 
-from stream.app.metrics import reference
+from stream.app.metric_list import labels_reference, reference
 from stream.cli import COMMANDS, cli
 from stream.plan.definitions import KEYS, SEGMENT_KEYS, parse_definitions
 from stream.plan.features import READERS
@@ -35,8 +35,9 @@ def test_every_command_and_option_explains_itself(name: str) -> None:
 
 
 def test_the_reference_of_metrics_is_that_of_the_code() -> None:
-    """`python -c 'from stream.app.metrics import reference; print(reference())'` makes the README's table."""
+    """Made by `python -c 'from stream.app.metric_list import *; print(reference()); print(labels_reference())'`."""
     assert reference() in README
+    assert labels_reference() in README
 
 
 def test_every_kind_of_feature_is_in_the_readme() -> None:
