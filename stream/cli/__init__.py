@@ -14,6 +14,7 @@ COMMANDS = {
     "backfill": "backfill",
     "broker": "broker",
     "check": "check",
+    "clusters": "clusters",
     "cost": "cost",
     "deadletters": "deadletters",
     "demo": "demo",
