@@ -310,13 +310,40 @@ class Cuts(Section):
 
 
 class Web(Section):
-    """The worker's web server: metrics, health and a view of one customer."""
+    """The worker's web server: the page, the API, metrics and health."""
 
-    host: str = Field(default="127.0.0.1", description="Address it listens on; 0.0.0.0 for all.")
+    host: str = Field(default="127.0.0.1", description="Address it listens on; 0.0.0.0 for all, which needs a token.")
     port: int = Field(default=6066, ge=0, le=65_535, description="Port it listens on; 0: any free one.")
     ready_without_kafka: Duration = Field(
         default=10_000, description="A worker that Kafka has not answered for longer says that it is not ready."
     )
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")] | None = Field(
+        default=None, description="Where other workers reach this one; null: its host (of 0.0.0.0: its name) and port."
+    )
+    token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        default=None,
+        description="What whoever asks must send as a bearer token; better by its variable than in a file.",
+    )
+    token_file: Path | None = Field(default=None, description="File that holds the token, instead of it.")
+    rate: float = Field(default=2_000, gt=0, description="Requests a second that one client (address) may make.")
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if self.token is not None and self.token_file is not None:
+            raise ValueError("token and token_file are both set: expected one of them")
+        return self
+
+    def secret(self) -> str | None:
+        """The token; None where none is asked for. UserError where its file cannot be read, or is too short."""
+        if self.token_file is None:
+            return None if self.token is None else self.token.get_secret_value()
+        try:
+            found = self.token_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"web.token_file {self.token_file} cannot be read: {error}") from error
+        if len(found) < 16:
+            raise UserError(f"web.token_file {self.token_file} holds no token: write one of 16 characters or more")
+        return found
 
 
 class Logging(Section):

@@ -7,17 +7,24 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import faust
+from aiohttp import web as aiohttp_web
 from aiokafka import TopicPartition
 from faust.types import TP
+from faust.web.drivers import aiohttp as faust_web
 
-from stream.app.health import Health, watch_silence
+from stream.app.health import watch_silence
 from stream.app.metrics import Metrics
 from stream.app.shards import ShardHost
 from stream.app.table import CustomerTable
-from stream.app.web import add_views
 from stream.app.wiring import Wiring
 from stream.kafka.recovery import Recovery
 from stream.kafka.transport import BATCH_CODEC, Transport
+
+
+class Web(faust_web.Web):
+    """Faust's web server without any page of Faust's own."""
+
+    default_blueprints = debug_blueprints = optional_blueprints = production_blueprints = ()
 
 
 class App(faust.App):
@@ -33,6 +40,8 @@ class App(faust.App):
     #: brokers, for people
     servers = ""
     watching: asyncio.Task[None] | None = None
+    #: adds to the web server what it answers
+    site: Callable[[aiohttp_web.Application], None] | None = None
 
     def fail(self, error: BaseException) -> None:
         """End the worker in good order, and let it say why."""
@@ -46,6 +55,14 @@ class App(faust.App):
 
     def _new_producer_transport(self) -> Transport:
         return Transport(self.conf.broker_producer, self)
+
+    def _new_web(self) -> Web:
+        return Web(self)
+
+    def on_webserver_init(self, web: Any) -> None:
+        """Faust's web server is about to start."""
+        if self.site is not None:
+            self.site(web.web_app)
 
     def _create_directories(self) -> None:
         """Nothing is kept on disk."""
@@ -74,11 +91,11 @@ def build_app(
     session_timeout: float = 10.0,
     web_host: str = "127.0.0.1",
     web_port: int | None = None,
-    ready_without_kafka: float = 10.0,
+    web_url: str | None = None,
 ) -> App:
     """The app for shards of any kind. ``web_port`` None: no web server. ``session_timeout`` in seconds.
 
-    ``ready_without_kafka`` is for how many seconds a worker whose broker is silent still says that it is ready.
+    ``web_url`` is where other workers find this one, where that is not its own host and port.
     """
     app = App(
         wiring.app_id,
@@ -98,12 +115,7 @@ def build_app(
         web_enabled=web_port is not None,
         web_bind=web_host,
         web_port=web_port or 6066,
-        canonical_url=f"http://{web_host}:{web_port or 6066}",
-        web_tables_enabled=False,
-        web_router_enabled=False,
-        web_stats_enabled=False,
-        web_graph_enabled=False,
-        web_metrics_enabled=False,
+        canonical_url=web_url or f"http://{web_host}:{web_port or 6066}",
     )
     app.servers = ",".join(_servers(wiring))
     shards = app.shards = ShardHost(wiring, metrics or Metrics())
@@ -123,10 +135,6 @@ def build_app(
 
     app.Table("customers", partitions=wiring.partitions, help="Rows of all customers; see stream.engine.")
     cast(Any, app.tables)._recovery = Recovery(app, app.tables, beacon=app.tables.beacon)
-    if web_port is not None:
-        health = Health(app, ready_without_kafka)
-        shards.metrics.is_ready = lambda: health.ready()[1]["ready"] is True
-        add_views(app, health)
     return app
 
 

@@ -43,7 +43,7 @@ def create_app(
 
     ``published`` are the newest definitions on the control topic: they are compiled here, before the first shard opens.
     """
-    port = settings.web.port if web_port is None else web_port
+    port = (settings.web.port if web_port is None else web_port) or _free_port(settings.web.host)
     metrics = Metrics()
     plans = LivePlans(settings, metrics)
     app = build_app(
@@ -51,8 +51,8 @@ def create_app(
         metrics=metrics,
         session_timeout=settings.batch.session_timeout / 1000,
         web_host=settings.web.host,
-        web_port=port or _free_port(settings.web.host),
-        ready_without_kafka=settings.web.ready_without_kafka / 1000,
+        web_port=port,
+        web_url=_url(settings, port),
     )
     host = app.shards
     plans.crashed = host.crash
@@ -157,6 +157,14 @@ def _summary(pace: Pace, lead: int, shard: Any) -> Summary | None:
         return key_of(summary), summary.encode()
 
     return take
+
+
+def _url(settings: Settings, port: int) -> str:
+    """Where other workers find this one's web server."""
+    if settings.web.url is not None:
+        return settings.web.url.rstrip("/")
+    host = socket.gethostname() if settings.web.host in ("0.0.0.0", "::") else settings.web.host  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _free_port(host: str) -> int:

@@ -375,6 +375,7 @@ class ShardRunner:
             self.committed.update(step.offsets)
             seconds, wall_clock = self._last_commit - began, self._wiring.wall_clock
             self._host.metrics.committed(step, kept_back, step_seconds, seconds, wall_clock=wall_clock)
+            self._host.committed(self.partition, step, ends)
             self._mind_pace(self._last_commit - began, max(step.counts.read, len(step.rows)))
 
     def _mind_pace(self, seconds: float, amount: int) -> None:

@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 
 from stream.app.metrics import Metrics
 from stream.app.opening import Opening
-from stream.app.ports import Batch, Shard, Source
+from stream.app.ports import Batch, Shard, Source, Step
 from stream.app.runner import ShardRunner, State
 from stream.app.wiring import Wiring
 from stream.errors import UserError
@@ -85,6 +85,7 @@ class ShardHost:
         self.on_opened: list[Callable[[int], None]] = []
         self.on_adopted: list[Callable[[int], None]] = []
         self.on_lost: list[Callable[[int], None]] = []
+        self.on_committed: list[Callable[[int, Step, Mapping[str, int]], None]] = []
         #: what ends with the worker
         self.on_stop: list[Callable[[], Awaitable[None]]] = []
         #: whether the group has given this worker an assignment, and not yet taken it back
@@ -171,6 +172,11 @@ class ShardHost:
             opened(runner.partition)
         if len(self.ready()) == len(self.runners):
             log.info("all %d shards ready", len(self.runners))
+
+    def committed(self, partition: int, step: Step, ends: Mapping[str, int]) -> None:
+        """A step is committed; ``ends`` are the offsets behind what it wrote, by topic."""
+        for committed in self.on_committed:
+            committed(partition, step, ends)
 
     def let_go(self) -> None:
         """A shard was thrown away. Soon, before the next one is read, free its memory: its parts refer to each other,
@@ -291,6 +297,10 @@ class ShardHost:
     def describe(self, customer_id: str) -> dict[str, Any] | None:
         """Segments and features of a customer; None where unknown. Raises KeyError where another worker owns them."""
         return self._shard_of(customer_id).describe(customer_id)
+
+    def placed(self, customer_id: str) -> dict[str, Any] | None:
+        """Only the segments of a customer; None where unknown. Raises KeyError likewise."""
+        return self._shard_of(customer_id).placed(customer_id)
 
     async def explain(self, customer_id: str, horizon_ms: int) -> Any:
         """Why a customer is where they are, as JSON has it; None where unknown. Raises KeyError likewise.

@@ -71,7 +71,9 @@ def _run(settings: Settings, definitions: Path | None, web_port: int | None, end
     from stream.app.live import create_app
     from stream.app.worker import run_worker
     from stream.kafka.topics import ensure_topics
+    from stream.web.site import add_site, check_reach
 
+    check_reach(settings.web)
     folder = definitions or settings.config_dir / "segments"
     texts = read_texts(folder)
     compiled = checked(texts, settings)
@@ -90,6 +92,7 @@ def _run(settings: Settings, definitions: Path | None, web_port: int | None, end
     log.info("loading %d dimensions; compiling them takes half a minute where they are new", len(compiled.dimensions))
     plan = make_plan(compiled, settings)
     app = create_app(settings, plan, web_port=web_port, published=published)
+    add_site(app, settings, compiled)
     log.info(
         "worker of %s at %s, metrics at http://%s:%d/metrics",
         settings.app.id,

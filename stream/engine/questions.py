@@ -11,10 +11,13 @@ import orjson
 from stream.engine.change import shown, shown_text
 from stream.engine.rows import Rows
 from stream.events.instant import iso
-from stream.features.base import Accumulator, Kind
+from stream.features.base import NEVER, Accumulator, Kind
 from stream.features.known_zone import KnownZone
 from stream.plan import header
 from stream.plan.plan import Plan
+
+#: How many rows are looked through at a time for the members of a segment: about a millisecond.
+LOOKED_THROUGH = 32_768
 
 
 def segments_of(rows: Rows, i: int) -> dict[str, str | None]:
@@ -98,16 +101,71 @@ def sizes_of(rows: Rows) -> dict[str, dict[str, int]]:
     return found
 
 
-def described(rows: Rows, customer: str, clock: int | None, started: Mapping[str, int]) -> dict[str, Any] | None:
-    """Segments and features of one customer as of the clock; None where there is no such customer."""
+def since_of(rows: Rows, i: int) -> dict[str, str | None]:
+    """Since when a row is in its segment of each dimension; None where it is in none."""
+    entered = rows.table.ints[i, list(rows.plan.layout.entered)].tolist()
+    return {d.name: told_since(at) for d, at in zip(rows.plan.definitions.dimensions, entered, strict=True)}
+
+
+def told_since(instant: int) -> str | None:
+    """An instant as it is told; None where there is none."""
+    return None if instant == NEVER else iso(instant)
+
+
+def row_of(rows: Rows, customer: str, clock: int | None) -> tuple[int, int] | None:
+    """The row of a customer and the instant (ms) up to which it is known; None where there is no such customer."""
     i = rows.index.get(customer.encode("utf-8", "surrogatepass"))
     if i is None:
         return None
     latest = int(rows.table.ints[i, header.LATEST])
-    now = max(latest, clock if clock is not None else latest)
+    return i, max(latest, clock if clock is not None else latest)
+
+
+def placed(rows: Rows, customer: str, clock: int | None) -> dict[str, Any] | None:
+    """Only the segments of one customer, each with since when, as of the clock; None where there is no such one."""
+    found = row_of(rows, customer, clock)
+    if found is None:
+        return None
+    i, now = found
+    since = since_of(rows, i)
+    segments = {name: {"segment": one, "since": since[name]} for name, one in segments_of(rows, i).items()}
+    return {"customer": customer, "as_of": iso(now), "segments": segments}
+
+
+def members(rows: Rows, dimension: str, segment: str, below: int) -> tuple[list[tuple[str, str | None]], int]:
+    """Customers of a segment among the `LOOKED_THROUGH` rows below a number, each with since when; and the number below
+    which to go on, 0 at the end.  KeyError where there is no such dimension.
+
+    From the last row to the first, since new customers come behind: whoever is a member all the while is told once.
+    """
+    names = [d.name for d in rows.plan.definitions.dimensions]
+    if dimension not in names:
+        raise KeyError(dimension)
+    j = names.index(dimension)
+    below = min(below, len(rows))
+    start = max(0, below - LOOKED_THROUGH)
+    codes = [code for code, name in enumerate(rows.names[j]) if name == segment]
+    picks = np.flatnonzero(np.isin(rows.table.ints[start:below, rows.plan.layout.segment[j]], codes))[::-1] + start
+    entered = rows.table.ints[picks, rows.plan.layout.entered[j]].tolist()
+    found = [
+        (rows.keys[i].decode("utf-8", "surrogatepass"), told_since(at))
+        for i, at in zip(picks.tolist(), entered, strict=True)
+        if rows.keys[i]
+    ]
+    return found, start
+
+
+def described(rows: Rows, customer: str, clock: int | None, started: Mapping[str, int]) -> dict[str, Any] | None:
+    """Segments and features of one customer as of the clock; None where there is no such customer."""
+    found = row_of(rows, customer, clock)
+    if found is None:
+        return None
+    i, now = found
     return {
         "customer": customer,
+        "as_of": iso(now),
         "segments": segments_of(rows, i),
+        "since": since_of(rows, i),
         "features": features_of(rows, i, now),
         "warming": {name: {"since": iso(since)} for name, since in warming_of(rows.plan, started, now).items()},
     }

@@ -22,7 +22,7 @@ from stream.engine.models import Model, Versions
 from stream.engine.output import Output
 from stream.engine.plans import Plans, decoded_again, definitions_of, differing
 from stream.engine.poison import Poison
-from stream.engine.questions import described, features_of, segments_of, sizes_of, warm_since
+from stream.engine.questions import described, features_of, members, placed, segments_of, sizes_of, warm_since
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
@@ -309,6 +309,14 @@ class Shard:
         ``warming`` names the features that began with later definitions, and ``since`` when they count.
         """
         return described(self.rows, customer, self.clock_ms, self.memory.own.started)
+
+    def placed(self, customer: str) -> dict[str, Any] | None:
+        """Only the segments of one customer, each with since when (:func:`stream.engine.questions.placed`)."""
+        return placed(self.rows, customer, self.clock_ms)
+
+    def members(self, dimension: str, segment: str, below: int) -> tuple[list[tuple[str, str | None]], int]:
+        """Some customers of a segment, and where to go on (:func:`stream.engine.questions.members`)."""
+        return members(self.rows, dimension, segment, below)
 
     def explain(self, customer: str, horizon: int) -> Any:
         """Why a customer is where they are (:mod:`stream.engine.explain`), as JSON has it; None where there is none."""

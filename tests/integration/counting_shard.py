@@ -188,6 +188,12 @@ class CountingShard:
     def explaining(self, customer: str, horizon: int) -> Iterator[Any]:
         return iter(())
 
+    def placed(self, customer: str) -> dict[str, Any] | None:
+        return None if customer.encode() not in self.counts else {"customer": customer, "segments": {}}
+
+    def members(self, dimension: str, segment: str, below: int) -> tuple[list[tuple[str, str | None]], int]:
+        return [(customer.decode(), None) for customer in self.counts], 0
+
     def describe(self, customer_id: str) -> dict[str, Any] | None:
         count = self.counts.get(customer_id.encode())
         return None if count is None else {"customer": customer_id, "count": count}

@@ -15,6 +15,9 @@ from stream.app.wiring import Wiring
 from stream.app.worker import run_worker
 from stream.errors import UserError
 from stream.kafka.transaction import Payload, ShardProducer
+from stream.plan.definitions import Definitions
+from stream.settings import Settings
+from stream.web.site import add_site
 from tests.integration.counting_shard import CountingShard, Decoder
 
 
@@ -49,7 +52,10 @@ def counting_app(
         client_options={"bootstrap_servers": broker},
         **more,
     )
-    return build_app(wiring, session_timeout=6.0, web_port=web_port, ready_without_kafka=ready_without_kafka)
+    made = build_app(wiring, session_timeout=6.0, web_port=web_port)
+    settings = Settings.model_validate({"web": {"ready_without_kafka": f"{ready_without_kafka * 1000:.0f}ms"}})
+    add_site(made, settings, Definitions(()))
+    return made
 
 
 def slow_down(share: float, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Imports point one way: cli, app, simulate, history, cuts, cluster > kafka > engine > plan > features > events."""
+"""Imports point one way: cli > web > app, history, ... > cuts > cluster > kafka > engine > plan > features > events."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster", "cuts"},
     "simulate": {*ANYONE, *PURE, "kafka"},
     "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster", "cuts"},
+    "web": {*ANYONE, *PURE, "settings", "kafka", "cluster", "app"},
 }
 #: What would bring I/O, a clock or a log into the pure layers.
 IMPURE = {

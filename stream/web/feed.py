@@ -1,0 +1,245 @@
+"""The changes as they are written, to whoever listens: server-sent events that can be resumed without loss."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from stream.app.shards import ShardHost
+from stream.kafka.explained import explained
+from stream.kafka.reader import ReaderThread
+from stream.web.endpoint import Endpoint, asked
+from stream.web.guard import HEADERS
+from stream.web.refusal import RefusalError
+from stream.web.told import Change, read_change
+
+#: Most that listen to one worker at a time: each has a consumer of its own.
+MOST_LISTENERS = 20
+#: Seconds of silence after which an id alone tells that the connection lives, and where to go on.
+SIGN_OF_LIFE = 10.0
+#: Where the changes are read on: ``partition-offset``, with dots between.
+_PLACE = re.compile(r"\d{1,5}-\d{1,18}(\.\d{1,5}-\d{1,18})*", re.ASCII)
+
+
+class FeedQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which changes are told, and how."""
+
+    dimension: Annotated[str | None, msgspec.Meta(description="Only of this dimension.")] = None
+    segment: Annotated[str | None, msgspec.Meta(description="Only into or out of this segment.")] = None
+    cause: Annotated[
+        str | None, msgspec.Meta(description="Only of this cause: event, deadline, definition or model.")
+    ] = None
+    customer: Annotated[str | None, msgspec.Meta(description="Only of this customer.")] = None
+    recent: Annotated[
+        int, msgspec.Meta(ge=0, le=500, description="Begin with up to so many of the latest ones that fit.")
+    ] = 0
+    per_second: (
+        Annotated[
+            int, msgspec.Meta(ge=1, le=10_000, description="Leave out what is more than that, and tell how many were.")
+        ]
+        | None
+    ) = None
+    after: Annotated[str | None, msgspec.Meta(description="As the header Last-Event-ID, which wins over it.")] = None
+
+
+@dataclass
+class Listener:
+    """One who listens: what fits, where they are, and what they get next. ``take`` runs in the reader's thread."""
+
+    query: FeedQuery
+    consumer: AIOKafkaConsumer
+    places: dict[int, int]
+    skipped: int = 0
+    _second: int = 0
+    _told: int = 0
+
+    async def take(self) -> bytes:
+        """The next events, as they go over the wire; empty after a while of silence."""
+        batches = await self.consumer.getmany(timeout_ms=int(SIGN_OF_LIFE * 1000), max_records=2_000)
+        out: list[bytes] = []
+        for tp, records in batches.items():
+            for record in records:
+                self.places[tp.partition] = record.offset + 1
+                change = self.fitting(record)
+                if change is not None:
+                    self.tell(change, out)
+        if self.skipped and self._second != int(time.monotonic()):
+            out.append(b"event: skipped\ndata: %d\n\n" % self.skipped)
+            self.skipped = 0
+        return b"".join(out)
+
+    def tell(self, change: Change, out: list[bytes]) -> None:
+        """Write a change, or count it where there are too many."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._told = second, 0
+        if self.query.per_second is not None and self._told >= self.query.per_second:
+            self.skipped += 1
+            return
+        self._told += 1
+        out.append(b"id: %s\nevent: change\ndata: %s\n\n" % (self.place.encode(), msgspec.json.encode(change)))
+
+    @property
+    def place(self) -> str:
+        """Where to go on after what was told."""
+        return ".".join(f"{partition}-{offset}" for partition, offset in sorted(self.places.items()))
+
+    def fitting(self, record: Any) -> Change | None:
+        """The change of a record, where it is one that was asked for."""
+        query = self.query
+        if query.customer is not None and record.key != query.customer.encode("utf-8", "surrogatepass"):
+            return None
+        change = read_change(record)
+        if change is None or query.dimension not in (None, change.dimension):
+            return None
+        if query.cause not in (None, change.cause):
+            return None
+        return change if query.segment in (None, change.from_segment, change.to_segment) else None
+
+
+class Feed:
+    """The changes of all shards, from any worker: it reads what Kafka has of them."""
+
+    def __init__(self, shards: ShardHost, reader: ReaderThread) -> None:
+        self._shards, self._reader = shards, reader
+        self._listeners: set[asyncio.Task[Any]] = set()
+
+    def endpoints(self) -> list[Endpoint]:
+        """What can be asked."""
+        return [
+            Endpoint(
+                "/changes",
+                "Segment changes as they are written: server-sent events (`change`; `skipped`: how many were not). "
+                "Send the last id that came as Last-Event-ID to go on behind it without loss.",
+                self.changes,
+                "text/event-stream",
+                FeedQuery,
+                refusals={410: "Kafka no longer has what comes after this id", 503: "Kafka does not answer"},
+                cost=20,
+                tag="changes",
+            )
+        ]
+
+    async def stop(self) -> None:
+        """End all answers: the worker ends."""
+        for task in list(self._listeners):
+            task.cancel()
+
+    async def changes(self, request: web.Request) -> web.StreamResponse:
+        """The changes, until whoever listens is gone."""
+        query = asked(request, FeedQuery)
+        if len(self._listeners) >= MOST_LISTENERS:
+            raise RefusalError(503, f"{MOST_LISTENERS} listen to this worker already: ask another one")
+        given = request.headers.get("Last-Event-ID") or query.after
+        if given is not None and not _PLACE.fullmatch(given):
+            raise RefusalError(400, "Last-Event-ID: send one as it came, or leave it out to begin with what is new")
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("outside of a task")
+        self._listeners.add(task)
+        try:
+            listener, first = await self._reader.do(lambda: self._listen(query, given))
+        except (KafkaError, OSError) as error:
+            self._listeners.discard(task)
+            raise RefusalError(503, f"Kafka does not answer: {explained(error)}") from error
+        except BaseException:
+            self._listeners.discard(task)
+            raise
+        try:
+            return await self._tell(request, listener, first)
+        finally:
+            self._listeners.discard(task)
+            await asyncio.shield(self._reader.do(listener.consumer.stop))
+
+    async def _tell(self, request: web.Request, listener: Listener, first: bytes) -> web.StreamResponse:
+        headers = {
+            **HEADERS,
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }
+        answer = web.StreamResponse(headers=headers)
+        await answer.prepare(request)
+        await answer.write(b"retry: 2000\nid: %s\n\n" % listener.place.encode() + first)
+        told_at = time.monotonic()
+        while True:
+            told = await self._reader.do(listener.take)
+            now = time.monotonic()
+            if not told and now - told_at >= SIGN_OF_LIFE:
+                told = b"id: %s\n\n" % listener.place.encode()
+            if told:
+                told_at = now
+                try:
+                    await answer.write(told)
+                except ConnectionError:
+                    return answer
+
+    async def _listen(self, query: FeedQuery, given: str | None) -> tuple[Listener, bytes]:
+        """A listener at its place, and what they get first. Runs in the reader's thread."""
+        topic = self._shards.wiring.changes
+        consumer = await self._reader.consumer()
+        try:
+            cluster = await consumer._client.fetch_all_metadata()
+            tps = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
+            consumer.assign(tps)
+            ends = await consumer.end_offsets(tps)
+            places = {tp.partition: ends[tp] for tp in tps}
+            first = b""
+            if given is not None:
+                beginnings = await consumer.beginning_offsets(tps)
+                places |= _resumed(given, beginnings)
+            elif query.recent:
+                first = await _latest(consumer, query, ends)
+            for tp in tps:
+                consumer.seek(tp, places[tp.partition])
+            return Listener(query, consumer, places), first
+        except BaseException:
+            await consumer.stop()
+            raise
+
+
+def _resumed(given: str, beginnings: Mapping[TopicPartition, int]) -> dict[int, int]:
+    """Where to go on, by partition; a partition that is not named is new since then, and read from its beginning."""
+    known = {tp.partition: beginning for tp, beginning in beginnings.items()}
+    named = {int(p): int(at) for p, _, at in (part.partition("-") for part in given.split("."))}
+    if not named.keys() <= known.keys():
+        raise RefusalError(400, "Last-Event-ID names partitions that there are not: leave it out to begin anew")
+    gone = [p for p, at in named.items() if at < known[p]]
+    if gone:
+        said = f"Kafka no longer has all changes after this id (partition {gone[0]}): leave it out to begin anew"
+        raise RefusalError(410, said)
+    return known | named
+
+
+async def _latest(consumer: AIOKafkaConsumer, query: FeedQuery, ends: Mapping[TopicPartition, int]) -> bytes:
+    """The latest changes that fit among the last records of each partition, oldest first."""
+    beginnings = await consumer.beginning_offsets(list(ends))
+    # Two offsets a record: each transaction has a mark of its own.
+    reach = max(200, 4 * query.recent)
+    left = set()
+    for tp, end in ends.items():
+        start = max(beginnings[tp], end - reach)
+        consumer.seek(tp, start)
+        if start < end:
+            left.add(tp)
+    listener = Listener(msgspec.structs.replace(query, per_second=None), consumer, {tp.partition: 0 for tp in ends})
+    found: list[Change] = []
+    until = time.monotonic() + 2.0
+    while left and time.monotonic() < until:
+        for tp, records in (await consumer.getmany(*left, timeout_ms=200)).items():
+            known = (listener.fitting(record) for record in records if record.offset < ends[tp])
+            found += [change for change in known if change is not None]
+        left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
+    found.sort(key=lambda change: change.time)
+    # Without an id: what is resumed is what comes behind them.
+    told = [b"event: change\ndata: %s\n\n" % msgspec.json.encode(change) for change in found[-query.recent :]]
+    return b"".join(told)

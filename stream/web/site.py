@@ -1,0 +1,86 @@
+"""All that a worker's web server answers, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from stream.app.app import App
+from stream.app.health import Health
+from stream.errors import UserError
+from stream.kafka.reader import ReaderThread
+from stream.plan.definitions import Definitions
+from stream.settings import Settings, Web
+from stream.web.customers import Customers
+from stream.web.endpoint import Endpoint
+from stream.web.feed import Feed
+from stream.web.guard import guard, is_loopback
+from stream.web.operation import Operation
+from stream.web.past import Past
+from stream.web.peers import Peers
+from stream.web.segments import Segments
+
+#: The page: files that are served as they are.
+PAGE = (Path(__file__).parent / "page").resolve()
+
+
+def check_reach(settings: Web) -> str | None:
+    """The token that whoever asks must send, None for none; UserError where anybody could ask without one."""
+    token = settings.secret()
+    if token is None and not is_loopback(settings.host):
+        raise UserError(
+            f"web.host {settings.host} can be reached from other machines: set web.token (best by the variable "
+            "SEGSTREAM_WEB__TOKEN) or web.token_file to what whoever asks must send, or listen on 127.0.0.1"
+        )
+    return token
+
+
+def add_site(app: App, settings: Settings, definitions: Definitions) -> None:
+    """Give a worker its web server's answers.  UserError as `check_reach` says.
+
+    ``definitions`` are those that it begins with.
+    """
+    token = check_reach(settings.web)
+    shards, peers = app.shards, Peers(app)
+    reader = ReaderThread({**shards.wiring.client_options, **shards.wiring.consumer_options})
+    past, feed = Past(shards, reader), Feed(shards, reader)
+    shards.on_stop.extend((past.stop, reader.stop, peers.stop))
+    health = Health(app, settings.web.ready_without_kafka / 1000)
+    shards.metrics.is_ready = lambda: health.ready()[1]["ready"] is True
+    endpoints = [
+        *Customers(shards, peers).endpoints(),
+        *Segments(shards, peers, past, definitions).endpoints(),
+        *feed.endpoints(),
+        *Operation(shards, health).endpoints(),
+    ]
+
+    def opened(site: web.Application) -> None:
+        fill(site, endpoints, token, settings.web.rate)
+        site.on_shutdown.append(lambda _: feed.stop())
+
+    app.site = opened
+
+
+def fill(site: web.Application, endpoints: list[Endpoint], token: str | None, rate: float) -> None:
+    """Add endpoints and the page to a web server, behind its guard (:func:`stream.web.guard.guard`)."""
+    by_path = {one.path: one for one in endpoints}
+
+    def costs(request: web.Request) -> tuple[float, bool]:
+        resource = request.match_info.route.resource
+        found = by_path.get(resource.canonical) if resource is not None else None
+        return (1.0, True) if found is None else (found.cost, found.open)
+
+    site.middlewares.extend(guard(token, rate, costs))
+    for one in endpoints:
+        site.router.add_get(one.path, one.handler)
+    site.router.add_get("/{file:.*}", _page)
+
+
+async def _page(request: web.Request) -> web.StreamResponse:
+    """A file of the page."""
+    path = (PAGE / (request.match_info["file"] or "index.html")).resolve()
+    if not path.is_relative_to(PAGE) or not path.is_file():
+        raise web.HTTPNotFound
+    # Asked for anew each time, answered with 304: after an update nobody has half of the page from before.
+    return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
