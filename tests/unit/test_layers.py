@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     **{name: ANYONE | set(PURE[:level]) for level, name in enumerate(PURE)},
     "kafka": {*ANYONE, *PURE, "settings", "settings_file"},
     "cluster": {*ANYONE, *PURE, "kafka"},
+    "predict": {*ANYONE, *PURE},
     "cuts": {*ANYONE, *PURE, "kafka", "cluster"},
     "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster", "cuts"},
     "simulate": {*ANYONE, *PURE, "kafka"},
@@ -61,7 +62,7 @@ def test_a_layer_imports_only_what_lies_below(package: str) -> None:
     assert [(file, part) for file, part in ours if part != package and part not in ALLOWED[package]] == []
 
 
-@pytest.mark.parametrize("package", PURE)
+@pytest.mark.parametrize("package", [*PURE, "predict"])
 def test_pure_layers_have_no_clock_and_no_io(package: str) -> None:
     """The same shard must run live, in replay and in tests; only who feeds it differs."""
     assert [(file, module) for file, module in imports(package) if module.split(".")[0] in IMPURE] == []

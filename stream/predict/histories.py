@@ -1,0 +1,96 @@
+"""What BG/NBD is fitted to: how often customers bought again, when last, and since when they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Histories of many customers, alike ones counted together; ValueError where one is impossible.
+
+    All times are in one unit, whichever the caller likes; what is fitted to them is in the same.
+
+    Parameters
+    ----------
+    frequency
+        Purchases after the first one, x.
+    recency
+        From the first purchase to the last one, t_x; 0 where there is one only (also: two at the same instant).
+    age
+        From the first purchase to the instant at which it is looked, T; at least the recency.
+    count
+        How many customers have this history.
+    """
+
+    frequency: Floats
+    recency: Floats
+    age: Floats
+    count: Floats
+
+    def __post_init__(self) -> None:
+        columns = (self.frequency, self.recency, self.age, self.count)
+        if any(column.ndim != 1 or len(column) != len(self.frequency) for column in columns):
+            raise ValueError("histories are four columns of one length: frequency, recency, age and count")
+        if not all(np.isfinite(column).all() and (column >= 0).all() for column in columns):
+            raise ValueError("a history's frequency, recency, age and count must be finite and not negative")
+        if (self.recency > self.age).any():
+            raise ValueError("a history's last purchase lies after the instant at which it is looked")
+        if (self.recency[self.frequency == 0] > 0).any():
+            raise ValueError("a history of one purchase has a recency: its last purchase is its first")
+
+    @classmethod
+    def of(cls, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, step: float = 0.0) -> Histories:
+        """Histories of customers, one a place, grouped.
+
+        ``step``: recency and the silence since are rounded to multiples of it, so that more are alike; 0: not.
+        """
+        x, last, total = (np.atleast_1d(np.asarray(column, np.float64)) for column in (frequency, recency, age))
+        return cls(x, last, total, np.ones(len(x))).grouped(step)
+
+    def grouped(self, step: float = 0.0) -> Histories:
+        """The same with alike histories counted together, see `of`."""
+        recency, silence = self.recency, self.age - self.recency
+        if step > 0:
+            recency, silence = np.rint(recency / step) * step, np.rint(silence / step) * step
+            age = recency + silence
+        else:
+            age = self.age
+        rows, place = np.unique(np.column_stack([self.frequency, recency, age]), axis=0, return_inverse=True)
+        counts = np.bincount(place.ravel(), weights=self.count, minlength=len(rows)).astype(np.float64)
+        return Histories(rows[:, 0].copy(), rows[:, 1].copy(), rows[:, 2].copy(), counts)
+
+    def within(self, most: int, step: float) -> Histories:
+        """The same in at most ``most`` groups: as they are if that is enough, else in steps of ``step``, 2 ``step``,
+        4 ``step`` and so on. So what a fit costs is bounded, whatever the number of customers."""
+        found = self.grouped()
+        while len(found.count) > most:
+            coarser = found.grouped(step)
+            if step > 2 * float(found.age.max(initial=0.0)):
+                return coarser
+            found, step = coarser, 2 * step
+        return found
+
+    def __add__(self, other: Histories) -> Histories:
+        """The customers of both, as shards add up."""
+        pairs = zip(self._columns, other._columns, strict=True)
+        return Histories(*(np.concatenate(pair) for pair in pairs)).grouped()
+
+    @property
+    def _columns(self) -> tuple[Floats, Floats, Floats, Floats]:
+        return self.frequency, self.recency, self.age, self.count
+
+    @property
+    def customers(self) -> float:
+        """How many customers these are."""
+        return float(self.count.sum())
+
+    @property
+    def repeat_buyers(self) -> float:
+        """How many of them bought more than once."""
+        return float(self.count[self.frequency > 0].sum())
