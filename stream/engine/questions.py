@@ -132,9 +132,11 @@ def placed(rows: Rows, customer: str, clock: int | None) -> dict[str, Any] | Non
     return {"customer": customer, "as_of": iso(now), "segments": segments}
 
 
-def members(rows: Rows, dimension: str, segment: str, below: int) -> tuple[list[tuple[str, str | None]], int]:
-    """Customers of a segment among the `LOOKED_THROUGH` rows below a number, each with since when; and the number below
-    which to go on, 0 at the end.  KeyError where there is no such dimension.
+def members(
+    rows: Rows, dimension: str, segment: str, below: int, most: int
+) -> tuple[list[tuple[str, str | None]], int]:
+    """Up to ``most`` customers of a segment among the `LOOKED_THROUGH` rows below a number, each with since when; and
+    the number below which to go on, 0 at the end.  KeyError where there is no such dimension.
 
     From the last row to the first, since new customers come behind: whoever is a member all the while is told once.
     """
@@ -145,14 +147,15 @@ def members(rows: Rows, dimension: str, segment: str, below: int) -> tuple[list[
     below = min(below, len(rows))
     start = max(0, below - LOOKED_THROUGH)
     codes = [code for code, name in enumerate(rows.names[j]) if name == segment]
-    picks = np.flatnonzero(np.isin(rows.table.ints[start:below, rows.plan.layout.segment[j]], codes))[::-1] + start
+    inside = np.isin(rows.table.ints[start:below, rows.plan.layout.segment[j]], codes)
+    picks = np.flatnonzero(inside)[::-1][:most] + start
     entered = rows.table.ints[picks, rows.plan.layout.entered[j]].tolist()
     found = [
         (rows.keys[i].decode("utf-8", "surrogatepass"), told_since(at))
         for i, at in zip(picks.tolist(), entered, strict=True)
         if rows.keys[i]
     ]
-    return found, start
+    return found, int(picks[-1]) if len(picks) == most else start
 
 
 def described(rows: Rows, customer: str, clock: int | None, started: Mapping[str, int]) -> dict[str, Any] | None:

@@ -284,6 +284,16 @@ class Shard:
         return 0 if self.versions.definitions is None else self.versions.definitions.version
 
     @property
+    def customers(self) -> int:
+        """How many customers it knows."""
+        return len(self.rows.index)
+
+    @property
+    def clusters(self) -> Model | None:
+        """The version of the clusters in force; None where there is none."""
+        return self.versions.clusters
+
+    @property
     def books(self) -> dict[str, int]:
         """What became of the records since the shard's first, ``read`` being all of them; kept in its own row."""
         return dict(self.memory.own.books)
@@ -314,9 +324,9 @@ class Shard:
         """Only the segments of one customer, each with since when (:func:`stream.engine.questions.placed`)."""
         return placed(self.rows, customer, self.clock_ms)
 
-    def members(self, dimension: str, segment: str, below: int) -> tuple[list[tuple[str, str | None]], int]:
+    def members(self, dimension: str, segment: str, below: int, most: int) -> tuple[list[tuple[str, str | None]], int]:
         """Some customers of a segment, and where to go on (:func:`stream.engine.questions.members`)."""
-        return members(self.rows, dimension, segment, below)
+        return members(self.rows, dimension, segment, below, most)
 
     def explain(self, customer: str, horizon: int) -> Any:
         """Why a customer is where they are (:mod:`stream.engine.explain`), as JSON has it; None where there is none."""

@@ -8,6 +8,8 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from pathlib import Path
+from traceback import extract_tb
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -85,9 +87,10 @@ def guard(token: str | None, per_second: float, costs: Callable[[web.Request], t
             answer = json({"error": _sentence(request, error)}, error.status, _kept(error, ("Allow", "Location")))
         except ConnectionError:
             raise
-        except Exception:
-            # What is in the request may be a customer's: neither path nor error goes into the log but its type.
-            log.exception("a request to %s failed", _route(request))
+        except Exception as error:  # noqa: BLE001  told below, and the worker goes on
+            # What is in the request may be a customer's: of path and error only the kinds go into the log.
+            places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-3:]]
+            log.error("a request to %s failed: %s", _route(request), type(error).__name__, extra={"places": places})
             answer = json({"error": "this is a mistake of segstream's: the worker's log has it"}, 500)
         if not answer.prepared:
             answer.headers.update({name: value for name, value in HEADERS.items() if name not in answer.headers})

@@ -61,18 +61,22 @@ class Peers:
         """What all shards say: ``own`` and what the other workers answer, by partition; a shard that is not ready, or
         whose worker does not answer, is not in it."""
         parts = dict(own)
-        for found in await asyncio.gather(*(self._parts(owner, request, kind) for owner in self.others())):
-            parts = {**found, **parts}
+        found: list[dict[int, P]] = await self.each(request, cast(Any, dict[int, kind]))  # type: ignore[valid-type]
+        for one in found:
+            parts = {**one, **parts}
         return parts
 
-    async def _parts(self, owner: str, request: web.Request, kind: type[P]) -> dict[int, P]:
+    async def each(self, request: web.Request, kind: type[P]) -> list[P]:
+        """What the other workers answer to the same question, as far as they do."""
+        found = await asyncio.gather(*(self._answer(owner, request, kind) for owner in self.others()))
+        return [one for one in found if one is not None]
+
+    async def _answer(self, owner: str, request: web.Request, kind: type[P]) -> P | None:
         try:
             async with self._ask(owner, request) as answer:
-                if answer.status != 200:
-                    return {}
-                return cast("dict[int, P]", msgspec.json.decode(await answer.read(), type=cast(Any, dict[int, kind])))  # type: ignore[valid-type]
+                return msgspec.json.decode(await answer.read(), type=kind) if answer.status == 200 else None
         except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError):
-            return {}
+            return None
 
     def _ask(self, owner: str, request: web.Request) -> Any:
         if self._session is None:

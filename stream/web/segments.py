@@ -12,6 +12,7 @@ from aiohttp import web
 
 from stream.app.moves import WITHIN, Moves, churn
 from stream.app.shards import ShardHost
+from stream.cluster.model import ClusterModel, Profile
 from stream.events.instant import iso
 from stream.plan.definitions import Definitions, Dimension
 from stream.plan.words import show
@@ -105,7 +106,7 @@ class SizesAnswer(msgspec.Struct):
 class FlowsQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Of which dimension, and how far back."""
 
-    dimension: str
+    dimension: Annotated[str, msgspec.Meta(description="Name of the dimension.")]
     within: Within = "24h"
 
 
@@ -209,7 +210,7 @@ class Segments:
             return json(own)
         parts = await self._peers.gather(request, own, SegmentsPart)
         as_of, since = _dated(parts.values())
-        told = [_dimension(one, parts.values()) for one in self.definitions.dimensions]
+        told = [_dimension(one, parts.values(), self._clusters(one)) for one in self.definitions.dimensions]
         return json(SegmentsAnswer(as_of, since, self._peers.missing(parts), told))
 
     async def flows(self, request: web.Request) -> web.Response:
@@ -260,7 +261,8 @@ class Segments:
         count, known_from = length // width, max(part.since or 0 for part in parts.values())
         ends = [min(clock, (clock // width - count + k + 1) * width) for k in range(count)]
         first = next((k for k, end in enumerate(ends) if end >= known_from), count - 1)
-        names = dict.fromkeys([*dimension.segment_names, *(name for part in parts.values() for name in part.sizes)])
+        plain = dimension.segment_names if dimension.learning is None else ()
+        names = dict.fromkeys([*plain, *(name for part in parts.values() for name in part.sizes)])
         sizes = {name: [0] * count for name in names}
         for part in parts.values():
             for name, line in sizes.items():
@@ -278,6 +280,11 @@ class Segments:
         """The definitions in force: those of a shard here, else those that the worker began with."""
         plan = next((shard.plan for _, shard in self._shards.ready_shards()), None)
         return self._own_definitions if plan is None else plan.definitions
+
+    def _clusters(self, dimension: Dimension) -> ClusterModel | None:
+        """The clusters of a learned dimension that are in force; None where they are not, or not known here."""
+        found = next((shard.clusters for _, shard in self._shards.ready_shards()), None)
+        return found if isinstance(found, ClusterModel) and found.dimension == dimension.name else None
 
     def dimension(self, name: str) -> Dimension:
         """A dimension by its name; `RefusalError` 404 where there is none."""
@@ -301,8 +308,9 @@ def _dated(parts: Iterable[SegmentsPart | FlowsPart | SizesPart]) -> tuple[str |
     return iso(min(clocks)) if clocks else None, iso(max(since)) if since else None
 
 
-def _dimension(dimension: Dimension, parts: Iterable[SegmentsPart]) -> DimensionAnswer:
-    sizes: dict[str, int] = dict.fromkeys(dimension.segment_names, 0)
+def _dimension(dimension: Dimension, parts: Iterable[SegmentsPart], clusters: ClusterModel | None) -> DimensionAnswer:
+    plain = dimension.segment_names if dimension.learning is None else ()
+    sizes: dict[str, int] = dict.fromkeys(plain, 0)
     hour: dict[str, tuple[int, int]] = {}
     day: dict[str, tuple[int, int]] = {}
     for part in parts:
@@ -313,8 +321,10 @@ def _dimension(dimension: Dimension, parts: Iterable[SegmentsPart]) -> Dimension
                 if name == dimension.name:
                     before = counted.get(segment, (0, 0))
                     counted[segment] = (before[0] + entered, before[1] + left)
+    learned = _learned(clusters)
     segments = [
-        _segment(dimension, name, size, hour.get(name, (0, 0)), day.get(name, (0, 0))) for name, size in sizes.items()
+        _segment(dimension, name, size, hour.get(name, (0, 0)), day.get(name, (0, 0)), learned.get(name))
+        for name, size in sizes.items()
     ]
     return DimensionAnswer(
         dimension.name,
@@ -328,24 +338,48 @@ def _dimension(dimension: Dimension, parts: Iterable[SegmentsPart]) -> Dimension
     )
 
 
-def _segment(dimension: Dimension, name: str, size: int, hour: tuple[int, int], day: tuple[int, int]) -> Segment:
+def _learned(clusters: ClusterModel | None) -> dict[str, tuple[str, Profile | None]]:
+    """By segment: the name of its cluster, and what is known of it."""
+    if clusters is None:
+        return {}
+    profiles = clusters.profiles or (None,) * len(clusters.names)
+    return {
+        segment: (name, profile)
+        for segment, name, profile in zip(clusters.segments, clusters.names, profiles, strict=True)
+    }
+
+
+def _segment(
+    dimension: Dimension,
+    name: str,
+    size: int,
+    hour: tuple[int, int],
+    day: tuple[int, int],
+    learned: tuple[str, Profile | None] | None,
+) -> Segment:
     declared = next((one for one in dimension.segments if one.name == name), None)
+    called, profile = learned or (None, None)
     least = dimension.minimum_size
     warning = f"fewer than the {least:,} that it needs to be of use" if least is not None and size < least else None
-    if declared is not None:
-        words = show(declared.when)
-    elif dimension.learning is not None:
-        words = "learned from " + ", ".join(dimension.learning.vector)
-    else:
-        words = "everybody else" if name == dimension.otherwise else "no longer defined"
+    if profile is not None and profile.warning:
+        warning = profile.warning
     return Segment(
         name,
-        words,
+        show(declared.when) if declared is not None else _in_words(dimension, name, profile),
         "" if declared is None else declared.note,
-        None,
+        called,
         size,
         None if declared is None else declared.topic,
         *hour,
         *day,
         warning,
     )
+
+
+def _in_words(dimension: Dimension, name: str, profile: Profile | None) -> str:
+    """What a segment without a condition is."""
+    if profile is not None and profile.traits:
+        return ", ".join(f"{trait.words} ({trait.feature} {trait.deviations:+.1f} sd)" for trait in profile.traits)
+    if dimension.learning is not None:
+        return "learned from " + ", ".join(dimension.learning.vector)
+    return "everybody else" if name == dimension.otherwise else "no longer defined"

@@ -12,14 +12,20 @@ from stream.errors import UserError
 from stream.kafka.reader import ReaderThread
 from stream.plan.definitions import Definitions
 from stream.settings import Settings, Web
+from stream.web.clusters import Clusters
 from stream.web.customers import Customers
 from stream.web.endpoint import Endpoint
 from stream.web.feed import Feed
 from stream.web.guard import guard, is_loopback
+from stream.web.history import History
+from stream.web.letters import Letters
+from stream.web.members import Members
+from stream.web.openapi import Description
 from stream.web.operation import Operation
 from stream.web.past import Past
 from stream.web.peers import Peers
 from stream.web.segments import Segments
+from stream.web.workers import Workers
 
 #: The page: files that are served as they are.
 PAGE = (Path(__file__).parent / "page").resolve()
@@ -36,30 +42,45 @@ def check_reach(settings: Web) -> str | None:
     return token
 
 
-def add_site(app: App, settings: Settings, definitions: Definitions) -> None:
-    """Give a worker its web server's answers.  UserError as `check_reach` says.
+class Site:
+    """All parts of a worker's web server.  UserError as `check_reach` says."""
 
-    ``definitions`` are those that it begins with.
-    """
-    token = check_reach(settings.web)
-    shards, peers = app.shards, Peers(app)
-    reader = ReaderThread({**shards.wiring.client_options, **shards.wiring.consumer_options})
-    past, feed = Past(shards, reader), Feed(shards, reader)
-    shards.on_stop.extend((past.stop, reader.stop, peers.stop))
-    health = Health(app, settings.web.ready_without_kafka / 1000)
-    shards.metrics.is_ready = lambda: health.ready()[1]["ready"] is True
-    endpoints = [
-        *Customers(shards, peers).endpoints(),
-        *Segments(shards, peers, past, definitions).endpoints(),
-        *feed.endpoints(),
-        *Operation(shards, health).endpoints(),
-    ]
+    def __init__(self, app: App, settings: Settings, definitions: Definitions) -> None:
+        self._settings, self._token = settings, check_reach(settings.web)
+        shards, peers = app.shards, Peers(app)
+        reader = ReaderThread({**shards.wiring.client_options, **shards.wiring.consumer_options})
+        past = Past(shards, reader)
+        health = Health(app, settings.web.ready_without_kafka / 1000)
+        segments = Segments(shards, peers, past, definitions)
+        self._feed = Feed(shards, reader)
+        shards.on_stop.extend((past.stop, reader.stop, peers.stop))
+        shards.metrics.is_ready = lambda: health.ready()[1]["ready"] is True
+        parts = (
+            Customers(shards, peers),
+            History(shards, reader),
+            segments,
+            Members(shards, peers, segments),
+            Clusters(settings.topics.control, reader),
+            self._feed,
+            Workers(shards, peers, health, str(app.conf.canonical_url)),
+            Letters(shards.wiring.dead_letters, reader),
+            Operation(shards, health),
+        )
+        described = Description([one for part in parts for one in part.endpoints()], token=self._token is not None)
+        #: everything that can be asked
+        self.endpoints = described.endpoints
 
-    def opened(site: web.Application) -> None:
-        fill(site, endpoints, token, settings.web.rate)
-        site.on_shutdown.append(lambda _: feed.stop())
+    def open(self, server: web.Application) -> None:
+        """The web server is about to start."""
+        fill(server, self.endpoints, self._token, self._settings.web.rate)
+        server.on_shutdown.append(lambda _: self._feed.stop())
 
-    app.site = opened
+
+def add_site(app: App, settings: Settings, definitions: Definitions) -> Site:
+    """Give a worker its web server's answers.  ``definitions`` are those that it begins with."""
+    site = Site(app, settings, definitions)
+    app.site = site.open
+    return site
 
 
 def fill(site: web.Application, endpoints: list[Endpoint], token: str | None, rate: float) -> None:
@@ -79,8 +100,12 @@ def fill(site: web.Application, endpoints: list[Endpoint], token: str | None, ra
 
 async def _page(request: web.Request) -> web.StreamResponse:
     """A file of the page."""
-    path = (PAGE / (request.match_info["file"] or "index.html")).resolve()
-    if not path.is_relative_to(PAGE) or not path.is_file():
+    try:
+        path = (PAGE / (request.match_info["file"] or "index.html")).resolve()
+        found = path.is_relative_to(PAGE) and path.is_file()
+    except (ValueError, OSError):  # no name that a file can have
+        found = False
+    if not found:
         raise web.HTTPNotFound
     # Asked for anew each time, answered with 304: after an update nobody has half of the page from before.
     return web.FileResponse(path, headers={"Cache-Control": "no-cache"})

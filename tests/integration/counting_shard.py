@@ -98,6 +98,7 @@ class CountingShard:
         self.plan = None
         self.definitions_version = 0
         self.compiling = None
+        self.clusters = None
         self.books: dict[str, int] = {}
         self._sources = list(sources)
         self._by = by
@@ -107,6 +108,10 @@ class CountingShard:
         self._waiting: dict[Source, deque[Any]] = {source: deque() for source in sources}
         self._moved = False
         self._opens = opens
+
+    @property
+    def customers(self) -> int:
+        return len(self.counts)
 
     @property
     def busiest(self) -> Busiest:
@@ -191,7 +196,7 @@ class CountingShard:
     def placed(self, customer: str) -> dict[str, Any] | None:
         return None if customer.encode() not in self.counts else {"customer": customer, "segments": {}}
 
-    def members(self, dimension: str, segment: str, below: int) -> tuple[list[tuple[str, str | None]], int]:
+    def members(self, dimension: str, segment: str, below: int, most: int) -> tuple[list[tuple[str, str | None]], int]:
         return [(customer.decode(), None) for customer in self.counts], 0
 
     def describe(self, customer_id: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import mean, pstdev
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import orjson
 import pytest
 
