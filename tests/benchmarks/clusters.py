@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +192,8 @@ def drift(bench: Bench, seed: int) -> None:
     ahead = next((v.version for v in reversed(course.versions) if v.learned <= before), None)
     events = course.events_at[ahead] if ahead is not None else 0
     told, found = False, False
+    kind = NewKind(course, new, options.drift_ms, before)
+    caught = pure = 0.0
     for version in course.versions:
         if version.learned <= before:
             continue
@@ -200,14 +202,13 @@ def drift(bench: Bench, seed: int) -> None:
             told = True
             for what, count in since.items():
                 bench.add(f"drift: {what} until it is told", count)
-        caught, pure = best_cluster(version, course, new, options.drift_ms, version.learned)
+        caught, pure = kind.caught_by(version)
         if min(caught, pure) >= MOST and not found:
             found = True
             for what, count in since.items():
                 bench.add(f"drift: {what} until it has a cluster", count)
             at = course.samples.instants[version.learned - 1]
             bench.add("drift: days until it has a cluster", (at - options.drift_ms) / DAY_MS)
-    caught, pure = best_cluster(course.versions[-1], course, new, options.drift_ms, course.versions[-1].learned)
     bench.add("drift: the new kind in its cluster, at the end", caught)
     bench.add("drift: the new kind's part of its cluster, at the end", pure)
     early = [version.version for version in course.versions if version.drifted and version.learned <= before]
@@ -217,22 +218,30 @@ def drift(bench: Bench, seed: int) -> None:
     bench.ground.say(f"drift, seed {seed}: {[(v.version, v.drifted, v.story) for v in course.versions if v.story]}")
 
 
-def best_cluster(
-    version: ClusterModel, course: Course, new: set[bytes], since: int, learned_vectors: int
-) -> tuple[float, float]:
-    """Of the cluster with most of the new customers: the share of them in it, and theirs of it, among all who came
-    since the drift, each by the last vector that the version had learned."""
-    last: dict[bytes, int] = {}
-    for place in range(learned_vectors):
-        if course.samples.instants[place] >= since:
-            last[course.samples.customers[place].split(b":")[-1]] = place
-    if not last.keys() & new:
-        return 0.0, 0.0
-    homes = version.assign(course.samples.vectors[list(last.values())])
-    theirs = np.array([customer in new for customer in last])
-    inside = np.bincount(homes[theirs], minlength=len(version.centroids))
-    best = int(inside.argmax())
-    return float(inside[best] / theirs.sum()), float(inside[best] / (homes == best).sum())
+@dataclass
+class NewKind:
+    """Whom a drift brought, and everybody else who came since, each by the last vector that was learned."""
+
+    course: Course
+    new: set[bytes]
+    since: int
+    done: int = 0
+    last: dict[bytes, int] = field(default_factory=dict)
+
+    def caught_by(self, version: ClusterModel) -> tuple[float, float]:
+        """Of the cluster with most of the new customers: the share of them in it, and theirs of it."""
+        samples = self.course.samples
+        for place in range(self.done, version.learned):
+            if samples.instants[place] >= self.since:
+                self.last[samples.customers[place].split(b":")[-1]] = place
+        self.done = version.learned
+        if not self.last.keys() & self.new:
+            return 0.0, 0.0
+        homes = version.assign(samples.vectors[list(self.last.values())])
+        theirs = np.array([customer in self.new for customer in self.last])
+        inside = np.bincount(homes[theirs], minlength=len(version.centroids))
+        best = int(inside.argmax())
+        return float(inside[best] / theirs.sum()), float(inside[best] / (homes == best).sum())
 
 
 def cost(bench: Bench, seed: int) -> None:
