@@ -12,7 +12,7 @@ import yaml
 from stream.app.metric_list import LABELS, METRICS
 from tests.conftest import REPOSITORY
 from tests.dashboard import DASHBOARD, panels, queries
-from tests.unit.test_prometheus_rules import NAME, RECORDS
+from tests.unit.test_prometheus_rules import NAME, RECORDS, rules
 
 GRAFANA = REPOSITORY / "config" / "grafana"
 SERIES = {name for metric in METRICS for name in metric.series()}
@@ -20,7 +20,7 @@ SERIES = {name for metric in METRICS for name in metric.series()}
 OTHERS = {"ALERTS", "process_cpu_seconds_total", "process_resident_memory_bytes"}
 
 
-@pytest.mark.parametrize(("title", "query"), queries())
+@pytest.mark.parametrize(("title", "query"), list(queries()))
 def test_every_query_names_metrics_and_labels_that_there_are(title: str, query: str) -> None:
     """A panel about a metric that was renamed is empty for ever, and nobody notices."""
     names = set(NAME.findall(query)) | (OTHERS & set(re.findall(r"\w+", query)))
@@ -36,7 +36,7 @@ def test_every_query_names_metrics_and_labels_that_there_are(title: str, query: 
 def test_every_metric_that_is_counted_is_shown_somewhere() -> None:
     """In the dashboard, in a rule or both; but for those that only explain others."""
     shown = set(NAME.findall(" ".join(query for _, query in queries())))
-    ruled = set(NAME.findall(" ".join(path.read_text() for path in (GRAFANA.parent / "prometheus/rules").glob("*.yml"))))
+    ruled = {name for rule in rules() for name in NAME.findall(rule["expr"])}
     missing = {metric.name for metric in METRICS if not set(metric.series()) & (shown | ruled)}
     assert missing == {"booked_records"}
 

@@ -32,6 +32,12 @@ ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 RECORDS = {rule["record"] for rule in rules() if "record" in rule}
 
 
+def loaded() -> dict[str, Any]:
+    """The configuration."""
+    found: dict[str, Any] = yaml.safe_load((CONFIG / "prometheus.yml").read_text())
+    return found
+
+
 def promtool(*arguments: str, folder: Path = REPOSITORY) -> str:
     """What promtool says; it must be content."""
     found = shutil.which("promtool")
@@ -43,7 +49,10 @@ def promtool(*arguments: str, folder: Path = REPOSITORY) -> str:
 
 def test_prometheus_takes_the_configuration_and_all_rules() -> None:
     """Its own checker and linter find nothing."""
-    assert f"{len(RULES)} rule files found" in promtool("check", "config", str(CONFIG / "prometheus.yml"))
+    promtool("check", "config", "--syntax-only", str(CONFIG / "prometheus.yml"))  # the token is no file of ours
+    taken = {path for pattern in loaded()["rule_files"] for path in CONFIG.glob(pattern)}
+    assert taken == set(RULES)
+    assert RULES
     promtool("check", "rules", "--lint=all", "--lint-fatal", *map(str, RULES))
 
 
@@ -51,6 +60,12 @@ def test_prometheus_takes_the_configuration_and_all_rules() -> None:
 def test_alarms_go_off_when_they_should_and_only_then(path: Path) -> None:
     """The cases of tests/prometheus, run by promtool over simulated days."""
     promtool("test", "rules", path.name, folder=TESTS)
+
+
+def test_alarms_name_the_job_that_is_scraped() -> None:
+    """Or that no worker is there would never be told, or always."""
+    jobs = {job["job_name"] for job in loaded()["scrape_configs"]}
+    assert {job for rule in rules() for job in re.findall(r'\bjob="([^"]+)"', rule["expr"])} == jobs
 
 
 def test_rules_name_metrics_and_labels_that_there_are() -> None:
