@@ -20,6 +20,8 @@ def adopt_rows(rows: Rows, plan: Plan) -> Rows:
     new = Rows(plan, capacity=1)
     new.index, new.keys, new.free = rows.index, rows.keys, rows.free
     new.texts = rows.texts.under(plan)
+    for dimension in {name for name, _ in rows.places}:
+        new.call_places(dimension, {at: segment for (name, at), segment in rows.places.items() if name == dimension})
     how = mapping(_described(rows), new)
     same = plan.layout.columns == rows.plan.layout.columns
     ints = _recoded(rows, how) if same else _mapped(rows, new, how)

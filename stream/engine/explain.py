@@ -78,10 +78,12 @@ class CutReading(msgspec.Struct):
 
 
 class ClusterReading(msgspec.Struct):
-    """A learned segment: how far the customer is from its centre, in scaled space; the least distance wins."""
+    """A learned segment, and what people call it: how far the customer is from its centre, in scaled space.  The least
+    distance wins, but who is in one leaves it only for one that is nearer by the margin."""
 
     segment: str
     distance: float
+    name: str = ""
 
 
 class DimensionReading(msgspec.Struct):
@@ -105,6 +107,7 @@ class DimensionReading(msgspec.Struct):
     cuts: list[CutReading] = []
     clusters: list[ClusterReading] = []
     model: int | None = None
+    margin: float | None = None
     next: list[Upcoming] = []
 
 
@@ -301,11 +304,13 @@ class Explainer:
         values = [reading.number(number) for number in learning.vector.values()]
         found.features |= {name: shown(x, Kind.NUMBER) for name, x in zip(learning.vector, values, strict=True)}
         scaled = [runtime.standard(x, models.mean[m, i], models.scale[m, i]) for i, x in enumerate(values)]
-        for c in range(int(models.clusters[m])):
-            squares = [(x - models.centroids[m, c, i]) ** 2 for i, x in enumerate(scaled)]
-            found.clusters.append(ClusterReading(reading.dimension.segment_names[c], float(sum(squares)) ** 0.5))
-        kind = f"clusters of {reading.dimension.name}"
-        found.model = self.version_of(kind, m)
+        model = self.shard.versions.model(m)
+        if model is None:
+            return
+        for place, segment, name in zip(model.places, model.segments, model.names, strict=True):
+            squares = [(x - models.centroids[m, place, i]) ** 2 for i, x in enumerate(scaled)]
+            found.clusters.append(ClusterReading(segment, float(sum(squares)) ** 0.5, name))
+        found.model, found.margin = model.version, learning.margin
 
     def version_of(self, kind: str, slot: int) -> int | None:
         """The number of the version of a kind that the customer is judged by; None where there is none yet."""

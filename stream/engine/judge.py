@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stream.engine.busiest import Busiest
 from stream.engine.change import Change, shown, shown_text
+from stream.engine.cluster_evidence import ClusterEvidence, evidence_width
 from stream.engine.forgotten import Forgotten, Requests
 from stream.engine.models import Versions
 from stream.engine.output import Output
@@ -51,7 +52,8 @@ class Judge:
         self.zones = zones_read(plan)
         self.busiest = Busiest() if busiest is None else busiest
         self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
-        width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0)
+        self.clusters = ClusterEvidence(plan, versions)
+        width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0) + evidence_width(plan)
         ints = np.zeros((ROOM + len(self.topics) + 1, width), np.int64)
         self.ints, self.floats = ints, ints.view(np.float64)
 
@@ -146,7 +148,8 @@ class Judge:
 
     def _changes(self, n: int, out: Output, run: Run | None) -> None:
         ints, floats = self.ints[:n].tolist(), self.floats[:n].tolist()
-        for row, values in zip(ints, floats, strict=True):
+        clusters = self._clusters(n)
+        for k, (row, values) in enumerate(zip(ints, floats, strict=True)):
             if row[header.DIMENSION] == header.FORGOTTEN:
                 out.forgotten.append(self._forgotten(row, run, len(out.changes)))
             elif row[header.TO] == header.LEAVES:
@@ -154,7 +157,20 @@ class Judge:
                 dimension = self.plan.definitions.dimensions[j].name
                 out.forgotten[-1].segments[dimension] = self.rows.name(j, row[header.FROM])
             else:
-                out.changes.append(self._change(row, values, run))
+                change = self._change(row, values, run)
+                if k in clusters:
+                    change.evidence["clusters"] = clusters[k]
+                out.changes.append(change)
+
+    def _clusters(self, n: int) -> dict[int, dict[str, Any]]:
+        """What is told of clusters, for those of the first n changes that are in the learned dimension."""
+        if self.clusters.dimension is None:
+            return {}
+        ints = self.ints[:n]
+        moved = (ints[:, header.DIMENSION] == self.clusters.dimension) & (ints[:, header.TO] != header.LEAVES)
+        picks = np.flatnonzero(moved)
+        told = self.clusters.of(ints[picks], self.floats[picks])
+        return dict(zip(picks.tolist(), told, strict=True))
 
     def _forgotten(self, row: list[int], run: Run | None, after: int) -> Forgotten:
         customer, cause, message = self.rows.keys[row[header.ROW]], row[header.CAUSE], None

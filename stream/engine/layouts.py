@@ -16,6 +16,7 @@ from stream.engine.rows import Rows
 from stream.features import pool
 from stream.features.base import NEVER
 from stream.plan import header
+from stream.plan.definitions import Dimension
 from stream.plan.layout import Layout
 from stream.plan.packed import BITS, INSTANT, REAL, SKIPPED, WHOLE, Shape
 from stream.plan.plan import Plan
@@ -27,7 +28,8 @@ CODED = ("segment of ", "previous of ")
 
 
 class Description(msgspec.Struct, frozen=True):
-    """A layout by name: its columns in order, its bags' columns, and the segments that its codes stand for.
+    """A layout by name: its columns in order, its bags' columns, and the segments that its codes stand for.  Those of
+    clusters are their places in a row, as the first release that learned called them: ``cluster-0``, ``cluster-1``, ...
 
     ``kinds`` and ``blank`` are what packed rows are read with (:class:`stream.plan.packed.Shape`); both are empty where
     rows were written as they are.
@@ -46,7 +48,7 @@ def describe_layout(plan: Plan) -> Description:
     return Description(
         [(c.name, c.real) for c in plan.layout.columns],
         list(plan.layout.bags),
-        {d.name: list(d.segment_names) for d in plan.definitions.dimensions},
+        {d.name: _segments(d) for d in plan.definitions.dimensions},
         shape.kinds.tolist(),
         shape.blank.tolist(),
     )
@@ -64,6 +66,18 @@ def shape_of(layout: Layout) -> Shape:
     kinds[[p + pool.HEAD for p in layout.bags]] = SKIPPED
     kinds[header.CUSTOMER] = SKIPPED  # it follows from the key
     return Shape(kinds, blank, np.array(layout.bags, np.int64))
+
+
+def _segments(dimension: Dimension) -> list[str]:
+    """What codes stand for."""
+    if dimension.learning is not None:
+        return [_place(at) for at in range(dimension.learning.places)]
+    return list(dimension.segment_names)
+
+
+def _place(at: int) -> str:
+    """What a place of a cluster in a row is called at rest, whichever cluster has it."""
+    return f"cluster-{at}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,10 @@ def mapping(old: Description, rows: Rows) -> Mapping:
         if word is None or source[k] < 0:
             continue
         name = column.name[len(word) :]
-        found = [rows.code(numbers[name], segment) for segment in old.segments.get(name, [])]
+        segments = old.segments.get(name, [])
+        placed = [rows.places.get((name, at)) if one == _place(at) else None for at, one in enumerate(segments)]
+        named = [now or one for now, one in zip(placed, segments, strict=True)]
+        found = [rows.code(numbers[name], one) if one else -1 for one in named]
         codes[k] = np.array([-1, *found], np.int64)
     bags = {int(source[p]): p for p in layout.bags if source[p] in old.bags}
     return Mapping(source, codes, bags)

@@ -8,7 +8,7 @@ adopts it first (:meth:`stream.engine.switching.Switching.adopt`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,6 +39,14 @@ class Model(Protocol):
     def scale(self) -> Sequence[float]: ...
     @property
     def centroids(self) -> Sequence[Sequence[float]]: ...
+    @property
+    def numbers(self) -> Sequence[int]: ...
+    @property
+    def places(self) -> Sequence[int]: ...
+    @property
+    def segments(self) -> Sequence[str]: ...
+    @property
+    def names(self) -> Sequence[str]: ...
     def to_json(self) -> bytes: ...
 
 
@@ -78,6 +86,8 @@ class Versions:
     late: int = 0
     #: Grows with every change to what is at rest.
     revision: int = 0
+    #: Is told the segments of a dimension's clusters by their places in rows, whenever they may be others.
+    called: Callable[[str, Mapping[int, str]], None] = field(default=lambda dimension, places: None)
 
     def __post_init__(self) -> None:
         self.slots = _slots(self.plan)
@@ -126,12 +136,45 @@ class Versions:
         if self.plan.learned is None:
             return False
         dimension = self.plan.definitions.dimensions[self.plan.learned]
-        most = dimension.learning.clusters if dimension.learning else 0
+        learning = dimension.learning
         return (
-            model.dimension == dimension.name
+            learning is not None
+            and model.dimension == dimension.name
             and tuple(model.features) == self.plan.vector
-            and 1 <= len(model.centroids) <= most
+            and 1 <= len(model.centroids) <= learning.clusters
+            and max(model.places) < learning.places
         )
+
+    def follows(self, model: Model) -> bool:
+        """Whether clusters fit, and none has the place of another one that is in force."""
+        if not self.fits(model):
+            return False
+        there = {} if self.clusters is None or not self.fits(self.clusters) else _by_place(self.clusters)
+        return all(there.get(place, segment) == segment for place, segment in _by_place(model).items())
+
+    def model(self, slot: int) -> Model | None:
+        """The clusters that rows in a slot are judged by; None: there are none."""
+        coming = self.chain[0].version if slot and self.coming < FOREVER else None
+        if coming is not None and not isinstance(coming, CutsVersion | DefinitionsVersion):
+            return coming
+        return self.clusters if self.clusters is not None and self.fits(self.clusters) else None
+
+    def call(self) -> None:
+        """Tell what the places in rows stand for: in the clusters in force, whether they fit or not, and those to come
+        that rows may have moved to."""
+        head = self.chain[0].version if self.chain and self.chain[0].ordinal else None
+        known = [self.clusters, None if isinstance(head, CutsVersion | DefinitionsVersion) else head]
+        for name in {model.dimension for model in known if model is not None}:
+            own = [model for model in known if model is not None and model.dimension == name]
+            self.called(name, {place: segment for model in own for place, segment in _by_place(model).items()})
+
+    @property
+    def placed(self) -> bool:
+        """Whether any clusters, in force or to come, have other places than a release without them takes them for."""
+        known = [self.clusters, *(entry.version for entry in self.chain)]
+        models = [one for one in known if one is not None and not isinstance(one, CutsVersion | DefinitionsVersion)]
+        plain = [tuple(range(len(one.centroids))) for one in models]
+        return any((tuple(m.numbers), tuple(m.places)) != (k, k) for m, k in zip(models, plain, strict=True))
 
     # The two slots
 
@@ -159,8 +202,8 @@ class Versions:
             version = entry.version
             if isinstance(version, DefinitionsVersion) and not entry.ordinal:
                 return
-            if not isinstance(version, CutsVersion | DefinitionsVersion) and not self.fits(version):
-                self.skipped += 1  # the definitions in force by now learn from other features
+            if not isinstance(version, CutsVersion | DefinitionsVersion) and not self.follows(version):
+                self.skipped += 1  # by now the definitions in force learn from other features, or it comes out of order
                 self.revision += 1
                 self.chain.pop(0)
                 continue
@@ -171,6 +214,7 @@ class Versions:
             self.slots.effective[1] = entry.effective
             self.slots.cause[1] = header.DEFINITION if entry.defines else header.MODEL
             self.slots.moves[1] = self._replace(version, entry.concerns)
+        self.call()
 
     def _replace(self, version: Version, concerns: Sequence[str]) -> int:
         """Put what is new into slot 1; the dimensions that it concerns, as bits."""
@@ -203,11 +247,12 @@ class Versions:
             self.slots.cuts[slot, k] = known.get((self.plan.measures[measure], share), np.nan)
 
     def _fill_clusters(self, slot: int, model: Model) -> None:
-        k = len(model.centroids)
-        self.slots.clusters[slot] = k
+        places = list(model.places)
+        self.slots.clusters[slot] = max(places) + 1
         self.slots.mean[slot] = model.mean
         self.slots.scale[slot] = model.scale
-        self.slots.centroids[slot, :k] = model.centroids
+        self.slots.centroids[slot] = np.nan
+        self.slots.centroids[slot, places] = model.centroids
 
     def promote(self) -> None:
         """Every row is judged by slot 1: it becomes slot 0, and the next version may come."""
@@ -290,5 +335,10 @@ def _slots(plan: Plan) -> header.Models:
         np.zeros(2, np.int64),
         np.zeros((2, d)),
         np.ones((2, d)),
-        np.zeros((2, learning.clusters if learning else 1, d)),
+        np.full((2, learning.places if learning else 1, d), np.nan),
     )
+
+
+def _by_place(model: Model) -> dict[int, str]:
+    """What each place in a row stands for."""
+    return dict(zip(model.places, model.segments, strict=True))

@@ -95,9 +95,10 @@ def sizes_of(rows: Rows) -> dict[str, dict[str, int]]:
     for j, dimension in enumerate(rows.plan.definitions.dimensions):
         codes = rows.table.ints[: len(rows), rows.plan.layout.segment[j]].copy()  # someone may leave while we count
         counts = np.bincount(codes[codes >= 0], minlength=len(rows.names[j])).tolist()
-        plain = len(dimension.segment_names)
-        found[dimension.name] = dict(zip(rows.names[j][:plain], counts[:plain], strict=True))
-        found[dimension.name] |= {n: k for n, k in zip(rows.names[j][plain:], counts[plain:], strict=False) if k}
+        learned = {code for (name, code) in rows.places if name == dimension.name and dimension.learning}
+        there = learned or range(len(dimension.segment_names))
+        pairs = enumerate(zip(rows.names[j], counts, strict=False))
+        found[dimension.name] = {name: n for code, (name, n) in pairs if n or code in there}
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,13 @@ class Rows:
         self.table.counters[header.LIFETIME] = FOREVER if lifetime is None else lifetime
         self.bags = pool.new_pool()
         self.texts = Names(plan)
-        #: Of each dimension, the segments by their codes: the plan's, and former ones that someone is still in.
-        self.names = [list(d.segment_names) for d in plan.definitions.dimensions]
+        #: Of each dimension, the segments by their codes: the plan's, and former ones that someone is still in.  Of a
+        #: learned one first those of the clusters by their places in a row, "" for who is nobody's.
+        self.names = [
+            [""] * d.learning.places if d.learning else list(d.segment_names) for d in plan.definitions.dimensions
+        ]
+        #: (dimension, place) -> the segment of the cluster that has it.
+        self.places: dict[tuple[str, int], str] = {}
 
     def __len__(self) -> int:
         """Rows in the table, those of nobody too; ``len(rows.index)`` is the number of customers."""
@@ -132,6 +137,16 @@ class Rows:
         nobody = table.ints[:n, header.LATEST] == NEVER
         return np.where(nobody, FOREVER, table.ints[:n, header.SEEN] + lifetime)
 
+    def call_places(self, dimension: str, places: Mapping[int, str]) -> None:
+        """From now on the places of a dimension's clusters in a row stand for these segments."""
+        self.places = {key: segment for key, segment in self.places.items() if key[0] != dimension}
+        self.places |= {(dimension, place): segment for place, segment in places.items()}
+        j = self.plan.learned
+        if j is not None and self.plan.definitions.dimensions[j].name == dimension:
+            learning = self.plan.definitions.dimensions[j].learning
+            for place in range(learning.places if learning else 0):
+                self.names[j][place] = places.get(place, self.names[j][place])  # who is still in a former one
+
     def code(self, dimension: int, segment: str) -> int:
         """The code of a segment in its dimension's column; a name that the definitions no longer have gets one here."""
         names = self.names[dimension]
@@ -142,7 +157,7 @@ class Rows:
     def name(self, dimension: int, code: int) -> str | None:
         """The segment that a code stands for; None: in none."""
         names = self.names[dimension]
-        return names[code] if 0 <= code < len(names) else None
+        return names[code] or None if 0 <= code < len(names) else None
 
     def _grow(self, need: int) -> None:
         old = self.table

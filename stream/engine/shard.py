@@ -76,6 +76,8 @@ class Shard:
 
     def _use(self, plan: Plan, rows: Rows) -> None:
         self.plan, self.rows = plan, rows
+        self.versions.called = rows.call_places
+        self.versions.call()
         self.judge = Judge(plan, rows, self.versions, self.partition, self.home, self.requests, self.busiest)
 
     def go_by(self, plan: Plan, rows: Rows) -> None:
@@ -122,6 +124,7 @@ class Shard:
     def _plan_at_rest(self) -> Plan | None:
         """The plan of the definitions that the shard went by last; None while it is being compiled."""
         self.memory.read_versions(self.versions)
+        self.versions.call()
         published = self.versions.definitions
         if published is None or self.plans is None:
             return self.plan

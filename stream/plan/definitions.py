@@ -22,6 +22,7 @@ from stream.plan.document import Mapping, Value, parse_document
 from stream.plan.expressions import ExpressionError, parse_condition, parse_number
 from stream.plan.feature_keys import MOST_COUNTED
 from stream.plan.features import parse_feature
+from stream.plan.learning import clusters_of, margin_of, words_of
 from stream.plan.motion import UNSOLVED, unsolved
 from stream.plan.problems import Place, Problems, suggest
 from stream.plan.zones import read_zone
@@ -30,8 +31,6 @@ __all__ = ["Definitions", "Dimension", "Learning", "Once", "Segment", "parse_def
 
 #: What Kafka allows as the name of a topic.
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
-#: Most clusters of a learned dimension.
-MOST_CLUSTERS = 256
 #: Words with a meaning of their own, in conditions or in the evidence of a change.
 RESERVED = ("event", "segment")
 #: Keys of a dimension, and of a segment.
@@ -156,6 +155,9 @@ def _finish(draft: _Draft, drafts: MappingOf[str, _Draft]) -> Dimension:
     if not draft.rules and not learn:
         root.value.wrong("a dimension needs 'segments' (or 'learn', for clusters)")
     learning = _learning(learn.mapping(), names) if learn else None
+    for key in ("segments", "otherwise", "every") if learn else ():
+        if (value := root.get(key)) is not None:
+            value.wrong(f"{key!r} says nothing beside 'learn', whose clusters are the segments; take one of them out")
     text = {key: value.text() for key in ("description", "owner", "otherwise") if (value := root.get(key))}
     size = root.get("minimum_size")
     dimension = Dimension(
@@ -242,19 +244,17 @@ def _segment(rule: Mapping, draft: _Draft, names: _Names) -> Segment | None:
 
 
 def _learning(mapping: Mapping, names: _Names) -> Learning:
-    mapping.only("clusters", "vector", "every")
-    clusters, vector, every = mapping.require("clusters"), mapping.require("vector"), mapping.get("every")
+    mapping.only("clusters", "vector", "every", "margin", "words")
+    clusters, vector, every = mapping.require("clusters"), mapping.require("vector"), _positive(mapping, "every")
     parts: dict[str, tree.Number] = {}
     for name, value in vector.mapping().entries.items() if vector else ():
         try:
             parts[name] = parse_number(value.text(), names)
         except ExpressionError as error:
             _report(value, error)
-    count = clusters.whole() if clusters else 1
-    if clusters and not 1 <= count <= MOST_CLUSTERS:
-        clusters.wrong(f"'clusters' is a number from 1 to {MOST_CLUSTERS}")
-        count = 1
-    return Learning(count, parts, every.duration() if every else 86_400_000)
+    least, most = clusters_of(clusters) if clusters else (1, 1)
+    words = words_of(mapping, parts)
+    return Learning(most, parts, every or 86_400_000, margin_of(mapping), least, words)
 
 
 def _condition(value: Value, names: _Names, every: int | None, *, crossings: bool = True) -> tree.Condition | None:

@@ -41,11 +41,30 @@ class Segment:
 
 @dataclass(frozen=True)
 class Learning:
-    """A dimension whose segments are learned: clusters of a vector of features."""
+    """A dimension whose segments are learned: clusters of a vector of features.
+
+    At most ``clusters`` of them, at least ``least``.  ``every`` (ms) is how soon after their latest visit a customer is
+    looked at again.  Who is in a cluster leaves it only for one whose centre is nearer by ``margin`` (0 up to 1) of the
+    distance to their own.  ``words``: part of the vector -> what a person calls having little of it, and much.
+    """
 
     clusters: int
     vector: MappingOf[str, tree.Number]
     every: int
+    margin: float = 0.1
+    least: int = 0
+    words: MappingOf[str, tuple[str, str]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def places(self) -> int:
+        """How many places a customer's row knows: twice the clusters, so that those that come and those that go in one
+        version share none."""
+        return 2 * self.clusters
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The fewest and the most clusters."""
+        return self.least or self.clusters, self.clusters
 
 
 @dataclass(frozen=True)
@@ -92,9 +111,7 @@ class Dimension:
 
     @property
     def segment_names(self) -> tuple[str, ...]:
-        """All segments, in the order of their codes in a row."""
-        if self.learning:
-            return tuple(f"cluster-{i}" for i in range(self.learning.clusters))
+        """All segments, in the order of their codes in a row; those of a learned dimension are in its versions."""
         names = tuple(segment.name for segment in self.segments)
         return names if self.otherwise is None else (*names, self.otherwise)
 

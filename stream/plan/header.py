@@ -139,7 +139,8 @@ class Models(NamedTuple):
     ``version`` int64 (2): places in the shard's one chain of versions; ``effective`` int64 (2); ``cause`` int64 (2): of
     the changes that the move to it makes, MODEL or DEFINITION; ``moves`` int64 (2): the dimensions that it concerns,
     bit j for dimension j; ``cuts`` float64 (2, cuts), in the plan's order, NaN while unknown; ``clusters`` int64 (2),
-    ``mean`` and ``scale`` float64 (2, d), ``centroids`` float64 (2, k, d) in scaled space.
+    ``mean`` and ``scale`` float64 (2, d), ``centroids`` float64 (2, places, d) in scaled space: those in the first
+    ``clusters`` places, NaN where a place is nobody's.
     """
 
     version: NDArray[np.int64]

@@ -39,9 +39,10 @@ class Judging:
         """``dim_j(...) -> (segment, until)``."""
         dimension, j = self.dimension, self.j
         lines = ["@jit", f"def {self.call}:  # {dimension.name!r}"]
-        lines += [f"    g = r[{self.layout.segment[j]}]", f"    e = r[{self.layout.entered[j]}]", *self.stays()]
+        lines += [f"    g = r[{self.layout.segment[j]}]", f"    e = r[{self.layout.entered[j]}]"]
         if dimension.learning:
             return "\n".join([*lines, *self.nearest()]) + "\n"
+        lines += self.stays()
         if any(cuts(condition) for condition in dimension.conditions):
             lines.append(SLOT)
         lines.append("    u = FOREVER")
@@ -88,7 +89,11 @@ class Judging:
         return [*lines, "    if w < u:", "        u = w", "    if h:", f"        return {code}, u"]
 
     def nearest(self) -> list[str]:
-        """The body for a learned dimension: the nearest centroid of the model that this customer is judged by."""
+        """The body for a learned dimension: the nearest centroid of the model that this customer is judged by.
+
+        Who is in a cluster that is still there leaves it only for one that is nearer by the margin, and not before the
+        least stay has passed.
+        """
         learning = self.dimension.learning
         if learning is None:
             return []
@@ -96,10 +101,18 @@ class Judging:
         for i, number in enumerate(learning.vector.values()):
             x = self.writer.number(number)
             lines.append(f"    x{i} = standard({x}, models.mean[m, {i}], models.scale[m, {i}])")
-        terms = " + ".join(f"(x{i} - models.centroids[m, c, {i}]) ** 2" for i in range(len(learning.vector)))
-        lines += ["    best = -1", "    least = math.inf", "    for c in range(models.clusters[m]):"]
-        lines += [f"        d = {terms}", "        if d < least:", "            best = c", "            least = d"]
-        return [*lines, f"    return best, revisit(r[SEEN], now, {learning.every})"]
+        terms = " + ".join(f"square(x{i} - models.centroids[m, c, {i}])" for i in range(len(learning.vector)))
+        lines += ["    best = -1", "    least = math.inf", "    held = NAN", "    for c in range(models.clusters[m]):"]
+        lines += [f"        d = {terms}", "        if c == g:", "            held = d"]
+        lines += ["        if d < least:", "            best = c", "            least = d"]
+        lines.append(f"    u = revisit(r[SEEN], now, {learning.every})")
+        nearer = f"    if held == held and not least < {(1.0 - learning.margin) ** 2!r} * held:"
+        lines += [nearer, "        best = g"]
+        if self.dimension.stay is not None:
+            until = f"e + {self.dimension.stay}"
+            lines += [f"    if g >= 0 and now < {until}:", f"        u = earlier(u, {until})"]
+            lines += ["        if held == held:", "            best = g"]
+        return [*lines, "    return best, u"]
 
     def turn(self, due: str) -> list[str]:
         """The dimension's lines in ``evaluate``: where it is ``due``, it is judged, and a change is written down with
@@ -124,6 +137,10 @@ class Judging:
         for k, ref in enumerate(evidence(self.dimension)):
             into = "ints" if ref.kind is Kind.TEXT else "floats"
             lines.append(f"{into}[n, {header.EVIDENCE + k}] = {self.writer.read(ref, 'now')}")
+        if self.dimension.learning:  # by which version, and the vector
+            behind = header.EVIDENCE + len(evidence(self.dimension))
+            lines.append(f"ints[n, {behind}] = 0 if r[VERSION] == models.version[0] else 1")
+            lines.append(f"vector(r, f, bags, now, floats, n, {self.writer.constant(behind + 1)})")
         for (dimension, code), left in sorted(self.layout.left.items()):
             if dimension == j:
                 lines += [f"if s == {code}:", f"    ints[n, {header.AWAY}] = r[{left}]"]

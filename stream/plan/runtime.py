@@ -52,10 +52,19 @@ def zero(distance: float, slope: float, now: int) -> int:
 
 
 def standard(x: float, mean: float, scale: float) -> float:
-    """A feature in scaled space; what is missing sits at the mean."""
-    if x != x:
+    """A feature in scaled space; what is missing, or infinite, sits at the mean, and nothing lies farther off than can
+    be squared.  The same to the last bit as :meth:`stream.cluster.model.ClusterModel.assign` has it."""
+    if x - x != 0.0:
         return 0.0
-    return (x - mean) / scale if scale > 0.0 else x - mean
+    y = (1e100 if x > 1e100 else -1e100 if x < -1e100 else x) - mean
+    if scale > 0.0:
+        y /= scale
+    return 1e100 if y > 1e100 else -1e100 if y < -1e100 else y
+
+
+def square(x: float) -> float:
+    """x times x: a power is not the same to the last bit everywhere."""
+    return x * x
 
 
 def revisit(seen: int, now: int, every: int) -> int:
@@ -68,6 +77,16 @@ def revisit(seen: int, now: int, every: int) -> int:
         return FOREVER
     step = every
     while seen + step <= now:
+        step *= 2
+    return seen + step
+
+
+def looked(seen: int, now: int, every: int) -> int:
+    """The latest instant before ``now`` at which :func:`revisit` says to look, or of the latest event."""
+    if seen + every >= now:
+        return seen
+    step = every
+    while seen + 2 * step < now:
         step *= 2
     return seen + step
 

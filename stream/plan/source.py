@@ -92,8 +92,8 @@ DEADLINE, REARM = constant(DEADLINE), constant(REARM)
 
 #: Functions of `stream.plan.runtime` by their names there; numba compiles those that are called.
 RUNTIME = (
-    "above", "ago", "differ", "divide", "earlier", "later", "log1p", "look", "meets", "next_look",
-    "present", "reaches", "revisit", "share_of", "sqrt", "standard", "zero",
+    "above", "ago", "differ", "divide", "earlier", "later", "log1p", "look", "looked", "meets", "next_look",
+    "present", "reaches", "revisit", "share_of", "sqrt", "square", "standard", "zero",
 )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ class Generator:
         for j, dimension in enumerate(self.definitions.dimensions):
             self.at = dimension.place
             self.parts.append(self.judging(j, dimension).judged())
-        self.parts += [self.evaluate(), self.repeated(), self.fold(), self.sample(), self.measure()]
+        self.parts += [self.vector(), self.evaluate(), self.repeated(), self.fold(), self.sample(), self.measure()]
         loops = [self.loop(function) for function in LOOPS]  # what the parts call comes before them
         zones = [text for _, text in sorted(self.own_zones.items())]
         text = "\n\n".join([self.preamble(), *zones, *loops[:CALLED], *self.parts, *loops[CALLED:]])
@@ -269,6 +269,15 @@ class Generator:
                 lines.append(f"    if code == {self.inputs.codes[accumulator.of]}:  # {accumulator.of!r}")
                 lines.append(f"        return {self.function(told.known)}(r, {at}, {key}, {n})")
         return "\n".join([*lines, "    return False"]) + "\n"
+
+    def vector(self) -> str:
+        """``vector``: the parts of the learned dimension's vector, as of an instant, into row n from column ``at``."""
+        lines = ["@jit", "def vector(r, f, bags, now, into, n, at):"]
+        for j, dimension in enumerate(self.definitions.dimensions):
+            parts = dimension.learning.vector.values() if dimension.learning else ()
+            writer = self.writer(j, dimension)
+            lines += [f"    into[n, at + {k}] = {writer.number(number)}" for k, number in enumerate(parts)]
+        return "\n".join(lines if len(lines) > 2 else [*lines, "    pass"]) + "\n"
 
     def sample(self) -> str:
         """``sample``: the vector of the learned dimension, for the trainer."""
