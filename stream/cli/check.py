@@ -133,6 +133,7 @@ def _json(room: DimensionRoom) -> dict[str, Any]:
         "owner": dimension.owner,
         "minimum_size": dimension.minimum_size,
         "segments": list(dimension.segment_names),
+        "clusters": dimension.learning.range if dimension.learning else None,
         "depends": sorted(dimension.refers_to()),
         "topics": sorted({s.topic for s in dimension.segments if s.topic}),
         "events": list(room.events),

@@ -225,7 +225,15 @@ class Versions:
             self._fill_cuts(1, self.cuts | {(measure, share): value for measure, share, value in version.cuts})
             return self._with_other_cuts()
         self._fill_clusters(1, version)
-        return 1 << self.plan.learned if self.plan.learned is not None else 0
+        same = self.clusters is not None and self.fits(self.clusters) and _by_place(self.clusters) == _by_place(version)
+        if self.plan.learned is None or (same and self._unmoved()):
+            return 0
+        return 1 << self.plan.learned
+
+    def _unmoved(self) -> bool:
+        """Whether slot 1 has all centres where slot 0 has them."""
+        arrays = (self.slots.clusters, self.slots.mean, self.slots.scale, self.slots.centroids)
+        return all(np.array_equal(array[0], array[1], equal_nan=array.dtype.kind == "f") for array in arrays)
 
     def _with_other_cuts(self) -> int:
         """The dimensions that compare with a cut which slot 1 has otherwise than slot 0, as bits."""

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.durations import format_duration
+from stream.plan.definitions import Dimension
 from stream.plan.room import DimensionRoom
 from stream.plan.words import show
 
@@ -25,13 +26,19 @@ def draw(found: Sequence[DimensionRoom]) -> RenderableType:
         topics = sorted({s.topic for s in dimension.segments if s.topic})
         table.add_row(
             dimension.version,
-            ", ".join(dimension.segment_names),
+            ", ".join(dimension.segment_names) or learned(dimension),
             ", ".join(moved),
             str(room.row_bytes),
             str(room.own_bytes),
             ", ".join(topics),
         )
     return table
+
+
+def learned(dimension: Dimension) -> str:
+    """What stands for the segments where these are learned."""
+    least, most = dimension.learning.range if dimension.learning else (0, 0)
+    return f"{least if least == most else f'{least} to {most}'} clusters, learned" if most else ""
 
 
 def draw_closely(room: DimensionRoom) -> RenderableType:
@@ -49,6 +56,10 @@ def draw_closely(room: DimensionRoom) -> RenderableType:
         segments.add_row(segment.name, show(segment.when), "; ".join(beside))
     if dimension.otherwise is not None:
         segments.add_row(dimension.otherwise, "otherwise", "")
+    if dimension.learning is not None:
+        segments.add_row(
+            learned(dimension), "nearest centre", f"left for one nearer by {dimension.learning.margin:.0%}"
+        )
     features = Table("feature", "is a", "bytes", "fed by", "shared with", box=None, padding=(0, 2))
     for feature in room.features:
         features.add_row(
