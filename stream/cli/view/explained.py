@@ -66,13 +66,13 @@ def _lines(one: DimensionReading, zone: tzinfo) -> Iterator[Line]:
     nearest = min((c.distance for c in one.clusters), default=0.0)
     for cluster in one.clusters:
         mark = YES if cluster.distance == nearest else Text("·")
-        here = cluster.segment == one.segment
+        inside = cluster.segment == one.segment
         text = Text(f"{cluster.distance:.2f} from the centre of {cluster.name or cluster.segment}")
-        if here:
+        if inside:
             text.append("  <- here", style="bold green")
         elif cluster.distance == nearest and one.margin is not None:
             text.append(f"  (left for one that is nearer by {one.margin:.0%})", style="dim")
-        yield mark, Text(cluster.segment, style="bold" if here else ""), text, Text()
+        yield mark, Text(cluster.segment, style="bold" if inside else ""), text, Text()
     if one.clusters:
         learned = ", ".join(f"{name} {short_value(value)}" for name, value in one.features.items())
         yield Text(), Text(), Text(f"judged by model {one.model}: {learned}", style="dim"), Text()
