@@ -1,150 +1,146 @@
-"""Learns clusters from a stream of feature vectors, one at a time, with river. Pure: no I/O, no clock."""
+"""Learns clusters from a stream of feature vectors: several clusterers side by side, the best of them published.
+
+Pure: no I/O, no clock.
+"""
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from math import isfinite, isnan, sqrt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from river import cluster, compose, preprocessing
 
-from stream.cluster.model import LARGEST, ClusterModel, usable
-from stream.cluster.seeding import Reservoir, seed_centroids
+from stream.cluster import candidates, making
+from stream.cluster.drawing import Drawing, draw
+from stream.cluster.drifting import INERTIA, Drifted, Watch, series
+from stream.cluster.identity import Drawn, Identity, begin, carry_on
+from stream.cluster.model import ClusterModel, ClusterName, usable
+from stream.cluster.seeding import seed_centroids
+from stream.cluster.settings import TrainerSettings
+from stream.cluster.state import Mark, TrainerState
+from stream.cluster.window import CAPACITY, FAR, Space, Window
 
-#: A feature's place in the vector -> its value. Numbers, not names: river sums a distance in the order of a set of
-#: these keys, which for text differs from process to process, and with it the last bit of the sum.
-Sample = dict[int, float]
+__all__ = ["Trainer", "TrainerSettings", "TrainerState"]
 
+Matrix = NDArray[np.float64]
 
-@dataclass(frozen=True)
-class TrainerSettings:
-    """How to learn.
-
-    Parameters
-    ----------
-    features
-        Names of the d features.
-    clusters
-        How many clusters, k.
-    seed
-        The same seed and the same vectors give the same model.
-    halflife
-        river's name for the share of the way that a centroid moves towards a vector of its cluster, in (0, 1].
-    publish_every
-        Vectors from one snapshot to the next.
-    warm_up
-        Vectors before the first centroids are placed.
-    dimension
-        The dimension whose segments the clusters are.
-    """
-
-    features: tuple[str, ...]
-    clusters: int = 6
-    seed: int = 1
-    halflife: float = 0.01
-    publish_every: int = 5_000
-    warm_up: int = 1_000
-    dimension: str = "cluster"
-
-    def __post_init__(self) -> None:
-        if not self.features or self.clusters < 1 or self.publish_every < 1 or self.warm_up < 1:
-            raise ValueError(
-                "clusters need at least one feature, and clusters, publish_every and warm_up of at least 1"
-            )
-        if not 0 < self.halflife <= 1:
-            raise ValueError(f"halflife must be above 0 and at most 1, not {self.halflife}")
+#: A candidate whose inertia is higher than the best one's by this share is placed anew where the best one stands.
+LAGGING = 0.1
+#: Places in the stream of vectors that are remembered for one span of the sample.
+MARKS = 8
 
 
-class TrainerState(msgspec.Struct, frozen=True):
-    """What a warmed-up trainer needs to go on where it was; travels in each snapshot."""
+@dataclass
+class _Following:
+    """What learns between two versions, all of it in the space of the last one."""
 
-    features: tuple[str, ...]
-    version: int
-    effective: int
-    learned: int
-    counts: tuple[int, ...]
-    means: tuple[float, ...]
-    variances: tuple[float, ...]
-    centroids: tuple[tuple[float, ...], ...]
+    space: Space
+    candidates: dict[str, candidates.Candidate]
+    watch: Watch
 
-    def __post_init__(self) -> None:
-        width = len(self.features)
-        if width == 0:
-            raise ValueError("a trainer's state must name its features")
-        rows = (self.counts, self.means, self.variances, *self.centroids)
-        if any(len(row) != width for row in rows):
-            raise ValueError(f"every row of a trainer's state must hold {width} numbers, one for each feature")
-        if (
-            not all(isfinite(value) for row in rows for value in row)
-            or min(self.counts + self.variances, default=0) < 0
-        ):
-            raise ValueError("a trainer's state must be finite, its counts and variances not negative")
 
-    @classmethod
-    def of(cls, model: ClusterModel) -> TrainerState | None:
-        """The state in a snapshot, or None if it has none that this trainer understands."""
-        try:
-            return msgspec.json.decode(model.trainer, type=cls)
-        except msgspec.DecodeError:
-            return None
+@dataclass
+class _Kept:
+    """What a trainer keeps from version to version beside the sample."""
+
+    next_id: int = 0
+    resting: dict[int, int] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=lambda: [Mark(0, {0: 0})])
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    placed: dict[str, Matrix] = field(default_factory=dict)
+    levels: dict[str, float] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
 
 
 class Trainer:
-    """A river pipeline, StandardScaler then KMeans, and the rule when to publish it.
+    """Learns, keeps a sample of the recent past, and makes a version when one is due.
+
+    At each version the candidates are scored on the sample, and the clusters that are published already too. They stay
+    as they are, to the last bit, unless a candidate is clearly better: so customers are not moved by the noise of
+    learning, and what moves them is a change of the world.
 
     Parameters
     ----------
     settings
         How to learn.
-    version, effective
-        Of the last snapshot that was published, if there is one: the next is above both.
+    cursor
+        Where in the vectors topic it begins.
     """
 
-    def __init__(self, settings: TrainerSettings, *, version: int = 0, effective: int = 0) -> None:
+    def __init__(self, settings: TrainerSettings, *, cursor: Mapping[int, int] | None = None) -> None:
         self.settings = settings
         self.learned = 0
-        self._version = version
-        self._effective = effective
+        #: Drift seen and not yet told of; whoever tells of it empties the list.
+        self.drifts: list[Drifted] = []
+        self._drifted: dict[str, None] = {}
+        self._version, self._effective = 0, 0
+        self._newest: ClusterModel | None = None
         self._published_at: int | None = None
-        # Any: river's own methods are partly without types.
-        self._scaler: Any = preprocessing.StandardScaler()
-        self._kmeans: Any = cluster.KMeans(n_clusters=settings.clusters, halflife=settings.halflife, seed=settings.seed)
-        self._pipeline: Any = self._scaler | compose.FuncTransformer(_bounded) | self._kmeans
-        # Of the centroids that river draws at random some are never nearest to anything, so never move; ours are placed
-        # at the end of the warm-up.
-        self._reservoir: Reservoir | None = Reservoir(len(settings.features), random.Random(settings.seed))  # noqa: S311
-
-    @classmethod
-    def from_state(cls, settings: TrainerSettings, state: TrainerState) -> Trainer:
-        """A trainer that goes on exactly as the one whose state it was; ValueError if it learned something else."""
-        if state.features != settings.features or len(state.centroids) != settings.clusters:
-            raise ValueError("the trainer's state is of other features or of another number of clusters")
-        trainer = cls(settings, version=state.version, effective=state.effective)
-        trainer.learned = trainer._published_at = state.learned
-        trainer._scaler.counts = Counter(dict(enumerate(state.counts)))
-        trainer._scaler.means = defaultdict(float, enumerate(state.means))
-        trainer._scaler.vars = defaultdict(float, enumerate(state.variances))
-        trainer._place(state.centroids)
-        return trainer
+        self._seeded = False
+        self._given: dict[int, str] = {}
+        self._kept = _Kept(marks=[Mark(0, dict(cursor or {0: 0}))])
+        self._window = Window(len(settings.features))
+        self._following: _Following | None = None
 
     @classmethod
     def after(cls, settings: TrainerSettings, newest: ClusterModel) -> Trainer:
-        """The trainer that wrote that version; a new one that counts on from it, if it learned something else."""
+        """The trainer that wrote that version, but for the sample: see `recall`.
+
+        Where it learned from other features, a new one that counts on from it, in versions and in ids.
+        """
         state = TrainerState.of(newest)
-        if state is None or state.features != settings.features or len(state.centroids) != settings.clusters:
-            return cls(settings, version=newest.version, effective=newest.effective)
-        return cls.from_state(settings, state)
+        trainer = cls(settings, cursor=newest.cursor)
+        trainer._version, trainer._effective = newest.version, newest.effective
+        kept = trainer._kept
+        kept.next_id = max(*newest.numbers, -1, state.next_id - 1 if state else -1) + 1
+        kept.resting = dict(state.resting) if state else {}
+        if newest.features != settings.features:
+            kept.resting |= dict.fromkeys(newest.places, newest.version + 1)
+            return trainer
+        trainer._newest = newest
+        trainer.learned = trainer._published_at = newest.learned
+        names = dict(zip(newest.numbers, newest.names, strict=True))
+        trainer._given = {number: names[number] for number in newest.given if number in names}
+        kept.marks = [Mark(newest.learned, dict(newest.cursor))]
+        if state is not None:
+            trainer._take_up(state)
+        return trainer
+
+    def _take_up(self, state: TrainerState) -> None:
+        kept = self._kept
+        kept.marks = list(state.marks)
+        kept.mean, kept.scale = state.mean, state.scale
+        kept.placed = {name: np.array(rows, np.float64) for name, rows in state.placed.items()}
+        kept.levels, kept.told = dict(state.levels), dict(state.told)
+        floor = CAPACITY / (8 * self._span)
+        self._window = Window(len(self.settings.features), state.oldest, max(state.share, min(1.0, floor)))
+
+    @property
+    def newest(self) -> ClusterModel | None:
+        """The newest version, None before the first of these features."""
+        return self._newest
+
+    @property
+    def recall(self) -> Mapping[int, int]:
+        """From where on in the vectors topic, up to where the newest version stands, `remember` wants the vectors."""
+        return self._kept.marks[0].cursor
+
+    def remember(self, vectors: Matrix) -> None:
+        """Take the vectors from `recall` on (n, d), all at once and before any new one, back into the sample.
+
+        Where some are not there any more, or all, the sample fills again as it goes; the clusters stay meanwhile.
+        """
+        vectors = usable(vectors[max(0, len(vectors) - self.learned) :])
+        self._window.add(self.learned - len(vectors), vectors)
 
     @property
     def warming_up(self) -> bool:
-        """No centroids yet, so nothing to publish."""
-        return self._reservoir is not None
+        """No clusters yet, so nothing to publish."""
+        return self._newest is None and not self._seeded
 
     def until_due(self) -> int:
         """How many more vectors make the next snapshot due; 0: due now. While warming up: until that may end."""
@@ -154,49 +150,64 @@ class Trainer:
             return 0
         return max(0, self._published_at + self.settings.publish_every - self.learned)
 
-    def learn(self, vectors: NDArray[np.float64]) -> None:
+    def learn(self, vectors: Matrix) -> None:
         """Learn the rows of ``vectors`` (n, d) in order; values that are not finite are missing."""
-        for values in usable(vectors).tolist():
-            self._learn_one({place: value for place, value in enumerate(values) if not isnan(value)})
+        vectors = usable(vectors)
+        at = 0
+        while at < len(vectors):
+            size = self.until_due() if self.warming_up else len(vectors) - at
+            part = vectors[at : at + size]
+            if self._newest is not None and self._following is None:
+                self._following = self._begin_following(self._newest)
+            numbers, kept = self._window.add(self.learned, part)
+            self.learned += len(part)
+            at += len(part)
+            if self._newest is not None and self._following is not None:
+                self._follow(self._newest, self._following, part, numbers, kept)
+            elif self.learned % self.settings.warm_up == 0:
+                self._end_warm_up()
 
-    def _learn_one(self, sample: Sample) -> None:
-        self.learned += 1
-        if self._reservoir is None:
-            self._pipeline.learn_one(sample)
-            return
-        self._scaler.learn_one(sample)
-        self._reservoir.add(sample)
-        if self.learned % self.settings.warm_up == 0:
-            self._end_warm_up(self._reservoir)
+    def _end_warm_up(self) -> None:
+        """Unless there are fewer different customers so far than clusters."""
+        self._window.forget(self.learned - self._span)
+        samples = self._window.samples()
+        points = Space.of(samples).scaled(samples)
+        self._seeded = seed_centroids(points, self.settings.fewest, self.settings.seed) is not None
 
-    def _end_warm_up(self, reservoir: Reservoir) -> None:
-        """Place the centroids, unless there are fewer different customers so far than clusters."""
-        scaled = [_bounded(self._scaler.transform_one(sample)) for sample in reservoir.samples]
-        points = np.array([[sample.get(place, 0.0) for place in range(reservoir.width)] for sample in scaled])
-        centroids = seed_centroids(points, self.settings.clusters, self.settings.seed)
-        if centroids is not None:
-            self._place(centroids.tolist())
+    def _begin_following(self, newest: ClusterModel) -> _Following:
+        """Everything that learns until the next version, made of what a version leaves, and of the sample."""
+        kept, settings = self._kept, self.settings
+        own = Space(np.array(newest.mean), np.array(newest.scale))
+        space = Space(np.array(kept.mean), np.array(kept.scale)) if kept.mean else own
+        centroids = space.from_other(np.array(newest.centroids), own)
+        samples, numbers = self._window.samples(), self._window.numbers
+        recent = space.scaled(samples)
+        made = {
+            name: candidates.make(name, settings, kept.placed.get(name, centroids), recent)
+            for name in settings.candidates
+        }
+        watch = Watch((*settings.features, INERTIA), kept.levels)
+        values = _watched(newest, samples)
+        watch.seen({name: values[numbers > kept.told.get(name, -1), i] for i, name in enumerate(watch.names)})
+        return _Following(space, {name: each for name, each in made.items() if each is not None}, watch)
 
-    def _place(self, centroids: Iterable[Iterable[float]]) -> None:
-        self._kmeans.centers = {i: defaultdict(float, enumerate(row)) for i, row in enumerate(centroids)}
-        self._reservoir = None
+    def _follow(
+        self, newest: ClusterModel, following: _Following, vectors: Matrix, numbers: NDArray[np.int64], kept: Matrix
+    ) -> None:
+        for point in candidates.points(following.space.scaled(vectors)):
+            for candidate in following.candidates.values():
+                candidate.learn_one(point)
+        for row, drifted in following.watch.look(_watched(newest, kept)):
+            self._kept.levels[drifted.what] = drifted.after
+            self._kept.told[drifted.what] = int(numbers[row])
+            self._drifted[drifted.what] = None
+            self.drifts.append(drifted)
 
-    def state(self) -> TrainerState | None:
-        """All that `from_state` needs, or None while warming up."""
-        return None if self.warming_up else self._state()
+    @property
+    def _span(self) -> int:
+        return max(self.settings.window, self.settings.publish_every)
 
-    def _state(self) -> TrainerState:
-        places = range(len(self.settings.features))
-        return TrainerState(
-            features=self.settings.features,
-            version=self._version,
-            effective=self._effective,
-            learned=self.learned,
-            counts=tuple(self._scaler.counts[place] for place in places),
-            means=tuple(self._scaler.means[place] for place in places),
-            variances=tuple(self._scaler.vars[place] for place in places),
-            centroids=tuple(tuple(center[place] for place in places) for center in self._kmeans.centers.values()),
-        )
+    # Versions
 
     def snapshot(self, effective_ms: int, cursor: dict[int, int]) -> ClusterModel | None:
         """The next version, or None while warming up.
@@ -206,25 +217,147 @@ class Trainer:
         """
         if self.warming_up:
             return None
+        before, samples, version = self._newest, self._window.samples(), self._version + 1
+        enough = before is None or len(samples) >= min(self.settings.warm_up, CAPACITY // 4)
+        drawing = draw(self.settings, samples, before, self._online()) if enough else None
+        identity = None
+        if drawing is not None and drawing.redrawn:
+            identity = self._identify(before, drawing, version)
+            if identity is None:
+                drawing = drawing.postponed()
+            else:
+                order = np.argsort(identity.ids)
+                drawing, identity = replace(drawing, best=drawing.best.ordered(order)), identity.ordered(order.tolist())
+        if drawing is None and before is None:
+            return None
+        stamp = self._stamp(effective_ms) | {
+            "learned": self.learned,
+            "cursor": dict(cursor),
+            "drifted": tuple(self._drifted),
+        }
+        if drawing is not None and identity is not None:
+            model = making.first_or_redrawn(self.settings, before, drawing, identity, self._given, stamp)
+            self._kept.next_id, self._kept.resting = identity.next_id, dict(identity.resting)
+            self._given = {number: name for number, name in self._given.items() if number in identity.ids}
+        elif before is not None:
+            model = making.as_before(self.settings, before, drawing, self._given, stamp)
+        else:
+            return None
+        self._leave(model, samples, drawing, cursor)
+        self._published_at = self.learned
+        self._newest = msgspec.structs.replace(model, trainer=self._state())
+        self._following, self._drifted = None, {}
+        return self._newest
+
+    def name(self, request: ClusterName) -> bool:
+        """Call a cluster as a person wishes from now on; False where there is no such cluster here."""
+        if self._newest is None or request.dimension != self.settings.dimension:
+            return False
+        if request.id not in self._newest.numbers:
+            return False
+        self._given.pop(request.id, None)
+        if request.name:
+            self._given[request.id] = request.name
+        return True
+
+    def renamed(self, effective_ms: int) -> ClusterModel | None:
+        """A version that differs from the newest in names only; None where all are called as they should be.
+
+        It stands where the newest does: what was learned since is not in it.
+        """
+        newest = self._newest
+        if newest is None:
+            return None
+        names = making.renamed(self.settings, newest, self._given)
+        given = tuple(number for number in newest.numbers if number in self._given)
+        if (names, given) == (newest.names, newest.given):
+            return None
+        told: dict[str, Any] = {"names": names, "given": given, "story": (), "drifted": ()}
+        self._newest = msgspec.structs.replace(newest, **self._stamp(effective_ms), **told)
+        return self._newest
+
+    def _stamp(self, effective_ms: int) -> dict[str, Any]:
         self._version += 1
         self._effective = max(effective_ms, self._effective + 1)
-        self._published_at = self.learned
-        state = self._state()
-        return ClusterModel(
-            dimension=self.settings.dimension,
-            version=state.version,
-            effective=state.effective,
-            features=state.features,
-            mean=state.means,
-            scale=tuple(sqrt(variance) for variance in state.variances),
-            centroids=state.centroids,
-            names=tuple(f"cluster-{number}" for number in range(self.settings.clusters)),
-            learned=state.learned,
-            cursor=cursor,
-            trainer=msgspec.Raw(msgspec.json.encode(state)),
+        return {"version": self._version, "effective": self._effective}
+
+    def _identify(self, before: ClusterModel | None, drawing: Drawing, version: int) -> Identity | None:
+        kept, places = self._kept, 2 * self.settings.most
+        present = drawing.present
+        if before is None or present is None:
+            count = drawing.best.clusters
+            return begin(count, next_id=kept.next_id, version=version, resting=kept.resting, places=places)
+        return carry_on(
+            before.numbers,
+            before.places,
+            Drawn(present.labels, present.centroids),
+            Drawn(drawing.best.labels, drawing.best.centroids),
+            version=version,
+            next_id=kept.next_id,
+            resting=kept.resting,
+            places=places,
         )
 
+    def _online(self) -> dict[str, Matrix]:
+        """The centroids of what learns online, as plain vectors."""
+        following, width = self._following, len(self.settings.features)
+        if following is None:
+            return {}
+        found = {name: each.centroids(width) for name, each in following.candidates.items()}
+        return {name: following.space.raw(rows) for name, rows in found.items()}
 
-def _bounded(sample: Sample) -> Sample:
-    """Scaled values cut to what can be squared; a scale close to 0 makes anything large."""
-    return {place: min(max(value, -LARGEST), LARGEST) for place, value in sample.items()}
+    def _leave(self, model: ClusterModel, samples: Matrix, drawing: Drawing | None, cursor: Mapping[int, int]) -> None:
+        """Keep what the next version will need; all else is made anew from it, here as after a restart."""
+        kept = self._kept
+        if drawing is not None:
+            kept.placed = self._placed(drawing)
+            kept.mean, kept.scale = tuple(drawing.space.mean.tolist()), tuple(drawing.space.scale.tolist())
+            values = _watched(model, samples)
+            means = dict(zip((*self.settings.features, INERTIA), values.mean(axis=0).tolist(), strict=True))
+            kept.levels = means if drawing.redrawn else means | kept.levels
+        elif self._following is not None:
+            width, space = len(self.settings.features), self._following.space
+            kept.mean, kept.scale = tuple(space.mean.tolist()), tuple(space.scale.tolist())
+            following = {n: c for n, c in self._following.candidates.items() if candidates.goes_on(n)}
+            kept.placed |= {name: each.centroids(width) for name, each in following.items()}
+        if self.learned - kept.marks[-1].learned >= self._span // MARKS:
+            kept.marks.append(Mark(self.learned, dict(cursor)))
+        while len(kept.marks) > 1 and kept.marks[1].learned <= self.learned - self._span:
+            kept.marks.pop(0)
+        self._window.forget(max(self._window.oldest, kept.marks[0].learned))
+
+    def _placed(self, drawing: Drawing) -> dict[str, Matrix]:
+        """Where the candidates go on: where they are, unless they lag behind the best."""
+        best, space = drawing.best, drawing.space
+        placed = {name: best.centroids for name in self.settings.candidates if candidates.goes_on(name)}
+        lagging = {each.candidate for each in drawing.scores if each.inertia > best.inertia * (1 + LAGGING)}
+        for name, rows in self._online().items():
+            used = {each.candidate: each.clusters for each in drawing.scores}.get(name)
+            if name in placed and name not in lagging and len(rows) == used == best.clusters:
+                placed[name] = space.scaled(rows)
+        return placed
+
+    def _state(self) -> msgspec.Raw:
+        kept = self._kept
+        placed = {name: tuple(tuple(row) for row in rows.tolist()) for name, rows in kept.placed.items()}
+        state = TrainerState(
+            next_id=kept.next_id,
+            resting=kept.resting,
+            marks=tuple(kept.marks),
+            oldest=self._window.oldest,
+            share=self._window.share,
+            mean=kept.mean,
+            scale=kept.scale,
+            placed=placed,
+            levels=kept.levels,
+            told=kept.told,
+        )
+        return msgspec.Raw(msgspec.json.encode(state))
+
+
+def _watched(model: ClusterModel, samples: Matrix) -> Matrix:
+    """The numbers in which drift is looked for (n, d + 1): features in the scale of the published clusters, and fit."""
+    own = Space(np.array(model.mean), np.array(model.scale))
+    points = own.scaled(samples)
+    centroids = np.array(model.centroids)[model.assign(samples)]
+    return series(points, np.square(points - np.clip(centroids, -FAR, FAR)).sum(axis=1))

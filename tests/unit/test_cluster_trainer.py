@@ -11,11 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from stream.cluster import trainer as trainer_module
+from stream.cluster import window as window_module
 from stream.cluster.model import ClusterModel
+from stream.cluster.settings import CANDIDATES
 from stream.cluster.trainer import Trainer, TrainerSettings, TrainerState
 
 SETTINGS = TrainerSettings(
-    features=("a", "b", "c"), clusters=3, seed=7, halflife=0.05, publish_every=40, warm_up=50, dimension="cluster"
+    window=160,
+    features=("a", "b", "c"),
+    clusters=3,
+    seed=7,
+    halflife=0.05,
+    publish_every=40,
+    warm_up=50,
+    dimension="cluster",
 )
 
 
@@ -28,6 +38,25 @@ def vectors(count: int, seed: int = 1) -> NDArray[np.float64]:
     return rows
 
 
+def resumed(training: TrainerSettings, published: ClusterModel, rows: NDArray[np.float64]) -> Trainer:
+    """A trainer that knows nothing but the record, and the vectors (``rows``: all) where they still are."""
+    trainer = Trainer.after(training, ClusterModel.from_json(published.to_json()))
+    trainer.remember(rows[trainer.recall[0] : published.cursor[0]])
+    return trainer
+
+
+def run(trainer: Trainer, rows: NDArray[np.float64]) -> list[ClusterModel]:
+    """Learn the rows, publishing whenever it is due; all that was published."""
+    models, at = [], 0
+    while at < len(rows):
+        size = max(1, trainer.until_due())
+        trainer.learn(rows[at : at + size])
+        at += size
+        if trainer.until_due() == 0:
+            models.append(trainer.snapshot(trainer.learned, {0: trainer.learned}))
+    return [model for model in models if model is not None]
+
+
 def warmed_up(count: int = 60) -> Trainer:
     trainer = Trainer(SETTINGS)
     trainer.learn(vectors(count))
@@ -35,38 +64,61 @@ def warmed_up(count: int = 60) -> Trainer:
 
 
 @settings(max_examples=20, deadline=None)
-@given(first=st.integers(50, 130), second=st.integers(0, 90))
+@given(first=st.integers(50, 230), second=st.integers(0, 190))
 def test_a_restart_from_a_snapshot_changes_nothing(first: int, second: int) -> None:
     """Learn A, publish, forget all but the published record, learn B: as if one had learned A then B."""
     rows = vectors(first + second)
     one = Trainer(SETTINGS)
-    one.learn(rows[:first])
-    published = one.snapshot(1_000, {0: first})
-    assert published is not None
-    other = Trainer.after(SETTINGS, ClusterModel.from_json(published.to_json()))
-    assert other.until_due() == one.until_due()
-    one.learn(rows[first:])
-    other.learn(rows[first:])
-    assert other.state() == one.state()
-    assert other.snapshot(2_000, {0: 9}) == one.snapshot(2_000, {0: 9})
+    published = run(one, rows[:first])[-1]
+    other = resumed(SETTINGS, published, rows)
+    lo = published.learned
+    assert other.until_due() == SETTINGS.publish_every
+    assert run(other, rows[lo:]) == run(one, rows[first:])
+    assert other.snapshot(10_000, {0: 9}) == one.snapshot(10_000, {0: 9})
 
 
-def test_from_state_takes_up_exactly_that_state() -> None:
-    state = warmed_up().state()
-    assert state is not None
-    assert Trainer.from_state(SETTINGS, state).state() == state
+@pytest.mark.parametrize("clusters", [3, (2, 4)])
+def test_every_candidate_and_the_sample_go_on_over_a_restart(
+    clusters: int | tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the sample is thinned, reaches back over several versions and has let go of the oldest."""
+    for module in (trainer_module, window_module):
+        monkeypatch.setattr(module, "CAPACITY", 300)
+    training = replace(SETTINGS, candidates=CANDIDATES, clusters=clusters, window=600, publish_every=200, warm_up=100)
+    rows = vectors(2_000)
+    one = Trainer(training)
+    published = run(one, rows[:1_550])[-1]
+    assert published.learned == 1_500
+    assert {score.candidate for score in published.scores} >= {*CANDIDATES, "published"} - {"dbstream"}
+    other = resumed(training, published, rows)
+    assert 600 <= published.learned - other.recall[0] < 1_000
+    assert run(other, rows[1_500:]) == run(one, rows[1_550:])
+
+
+def test_what_the_topic_has_no_more_moves_nobody() -> None:
+    """Without the vectors of late a trainer goes on with the published clusters, and fills its sample again."""
+    training = replace(SETTINGS, window=800, publish_every=200, warm_up=400)
+    rows = vectors(2_400)
+    published = run(Trainer(training), rows[:1_200])[-1]
+    models = run(Trainer.after(training, published), rows[published.learned :])
+    assert len(models) >= 5
+    assert {(model.centroids, model.mean, model.scale, model.ids) for model in models} == {
+        (published.centroids, published.mean, published.scale, published.ids)
+    }
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=6))
 def test_how_vectors_are_cut_into_batches_does_not_matter(sizes: list[int]) -> None:
-    rows = vectors(150)
-    cut = Trainer(SETTINGS)
-    for part in np.split(rows, np.minimum(np.cumsum(sizes, dtype=np.intp), 150)):
-        cut.learn(part)
-    whole = Trainer(SETTINGS)
-    whole.learn(rows)
-    assert cut.state() == whole.state()
+    """Between two versions; that one is due ends a batch."""
+    rows = vectors(88)
+    one, other = Trainer(SETTINGS), Trainer(SETTINGS)
+    for trainer in (one, other):
+        run(trainer, rows[:50])
+    for part in np.split(rows[50:], np.minimum(np.cumsum(sizes, dtype=np.intp), 38)):
+        one.learn(part)
+    other.learn(rows[50:])
+    assert one.snapshot(1, {}) == other.snapshot(1, {})
 
 
 def test_nothing_is_published_before_the_warm_up_ends() -> None:
@@ -74,7 +126,6 @@ def test_nothing_is_published_before_the_warm_up_ends() -> None:
     trainer.learn(vectors(49))
     assert (trainer.warming_up, trainer.until_due()) == (True, 1)
     assert trainer.snapshot(1, {}) is None
-    assert trainer.state() is None
     trainer.learn(vectors(1))
     assert (trainer.warming_up, trainer.until_due()) == (False, 0)
     assert trainer.snapshot(1, {}) is not None
@@ -110,7 +161,7 @@ def test_ids_and_names_stay_from_version_to_version() -> None:
         trainer.learn(vectors(40, seed))
         model = trainer.snapshot(seed, {})
         assert model is not None
-        assert model.names == first.names == ("cluster-0", "cluster-1", "cluster-2")
+        assert (model.ids, model.names) == (first.ids, first.names)
         assert model.assign(probes).tolist() == first.assign(probes).tolist()
 
 
@@ -141,50 +192,81 @@ def test_no_value_whatever_breaks_what_is_published(freak: list[float]) -> None:
         assert ClusterModel.from_json(model.to_json()) == model
 
 
-@pytest.mark.parametrize("changed", [replace(SETTINGS, features=("a", "b", "z")), replace(SETTINGS, clusters=4)])
-def test_a_trainer_of_something_else_starts_anew_but_counts_on(changed: TrainerSettings) -> None:
+def test_a_trainer_of_other_features_starts_anew_but_counts_on() -> None:
+    """Versions and ids go on, places are others than those of the version before."""
     published = warmed_up().snapshot(7_000, {0: 60})
     assert published is not None
-    trainer = Trainer.after(changed, published)
-    assert trainer.learned == 0
+    trainer = Trainer.after(replace(SETTINGS, features=("a", "b", "z")), published)
+    assert (trainer.learned, trainer.recall) == (0, {0: 60})
     trainer.learn(vectors(50))
     model = trainer.snapshot(1_000, {0: 110})
     assert model is not None
     assert (model.version, model.effective) == (2, 7_001)
-    state = TrainerState.of(published)
-    assert state is not None
-    with pytest.raises(ValueError, match="other features or of another number"):
-        Trainer.from_state(changed, state)
+    assert (model.ids, model.slots) == ((3, 4, 5), (3, 4, 5))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"counts": [1]},
-        {"features": []},
-        {"variances": [1.0, -1.0, 1.0]},
-        {"means": [0.0, None, 0.0]},
-        {"centroids": [[1.0]]},
-    ],
-)
-def test_a_state_that_is_broken_is_not_taken_up(change: dict[str, object]) -> None:
-    published = warmed_up().snapshot(7_000, {0: 60})
-    assert published is not None
-    assert not Trainer.after(SETTINGS, published).warming_up
+@pytest.mark.parametrize("clusters", [2, 4])
+def test_another_number_of_clusters_goes_on_with_the_old_ones(clusters: int) -> None:
+    rows = vectors(400)
+    published = run(Trainer(SETTINGS), rows[:290])[-1]
+    changed = replace(SETTINGS, clusters=clusters)
+    model = run(resumed(changed, published, rows), rows[290:])[0]
+    assert len(model.ids) == clusters
+    assert len(set(model.ids) & set(published.ids)) >= 2
+    assert all(new >= 3 for new in set(model.ids) - set(published.ids))
+    assert max(model.slots) < 2 * clusters
+    assert model.story
+
+
+BROKEN: list[dict[str, object]] = [
+    {"next_id": -1},
+    {"share": 0.0},
+    {"scale": [1.0, -1.0, 1.0]},
+    {"mean": [0.0, None, 0.0]},
+    {"mean": [0.0], "scale": [1.0], "placed": {}},
+    {"placed": {"kmeans": [[1.0]]}},
+    {"placed": {"kmeans": []}},
+    {"marks": []},
+]
+
+
+@pytest.mark.parametrize("change", BROKEN, ids=str)
+def test_a_state_that_is_broken_is_not_taken_up_and_the_clusters_stay(change: dict[str, object]) -> None:
+    rows = vectors(400)
+    published = run(Trainer(SETTINGS), rows[:200])[-1]
+    assert TrainerState.of(published) is not None
     state = msgspec.json.decode(published.trainer) | change
     broken = msgspec.structs.replace(published, trainer=msgspec.Raw(msgspec.json.encode(state)))
     assert TrainerState.of(broken) is None
-    assert Trainer.after(SETTINGS, broken).warming_up
+    models = run(Trainer.after(SETTINGS, broken), rows[published.learned :])
+    assert {model.ids for model in models} == {published.ids}
 
 
-def test_a_model_without_a_state_starts_a_trainer_anew() -> None:
-    published = warmed_up().snapshot(7_000, {0: 60})
-    assert published is not None
-    assert Trainer.after(SETTINGS, msgspec.structs.replace(published, trainer=msgspec.Raw(b"null"))).warming_up
+def test_a_version_of_an_older_trainer_is_gone_on_from() -> None:
+    """It has no ids and no state that is understood; its clusters are the row numbers."""
+    rows = vectors(400)
+    published = run(Trainer(SETTINGS), rows[:200])[-1]
+    old = msgspec.structs.replace(
+        published, trainer=msgspec.Raw(b'{"counts":[1]}'), ids=(), slots=(), profiles=(), scores=(), why=""
+    )
+    models = run(Trainer.after(SETTINGS, old), rows[200:])
+    assert {model.ids for model in models} == {(0, 1, 2)}
+    assert models[0].version == old.version + 1
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"clusters": 0}, {"halflife": 0.0}, {"halflife": 1.5}, {"features": ()}, {"warm_up": 0}]
+    "wrong",
+    [
+        {"clusters": 0},
+        {"halflife": 0.0},
+        {"halflife": 1.5},
+        {"features": ()},
+        {"warm_up": 0},
+        {"clusters": (4, 3)},
+        {"candidates": ()},
+        {"candidates": ("kmean",)},
+        {"redraw_gain": 0.0},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"cluster|halflife"):
