@@ -22,6 +22,7 @@ from stream.settings_kinds import Addresses, Currency, Duration, Section, TopicN
 ENV_PREFIX = "SEGSTREAM_"
 
 Cause = Literal["event", "deadline", "definition", "model"]
+Candidate = Literal["kmeans", "kmeans-fast", "kmeans-slow", "streamkmeans", "clustream", "dbstream", "fresh"]
 ALL_CAUSES: tuple[Cause, ...] = ("event", "deadline", "definition", "model")
 
 
@@ -280,6 +281,17 @@ class Clusters(Section):
     )
     warm_up: int = Field(default=1_000, ge=1, description="Vectors before the first clusters are published.")
     publish_every: int = Field(default=5_000, ge=1, description="Vectors from one published version to the next.")
+    window: int = Field(
+        default=40_000, ge=1, description="How many of the latest vectors count when candidates are compared."
+    )
+    candidates: tuple[Candidate, ...] = Field(
+        default=("kmeans", "kmeans-slow", "fresh"),
+        min_length=1,
+        description="What learns side by side; fresh: placed anew on the latest vectors at each version.",
+    )
+    redraw_gain: float = Field(
+        default=0.03, gt=0, lt=1, description="Clusters are drawn anew where a candidate is tighter by this share."
+    )
     lead: Duration = Field(
         default=60_000, description="How far ahead (event time) a version takes effect, so that all shards know it."
     )

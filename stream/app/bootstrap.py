@@ -173,5 +173,8 @@ def trainer_settings(settings: Settings, plan: Plan) -> TrainerSettings | None:
                 settings.clusters.publish_every,
                 settings.clusters.warm_up,
                 dimension.name,
+                settings.clusters.window,
+                settings.clusters.candidates,
+                settings.clusters.redraw_gain,
             )
     return None

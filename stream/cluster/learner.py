@@ -78,6 +78,13 @@ class Learner(ABC):
     def resume(self, published: Published) -> int | None:
         """Go on from what is published; the offset of the source to read from, None for its beginning."""
 
+    #: Whether it also listens to what comes to the control topic, after what it resumed from.
+    listens = False
+
+    async def hear(self, records: Sequence[Any], producer: ShardProducer) -> None:
+        """Take some records of the control topic, where it listens."""
+        raise NotImplementedError(f"{self._name} does not listen to the control topic")
+
     @abstractmethod
     async def learn(self, records: Sequence[Any], producer: ShardProducer) -> None:
         """Learn some records of the source, and publish what is due."""
@@ -112,14 +119,18 @@ class Learner(ABC):
             consumer = self._consumer()
             stack.push_async_callback(consumer.stop)
             await consumer.start()
-            source = TopicPartition(where.source, 0)
-            consumer.assign([source])
+            source, control = TopicPartition(where.source, 0), TopicPartition(where.control, 0)
+            consumer.assign([source, control] if self.listens else [source])
+            if self.listens:
+                consumer.seek(control, published.end)
             if start is None:
                 await consumer.seek_to_beginning(source)
             else:
                 consumer.seek(source, start)
             while True:
-                fetched = await consumer.getmany(source, timeout_ms=FETCH_WAIT_MS, max_records=FETCH)
+                fetched = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=FETCH)
+                if control in fetched:
+                    await self.hear(fetched[control], producer)
                 await self.learn(fetched.get(source, ()), producer)
 
     def _consumer(self) -> AIOKafkaConsumer:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream.cluster.control import Published
+from stream.cluster.drifting import INERTIA, Drifted
 from stream.cluster.learner import Learner, LearnerSettings, publish
+from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import Trainer, TrainerSettings
 from stream.cluster.wire import decode, layout_of
 from stream.kafka.transaction import ShardProducer
+
+log = logging.getLogger(__name__)
 
 #: The event loop is held up for this long at most, in seconds, but for one chunk.
 SLICE_SECONDS = 0.002
@@ -24,16 +30,18 @@ CHUNK = 16
 
 @dataclass
 class ServiceCounts:
-    """What the service has done since it was started."""
+    """What the service has done since it was started; ``seconds`` of a processor's time went into learning."""
 
     learned: int = 0
     skipped: int = 0
     published: int = 0
     version: int = 0
+    seconds: float = 0.0
+    drifts: dict[str, int] = field(default_factory=dict)
 
 
 class TrainerService(Learner):
-    """Runs a trainer over the topic of vectors.
+    """Runs a trainer over the topic of vectors, and does as people ask on the control topic.
 
     Parameters
     ----------
@@ -46,6 +54,8 @@ class TrainerService(Learner):
     share
         The most of one processor that learning may take, in (0, 1].
     """
+
+    listens = True
 
     def __init__(
         self,
@@ -62,21 +72,50 @@ class TrainerService(Learner):
         self._share = share
         self._latest_ms = 0
         self._cursor = 0
+        #: Vectors before the cursor, which the trainer's sample is filled from again; None: it is filled.
+        self._recalled: list[NDArray[np.float64]] | None = None
+        self._asked = False
+
+    @property
+    def newest(self) -> ClusterModel | None:
+        """The newest version, of this trainer or of the one that it goes on from."""
+        return self._trainer.newest
 
     def resume(self, published: Published) -> int | None:
-        """Be the trainer that wrote the newest version, at its place in the vectors topic."""
+        """Be the trainer that wrote the newest version, at its place in the vectors topic.
+
+        Vectors that lie before that place, as far as the sample reaches back, are read again, but not learned again.
+        """
         newest = published.newest(self._trainer.settings.dimension)
-        if newest is None:
-            return None
-        self._trainer = Trainer.after(self._trainer.settings, newest)
-        self.counts.version = newest.version
-        return newest.cursor.get(0)
+        if newest is not None:
+            self._trainer = Trainer.after(self._trainer.settings, newest)
+            self.counts.version = newest.version
+            self._cursor = newest.cursor.get(0, 0)
+            self._recalled = []
+        for request in published.namings:  # those that were granted change nothing
+            self._trainer.name(request)
+        self._asked = bool(published.namings)
+        return None if newest is None else min(self._trainer.recall.get(0, 0), self._cursor)
+
+    async def hear(self, records: Sequence[Any], producer: ShardProducer) -> None:
+        """Grant what people ask: names of clusters."""
+        heard = Published()
+        for record in records:
+            heard.add(f"{self._where.control}[0]@{record.offset}", record.value)
+        for request in heard.namings:
+            if self._trainer.name(request):
+                self._asked = True
+            else:
+                log.warning("nothing is called otherwise: there is no cluster %d of %s", request.id, request.dimension)
 
     async def learn(self, records: Sequence[Any], producer: ShardProducer) -> None:
         """Learn records in slices, with pauses that keep to the share; publish exactly where a version is due."""
+        if self._asked:
+            self._asked = False
+            await self._send(self._trainer.renamed(self._latest_ms + self._where.lead_ms), producer)
         done = 0
         while done < len(records):
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.thread_time()
             while done < len(records) and time.perf_counter() - began < SLICE_SECONDS:
                 # Never past the point where a version is due: versions do not depend on how records were fetched.
                 size = min(CHUNK, self._trainer.until_due())
@@ -84,23 +123,67 @@ class TrainerService(Learner):
                 done += size
                 if self._trainer.until_due() == 0:
                     break
-            busy = time.perf_counter() - began
+            spent = time.thread_time() - busy
+            for drifted in self._trainer.drifts:
+                self._tell(drifted)
+            self._trainer.drifts.clear()
             if self._trainer.until_due() == 0:
-                await self._publish(producer)
-            await asyncio.sleep(busy * (1 / self._share - 1))
+                spent += await self._publish(producer)
+            self.counts.seconds += spent
+            await asyncio.sleep(spent * (1 / self._share - 1))
 
     def _take(self, records: Sequence[Any]) -> None:
         features = self._trainer.settings.features
-        decoded = [item for record in records if (item := decode(record, features, self._layout)) is not None]
+        new = [record for record in records if record.offset >= self._cursor]
+        if self._recalled is not None:
+            old = [item for r in records if r.offset < self._cursor and (item := decode(r, features, self._layout))]
+            self._recalled += [vector for _, vector in old]
+            if new:
+                self._remember(self._recalled)
+        decoded = [item for record in new if (item := decode(record, features, self._layout)) is not None]
         if decoded:
             self._trainer.learn(np.stack([vector for _, vector in decoded]))
             self._latest_ms = max(self._latest_ms, *(instant for instant, _ in decoded))
-        self._cursor = records[-1].offset + 1
+        if new:
+            self._cursor = new[-1].offset + 1
         self.counts.learned += len(decoded)
-        self.counts.skipped += len(records) - len(decoded)
+        self.counts.skipped += len(new) - len(decoded)
 
-    async def _publish(self, producer: ShardProducer) -> None:
-        model = self._trainer.snapshot(self._latest_ms + self._where.lead_ms, {0: self._cursor})
+    def _remember(self, vectors: list[NDArray[np.float64]]) -> None:
+        if vectors:
+            self._trainer.remember(np.stack(vectors))
+        self._recalled = None
+
+    def _tell(self, drifted: Drifted) -> None:
+        self.counts.drifts[drifted.what] = self.counts.drifts.get(drifted.what, 0) + 1
+        if drifted.what == INERTIA:
+            log.warning(
+                "customers fit their clusters otherwise than when these were drawn: squared distances are %.2f times "
+                "what they were; the next version draws them anew where that is better",
+                np.exp(drifted.after - drifted.before),
+            )
+        else:
+            log.warning(
+                "%s drifts: its mean went from %+.2f to %+.2f standard deviations; the next version of the clusters "
+                "draws them anew where that is better",
+                drifted.what,
+                drifted.before,
+                drifted.after,
+            )
+
+    async def _publish(self, producer: ShardProducer) -> float:
+        """Make the version that is due beside the event loop, and write it; the processor's time that took."""
+        effective, cursor = self._latest_ms + self._where.lead_ms, {0: self._cursor}
+
+        def make() -> tuple[ClusterModel | None, float]:
+            busy = time.thread_time()
+            return self._trainer.snapshot(effective, cursor), time.thread_time() - busy
+
+        model, spent = await asyncio.to_thread(make)
+        await self._send(model, producer)
+        return spent
+
+    async def _send(self, model: ClusterModel | None, producer: ShardProducer) -> None:
         if model is None:
             return
         await publish(producer, self._where.control, model)

@@ -113,6 +113,7 @@ class Course:
             return
         newest = self.versions[-1]
         trainer = Trainer.after(self.training, newest)
+        trainer.remember(self.samples.vectors[trainer.recall[0] : newest.learned])
         trainer.learn(self.samples.vectors[newest.learned :])
         self.replay.trainer = trainer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from stream.cluster import window as window_module
 from stream.cluster.model import ClusterModel
 from stream.cluster.settings import CANDIDATES
 from stream.cluster.trainer import Trainer, TrainerSettings, TrainerState
+from stream.settings import Candidate, Clusters
 
 SETTINGS = TrainerSettings(
     window=160,
@@ -271,3 +273,8 @@ def test_a_version_of_an_older_trainer_is_gone_on_from() -> None:
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"cluster|halflife"):
         replace(SETTINGS, **wrong)  # type: ignore[arg-type]
+
+
+def test_the_settings_offer_the_candidates_that_there_are() -> None:
+    assert get_args(Candidate) == CANDIDATES
+    assert Clusters().candidates == TrainerSettings(("a",)).candidates
