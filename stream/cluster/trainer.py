@@ -1,8 +1,8 @@
 """Learns clusters from a stream of feature vectors: several clusterers side by side, the best of them published.
 
-Pure: no I/O, no clock. Who does what: `window` keeps the sample of the recent past and its scale, `candidates` are what
-learns, `scoring` and `drawing` compare them, `identity` says which new cluster is which old one, `portrait` and `making`
-make a version of it, `drifting` looks for changes of the world, `state` is what a restart needs.
+Pure: no I/O, no clock. Who does what: `window` keeps the sample of the recent past and its scale, `candidates` learn,
+`scoring` and `drawing` compare them, `identity` says which new cluster is which old one, `portrait` and `making` make a
+version of it, `drifting` looks for changes of the world, `state` is what a restart needs.
 """
 
 from __future__ import annotations
