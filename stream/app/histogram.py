@@ -55,7 +55,7 @@ class BulkHistogram(Collector):
         bounds = [*map(str, self._bounds.tolist()), "+Inf"]
         for labels, counts in list(self._counts.items()):
             up_to = np.cumsum(counts).tolist()
-            family.add_metric(labels, list(zip(bounds, up_to, strict=True)), self._sums[labels])
+            family.add_metric(labels, list(zip(bounds, up_to, strict=True)), self._sums.get(labels, 0.0))
         yield family
 
     def _known(self, labels: tuple[str, ...]) -> None:

@@ -32,7 +32,9 @@ LABELS: Mapping[str, str] = {
     "outcome": "applied, duplicate, ignored, rekeyed, or rejected_ and a reason; of vectors: learned, skipped",
     "partition": "of the application",
     "reason": "asked or dormant",
+    "route": "what the API is asked, as /openapi.json writes it, ids left out; unknown",
     "segment": "of the definitions, or cluster- and a number; none: in no segment",
+    "status": "of HTTP",
     "state": "closed, opening, ready or held",
     "topic": "of the settings and definitions; in `blocked` also definitions",
     "version": "of this program",
@@ -194,6 +196,17 @@ _LEARNED = (
     ),
 )
 
+_WEB = (
+    Metric("web_requests_total", "counter", ("route", "status"), "Requests answered, by what was asked."),
+    Metric(
+        "web_request_seconds",
+        "histogram",
+        ("route",),
+        "From a request read to its answer made; without streams, which last as long as they are listened to.",
+        _SECONDS,
+    ),
+)
+
 _CLUSTERS = (
     Metric("cluster_vectors_total", "counter", ("outcome",), "Vectors that came to the trainer of the clusters."),
     Metric("cluster_version", "gauge", (), "Version of the clusters that this worker's trainer published last."),
@@ -214,7 +227,7 @@ _CLUSTERS = (
     Metric("cluster_homogeneity_ratio", "gauge", ("segment",), "How alike the customers of a cluster are."),
 )
 
-METRICS: tuple[Metric, ...] = (*_EVENTS, *_SEGMENTS, *_TIMES, *_WORK, *_LEARNED, *_CLUSTERS)
+METRICS: tuple[Metric, ...] = (*_EVENTS, *_SEGMENTS, *_TIMES, *_WORK, *_LEARNED, *_WEB, *_CLUSTERS)
 
 
 def reference() -> str:

@@ -71,6 +71,8 @@ class Metrics:
         self.worker_info = self._of(Gauge, "worker_info")
         self.definitions_version = self._of(Gauge, "definitions_version")
         self.definitions_refused = self._of(Counter, "definitions_refused_total")
+        self.web_requests = self._of(Counter, "web_requests_total")
+        self.web_seconds = self._of(BulkHistogram, "web_request_seconds")
         self.cluster_vectors = self._of(Counter, "cluster_vectors_total")
         self.cluster_version = self._of(Gauge, "cluster_version")
         self.cluster_inertia = self._of(Gauge, "cluster_inertia")
@@ -84,6 +86,7 @@ class Metrics:
             self._of(BulkHistogram, "segment_stay_seconds"),
             self._of(BulkHistogram, "segment_return_seconds"),
         )
+        self._telling = asyncio.Lock()
         self.no_trainer()
 
     def _of(self, kind: type[Kind], name: str) -> Kind:
@@ -127,8 +130,15 @@ class Metrics:
     async def exposition(self, host: ShardHost) -> bytes:
         """All metrics as Prometheus reads them; what is a state rather than a count is looked up now.
 
-        Sizes are counted over all rows, in a thread, shard by shard: a million customers take a third of a second.
+        Sizes are counted over all rows, in a thread, shard by shard: a million customers take a third of a second. The
+        text is made in one too: the catalogue has thousands of series. One after the other, or two who ask at a time
+        would find the other's gauges cleared.
         """
+        async with self._telling:
+            await self._look(host)
+            return await asyncio.to_thread(generate_latest, self.registry)
+
+    async def _look(self, host: ShardHost) -> None:
         sizes: dict[tuple[str, str], int] = {}
         for _, shard in list(host.ready_shards()):
             _add(sizes, await asyncio.to_thread(shard.sizes))
@@ -141,7 +151,6 @@ class Metrics:
         self.ready.set(self.is_ready())
         self.kafka_silent.set(host.pulse.silent_for)
         self.worker_info.labels(version("segstream"), "wall" if host.wiring.wall_clock else "event").set(1)
-        return generate_latest(self.registry)
 
     def _of_shards(self, host: ShardHost) -> None:
         gauges = (self.booked, self.busiest, self.lag, self.clock_age, self.clock, self.blocked, self.shards)

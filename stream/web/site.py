@@ -13,6 +13,7 @@ from stream.kafka.reader import ReaderThread
 from stream.plan.definitions import Definitions
 from stream.settings import Settings, Web
 from stream.web.clusters import Clusters
+from stream.web.counting import counting
 from stream.web.customers import Customers
 from stream.web.endpoint import Endpoint
 from stream.web.feed import Feed
@@ -47,6 +48,7 @@ class Site:
 
     def __init__(self, app: App, settings: Settings, definitions: Definitions) -> None:
         self._settings, self._token = settings, check_reach(settings.web)
+        self._metrics = app.shards.metrics
         shards, peers = app.shards, Peers(app)
         reader = ReaderThread({**shards.wiring.client_options, **shards.wiring.consumer_options})
         past = Past(shards, reader)
@@ -72,6 +74,7 @@ class Site:
 
     def open(self, server: web.Application) -> None:
         """The web server is about to start."""
+        server.middlewares.append(counting(self._metrics))
         fill(server, self.endpoints, self._token, self._settings.web.rate)
         server.on_shutdown.append(lambda _: self._feed.stop())
 

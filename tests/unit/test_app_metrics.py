@@ -207,3 +207,13 @@ def test_nothing_of_what_events_carry_is_told() -> None:
     told = generate_latest(counted(Step(changes=[Change(key=b"c1-secret")], forgotten=[Gone()])).registry)
     assert b"secret" not in told
     assert NOW
+
+
+def test_two_who_ask_at_a_time_are_both_told_all() -> None:
+    """What is a state is looked up and told in one go, though both take threads."""
+
+    async def both() -> list[bytes]:
+        metrics = Metrics()
+        return await asyncio.gather(*(metrics.exposition(Host()) for _ in range(5)))  # type: ignore[arg-type]
+
+    assert all(b"segstream_worker_info{" in told for told in asyncio.run(both()))
