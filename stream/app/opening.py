@@ -93,19 +93,23 @@ class Opening:
             )
         shard = self._host.new_shard(runner.partition)
 
-        def apply(records: Sequence[Any]) -> None:
+        def restore(records: Sequence[Any]) -> None:
             keys, values = [record.key for record in records], [record.value for record in records]
             shard.restore(keys, values, [(record.offset, record.timestamp) for record in records])
+
+        async def apply(records: Sequence[Any]) -> None:
+            # In a thread: other shards go on meanwhile, and are opened side by side. Nobody else has this one yet.
+            await asyncio.to_thread(restore, records)
             runner.rows_restored += len(records)
             runner.doing = f"reading its rows, {runner.rows_restored:,} so far"
             self._host.metrics.rows_restored.inc(len(records))
 
         position = await self._read(runner, None, apply)
-        ready = shard.restored()
-        while not ready:  # the definitions that it goes by are being compiled
+        while not shard.planned():
             runner.doing = "waiting for its definitions to be compiled"
             await asyncio.sleep(COMPILING_PAUSE)
-            ready = shard.restored()
+        runner.doing = f"working out when each of its {runner.rows_restored:,} rows changes next"
+        await asyncio.to_thread(shard.restored)
         self._tell(runner.partition, shard)
         return shard, position
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.engine.growing import Growing
 from stream.engine.names import Names
 from stream.events.text import id_hash
 from stream.features import pool
@@ -19,10 +21,24 @@ from stream.plan.plan import Plan
 LEAST_TABLE = 2048
 #: Up to so many blocks are looked through one by one; of more, all deadlines are, which is quicker then.
 FEW_BLOCKS = 128
+#: So many rows are added at once, at most: filling them takes some ten milliseconds.
+MOST_GROWN = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where the arrays of a table grow."""
+
+    ints: Growing[np.int64] = field(default_factory=Growing)
+    expiry: Growing[np.int64] = field(default_factory=Growing)
+    deadline: Growing[np.int64] = field(default_factory=Growing)
+    coarse: Growing[np.int64] = field(default_factory=Growing)
+    marks: Growing[np.uint8] = field(default_factory=Growing)
+    touched: Growing[np.int64] = field(default_factory=Growing)
 
 
 class Rows:
-    """Rows by customer id (UTF-8), growing by doubling.
+    """Rows by customer id (UTF-8), growing where they are.
 
     ``lifetime``: how long (ms) after their latest event a customer is remembered; None: always.  The rows of those who
     were forgotten are blank and have no key; they are the first to be given to new customers.
@@ -35,6 +51,7 @@ class Rows:
         self.keys: list[bytes] = []
         self.free: list[int] = []
         self.table = self._table(capacity)
+        self._growing = _Room()
         self.table.counters[header.LIFETIME] = FOREVER if lifetime is None else lifetime
         self.bags = pool.new_pool()
         self.texts = Names(plan)
@@ -50,10 +67,10 @@ class Rows:
         """Rows in the table, those of nobody too; ``len(rows.index)`` is the number of customers."""
         return len(self.keys)
 
-    def _table(self, capacity: int, filled: int = 0) -> Table:
-        """A table of empty rows, but for the first ones, which are to be filled."""
+    def _table(self, capacity: int) -> Table:
+        """A table of empty rows."""
         ints = np.empty((capacity, len(self.blank)), np.int64)
-        ints[filled:] = self.blank
+        ints[:] = self.blank
         dimensions = max(1, len(self.plan.definitions.dimensions))
         return Table(
             ints,
@@ -160,20 +177,18 @@ class Rows:
         return names[code] or None if 0 <= code < len(names) else None
 
     def _grow(self, need: int) -> None:
-        old = self.table
-        n = old.ints.shape[0]
-        new = self._table(1 << (need - 1).bit_length(), n)
-        for wide, narrow in (
-            (new.ints, old.ints),
-            (new.expiry, old.expiry),
-            (new.deadline, old.deadline),
-            (new.coarse, old.coarse),
-            (new.marks, old.marks),
-            (new.touched, old.touched),
-        ):
-            wide[: len(narrow)] = narrow
-        new.counters[:] = old.counters
-        self.table = new
+        """Room for so many rows, and some more; those that are there stay where they are."""
+        old, n = self.table, self.table.ints.shape[0]
+        rows = max(need, min(2 * n, n + MOST_GROWN))
+        room = self._growing
+        ints, expiry = room.ints.grown(old.ints, rows), room.expiry.grown(old.expiry, rows)
+        deadline, coarse = room.deadline.grown(old.deadline, rows), room.coarse.grown(old.coarse, blocks(rows))
+        marks, touched = room.marks.grown(old.marks, rows), room.touched.grown(old.touched, rows)
+        ints[n:] = self.blank
+        expiry[n:], deadline[n:], coarse[blocks(n) :] = FOREVER, FOREVER, FOREVER
+        marks[n:], touched[n:] = 0, 0
+        floats = ints.view(np.float64)
+        self.table = Table(ints, floats, expiry, deadline, coarse, marks, touched, old.counters, old.blank)
 
     def make_room(self, items: int) -> None:
         """Room in the pool for so many additions."""

@@ -98,26 +98,32 @@ class Shard:
         """The records of the changelog that could not be read when the shard was restored, and were set aside."""
         return self.memory.set_aside.told
 
-    def restored(self) -> bool:
-        """After the last record: bags, versions and expiries are worked out; the shard can start.
-
-        False where the published definitions it goes by are not compiled yet: call again.
-        """
-        memory = self.memory
+    def planned(self) -> bool:
+        """After the last record: whether the published definitions that it goes by are compiled; if not, call again."""
         plan = self._plan_at_rest()
         if plan is None:
             return False
         if plan is not self.plan:
-            memory.go_under(plan)
-            self._use(plan, memory.rows)
+            self.memory.go_under(plan)
+            self._use(plan, self.memory.rows)
+        return True
+
+    def restored(self) -> bool:
+        """After the last record: bags, versions and expiries are worked out; the shard can start.
+
+        False where it is not :meth:`planned` yet: call again.
+        """
+        if not self.planned():
+            return False
+        memory = self.memory
         memory.finish(self.versions)
         own = memory.own
         self.requests.hashes = own.requests
         self.saved = {(topic, partition): (offset, reached) for topic, partition, offset, reached in own.sources}
         self.clock_ms = None if own.clock == NEVER else own.clock
-        if own.definitions and own.definitions != definitions_of(plan):
+        if own.definitions and own.definitions != definitions_of(self.plan):
             latest = max([own.clock, *(reached for _, reached in self.saved.values())])
-            self.switching.redefined(differing(plan, own.definitions), latest)
+            self.switching.redefined(differing(self.plan, own.definitions), latest)
         self.judge.rearm()
         return True
 

@@ -131,6 +131,9 @@ class CountingShard:
             else:
                 self.counts[key or b""] = int(value or b"0")
 
+    def planned(self) -> bool:
+        return self._opens
+
     def restored(self) -> bool:
         return self._opens
 
