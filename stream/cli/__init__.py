@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "explain",
     "forget": "forget",
     "load": "load",
+    "members": "members",
     "publish": "publish",
     "replay": "replay",
     "simulate": "simulate",

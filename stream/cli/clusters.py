@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console
 
+from stream.cli.ask import ask, base_of
 from stream.errors import UserError
 
 if TYPE_CHECKING:
     from stream.cluster.model import ClusterModel
     from stream.settings import Settings
 
-#: How long a worker may take to answer, in seconds.
-PATIENCE_S = 10.0
 #: Characters a line where the output goes into a file or a pipe.
 WIDTH = 140
 
@@ -225,23 +222,17 @@ def models_of(versions: list[Any], dimension: str | None) -> list[ClusterModel]:
 
 def _sizes(settings: Settings, worker: str | None, dimension: str) -> dict[str, int] | None:
     """Customers by segment, of all workers; None where none answers, which is a mistake only where one was named."""
-    base = worker or f"http://{settings.web.host}:{settings.web.port}"
-    if "://" not in base:
-        base = f"http://{base}"
-    if not base.startswith(("http://", "https://")):
-        raise UserError(f"--worker {worker}: expected an address such as http://127.0.0.1:6066")
+    base = base_of(settings, worker)
     try:
-        with urllib.request.urlopen(f"{base.rstrip('/')}/segments", timeout=PATIENCE_S) as answer:  # noqa: S310 - http or https, see above
-            told = json.load(answer)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        status, body = ask(settings, base, "/segments")
+    except UserError as error:
         if worker is not None:
-            raise UserError(f"no worker answers at {base} ({reason}): leave --worker out, or start one") from error
-        click.echo(f"no worker answers at {base} ({reason}): shares of the sample are shown, not sizes", err=True)
+            raise
+        click.echo(f"{error}: shares of the sample are shown, not sizes", err=True)
         return None
     try:
-        return sizes_in(told, dimension)
-    except (KeyError, TypeError) as error:
+        return sizes_in(json.loads(body), dimension) if status == 200 else None
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{base} is no worker of this version: its /segments cannot be read", exit_code=1) from error
 
 

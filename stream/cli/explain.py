@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from stream.cli.ask import ask, base_of
 from stream.cli.durations import DURATION
 from stream.cli.instants import INSTANT
 from stream.cli.replaying import open_records, open_replay
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from stream.history.record import FileRecord
     from stream.history.replay import Replay
 
-#: How long a worker may take to answer, in seconds.
-PATIENCE_S = 10.0
 #: Characters a line where the output goes into a file or a pipe.
 WIDTH = 120
 
@@ -84,7 +81,7 @@ def command(
         }
         for option in [name for name, value in replaying.items() if value is not None]:
             raise UserError(f"{option} is for a replay: name the event files with --events")
-        found = ask(worker or f"http://{settings.web.host}:{settings.web.port}", customer, ahead)
+        found = asked(settings, base_of(settings, worker), customer, ahead)
     elif worker is not None:
         raise UserError("--events and --worker exclude each other: replay files, or ask a worker")
     else:
@@ -109,24 +106,17 @@ def replayed(replay: Replay, records: Iterator[FileRecord], customer: str, at: i
     return found
 
 
-def ask(worker: str, customer: str, ahead: int) -> Explanation:
-    """The customer as a running worker explains them; it sends on to the worker that has them."""
+def asked(settings: Settings, base: str, customer: str, ahead: int) -> Explanation:
+    """The customer as a running worker explains them; it asks the worker that has them."""
     from stream.engine.explain import Explanation
 
-    base = worker if "://" in worker else f"http://{worker}"
-    if not base.startswith(("http://", "https://")):
-        raise UserError(f"--worker {worker}: expected an address such as http://127.0.0.1:6066")
-    url = f"{base.rstrip('/')}/customers/{urllib.parse.quote(customer, safe='')}/explain?ahead={ahead}"
-    try:
-        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310 - http or https, see above
-            body = answer.read()
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            raise UserError(f"there is no customer {customer!r} at {base}", exit_code=1) from error
-        raise UserError(f"{base} answered {error.code}: {error.reason}; is its shard ready?", exit_code=1) from error
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise UserError(f"no worker answers at {base} ({reason}): start one, or replay with --events") from error
+    status, body = ask(settings, base, f"/customers/{urllib.parse.quote(customer, safe='')}/explain?ahead={ahead}")
+    if status == 404:
+        raise UserError(f"there is no customer {customer!r} at {base}", exit_code=1)
+    if status != 200:
+        raise UserError(
+            f"{base} answered {status}; is the customer's shard ready? See {base}/health/ready", exit_code=1
+        )
     try:
         return msgspec.json.decode(body, type=Explanation)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

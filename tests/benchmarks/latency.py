@@ -51,7 +51,7 @@ def run(ground: Ground) -> None:
         for _ in range(ground.rounds):
             for rate in RATES:
                 ground.say(f"latency at {rate:,} events/s")
-                probe = _Probe(ground.broker, topics, ours.topic("changes"), homes)
+                probe = Probe(ground.broker, topics, ours.topic("changes"), homes)
                 asyncio.run(probe.run(list(islice(events, rate * seconds)), rate))
                 done += probe.counted
                 kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
@@ -61,7 +61,7 @@ def run(ground: Ground) -> None:
     ours.finish()
 
 
-def _note(ground: Ground, rate: int, probe: _Probe) -> None:
+def _note(ground: Ground, rate: int, probe: Probe) -> None:
     waits = probe.waits()
     for quantile in QUANTILES if len(waits) else ():
         figure = f"{rate:,} events/s: p{quantile:g}, ms"
@@ -69,7 +69,7 @@ def _note(ground: Ground, rate: int, probe: _Probe) -> None:
     ground.results.check(PART, OURS, None if len(waits) else f"no event made a change at {rate:,} events/s")
 
 
-class _Probe:
+class Probe:
     """Sends events at a rate, and reads changes meanwhile."""
 
     def __init__(self, broker: str, topics: dict[str, str], changes: str, homes: Homes) -> None:

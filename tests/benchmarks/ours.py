@@ -104,10 +104,15 @@ class Worker:
 
     program: Program
 
-    def page(self, path: str) -> str:
-        """A page of its web server, once that is up."""
+    @property
+    def base(self) -> str:
+        """The address of its web server, once that is up."""
         found = wait_for("the worker's web server", lambda: re.search(r"(http://\S+)/metrics", self.program.said()))
-        with urllib.request.urlopen(f"{found[1]}{path}", timeout=60) as answer:  # noqa: S310
+        return str(found[1])
+
+    def page(self, path: str) -> str:
+        """A page of its web server."""
+        with urllib.request.urlopen(f"{self.base}{path}", timeout=60) as answer:  # noqa: S310
             text: str = answer.read().decode()
             return text
 

@@ -118,8 +118,10 @@ class Live:
         found = re.search(r"metrics at (http://\S+)", self.log(worker))
         if not found:
             return {}
+        request = urllib.request.Request(found[1])  # noqa: S310
+        request.add_header("Authorization", f"Bearer {self.settings.get('SEGSTREAM_WEB__TOKEN', '')}")
         try:
-            with urllib.request.urlopen(found[1], timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
                 lines = answer.read().decode().splitlines()
         except OSError:
             return {}

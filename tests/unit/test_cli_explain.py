@@ -13,11 +13,12 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from stream.cli.explain import ask, command
+from stream.cli.explain import asked, command
 from stream.cli.view.explained import draw
 from stream.engine.explain import Explanation, explain
 from stream.errors import UserError
 from stream.events.instant import parse_iso
+from stream.settings import Settings
 from tests.scenes import control, publish, reworded
 from tests.shards import Driver, Published, event, logs, plan_of
 
@@ -195,4 +196,4 @@ def test_what_cannot_be_answered_is_one_sentence(worker: str, arguments: list[st
 def test_a_silent_worker_is_told_apart() -> None:
     """Nobody there: one sentence."""
     with pytest.raises(UserError, match=r"no worker answers at http://127\.0\.0\.1:1 "):
-        ask("127.0.0.1:1", "4711", DAY)
+        asked(Settings(), "http://127.0.0.1:1", "4711", DAY)

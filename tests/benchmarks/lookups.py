@@ -1,0 +1,93 @@
+"""Lookups: how long a worker takes to tell the segments of a customer while it applies events at a steady rate."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from tests.benchmarks import kafka
+from tests.benchmarks.ground import PARTITIONS, Ground
+from tests.benchmarks.latency import QUANTILES, Probe
+from tests.benchmarks.ours import Ours, Worker
+from tests.benchmarks.results import OURS
+from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics
+
+PART = "lookups"
+#: Events and questions a second.
+EVENTS, ASKED = 10_000, 500
+#: Different customers that are asked for in turn.
+CUSTOMERS = 5_000
+
+
+def run(ground: Ground) -> None:
+    """A worker that has seen most customers before; in every round the same questions beside new events."""
+    seconds, before = ground.size(20, 2), ground.size(1_000_000, 5_000)
+    shop = Shop(ground.size(50_000, 500), before + ground.rounds * seconds * EVENTS)
+    topics = new_topics(ground, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
+    homes, events = Homes(PARTITIONS), shop.simulated()
+    ours = Ours(ground, ground.name("segstream-lookups"), inputs=topics)
+    ours.prepare()
+    known: dict[str, None] = {}
+
+    def seen() -> Iterable[tuple[str, int, bytes, bytes]]:
+        for event in islice(events, before):
+            if event.topic != "products" and len(known) < CUSTOMERS:
+                known.setdefault(_customer(event.value))
+            yield topics[event.topic], homes.of(event), event.key, event.value
+
+    written = kafka.fill(ground.broker, seen())
+    shared = [topics[role] for role in SHARED]
+    done = sum(written.get(topic, 0) for topic in shared)
+    with ours.worker() as worker:
+        kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+        for _ in range(ground.rounds):
+            ground.say(f"{ASKED:,} lookups/s beside {EVENTS:,} events/s")
+            probe = Probe(ground.broker, topics, ours.topic("changes"), homes)
+            with _asking(worker, seconds, known) as asker:
+                asyncio.run(probe.run(list(islice(events, EVENTS * seconds)), EVENTS))
+                told, _ = asker.communicate(timeout=120)
+            done += probe.counted
+            kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+            _note(ground, probe, json.loads(told), seconds)
+    ours.finish()
+
+
+def _customer(value: bytes) -> str:
+    """The customer of an event, as they are asked for."""
+    event = json.loads(value)
+    user = event.get("userId")
+    return str(user) if user is not None else f"anonymous:{event['anonymousId']}"
+
+
+def _asking(worker: Worker, seconds: int, known: Iterable[str]) -> subprocess.Popen[str]:
+    program = str(Path(__file__).with_name("asking.py"))
+    asker = subprocess.Popen(
+        [sys.executable, program, worker.base, str(ASKED), str(seconds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert asker.stdin is not None
+    asker.stdin.write("".join(f"{name}\n" for name in known))
+    asker.stdin.close()
+    asker.stdin = None
+    return asker
+
+
+def _note(ground: Ground, probe: Probe, waits: dict[str, list[float]], seconds: int) -> None:
+    answered = waits.get("200", [])
+    measured = answered[len(answered) // 10 :]  # connections are opened first
+    for quantile in QUANTILES if measured else ():
+        ground.results.add(PART, OURS, f"p{quantile:g}, ms", float(np.percentile(measured, quantile)))
+    ground.results.add(PART, OURS, "lookups a second", len(answered) / seconds)
+    ground.results.add(PART, OURS, "events sent a second", probe.rate)
+    others = {status: len(found) for status, found in waits.items() if status != "200"}
+    wrong = f"not every lookup was answered: {others}" if others else None
+    ground.results.check(PART, OURS, wrong if len(answered) != ASKED * seconds else None)
