@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from stream.engine.change import shown, shown_text
 from stream.engine.rows import Rows
@@ -104,13 +105,16 @@ def sizes_of(rows: Rows) -> dict[str, dict[str, int]]:
 
 def since_of(rows: Rows, i: int) -> dict[str, str | None]:
     """Since when a row is in its segment of each dimension; None where it is in none."""
-    entered = rows.table.ints[i, list(rows.plan.layout.entered)].tolist()
-    return {d.name: told_since(at) for d, at in zip(rows.plan.definitions.dimensions, entered, strict=True)}
+    entered = told_since(rows.table.ints[i, list(rows.plan.layout.entered)])
+    return dict(zip([d.name for d in rows.plan.definitions.dimensions], entered, strict=True))
 
 
-def told_since(instant: int) -> str | None:
-    """An instant as it is told; None where there is none."""
-    return None if instant == NEVER else iso(instant)
+def told_since(instants: NDArray[np.int64]) -> list[str | None]:
+    """Instants as they are told; None where there is none."""
+    # Many at once: numpy writes them in a fifth of the time that `iso` takes for each.
+    there = instants != NEVER
+    written = np.datetime_as_string(np.where(there, instants, 0).astype("M8[ms]"), unit="ms", timezone="UTC").tolist()
+    return [text if known else None for text, known in zip(written, there.tolist(), strict=True)]
 
 
 def row_of(rows: Rows, customer: str, clock: int | None) -> tuple[int, int] | None:
@@ -150,10 +154,10 @@ def members(
     codes = [code for code, name in enumerate(rows.names[j]) if name == segment]
     inside = np.isin(rows.table.ints[start:below, rows.plan.layout.segment[j]], codes)
     picks = np.flatnonzero(inside)[::-1][:most] + start
-    entered = rows.table.ints[picks, rows.plan.layout.entered[j]].tolist()
+    since = told_since(rows.table.ints[picks, rows.plan.layout.entered[j]])
     found = [
-        (rows.keys[i].decode("utf-8", "surrogatepass"), told_since(at))
-        for i, at in zip(picks.tolist(), entered, strict=True)
+        (rows.keys[i].decode("utf-8", "surrogatepass"), at)
+        for i, at in zip(picks.tolist(), since, strict=True)
         if rows.keys[i]
     ]
     return found, int(picks[-1]) if len(picks) == most else start
