@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stream.app import bootstrap
+from stream.app.metrics import Metrics
 from stream.cluster.learner import Learner, LearnerSettings
+from stream.cluster.model import ClusterModel
 from stream.cluster.service import TrainerService
 from stream.cuts.service import CutsService
 from stream.kafka.client import consumer_options, producer_options
 from stream.plan.plan import Plan
 from stream.settings import Settings
 
-#: Makes what learns by a plan, given whom to tell of its failure; None: there is nothing to learn.
-MakeLearner = Callable[[Settings, Plan, Callable[[BaseException], None]], Learner | None]
+#: Makes what learns by a plan, given whom to tell of its failure, and where to count; None: there is nothing to learn.
+MakeLearner = Callable[[Settings, Plan, Callable[[BaseException], None], Metrics], Learner | None]
 
 
 def learner_settings(settings: Settings, source: str, lead_ms: int) -> LearnerSettings:
@@ -29,16 +31,56 @@ def learner_settings(settings: Settings, source: str, lead_ms: int) -> LearnerSe
     )
 
 
-def make_trainer(settings: Settings, plan: Plan, on_failure: Callable[[BaseException], None]) -> Learner | None:
+class ClusterReports:
+    """What the trainer does, as metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def learned(self, learned: int, skipped: int, seconds: float) -> None:
+        """Count vectors, and what learning them cost."""
+        self._metrics.cluster_vectors.labels("learned").inc(learned)
+        self._metrics.cluster_vectors.labels("skipped").inc(skipped)
+        self._metrics.cluster_learning.inc(seconds)
+
+    def drifted(self, what: str) -> None:
+        """Count a drift."""
+        self._metrics.cluster_drift.labels(what).inc()
+
+    def published(self, model: ClusterModel) -> None:
+        """Show a version; what clusters and candidates there are no more is not shown any longer."""
+        metrics = self._metrics
+        metrics.no_trainer()
+        metrics.cluster_version.set(model.version)
+        for score in model.scores:
+            metrics.cluster_candidate.labels(score.candidate).set(score.inertia)
+            if score.chosen:
+                metrics.cluster_inertia.set(score.inertia)
+                metrics.cluster_silhouette.set(score.silhouette)
+        for segment, profile in zip(model.segments, model.profiles, strict=False):
+            metrics.cluster_share.labels(segment).set(profile.share)
+            metrics.cluster_homogeneity.labels(segment).set(profile.homogeneity)
+
+    def ended(self) -> None:
+        """Another worker tells of the clusters from now on."""
+        self._metrics.no_trainer()
+
+
+def make_trainer(
+    settings: Settings, plan: Plan, on_failure: Callable[[BaseException], None], metrics: Metrics
+) -> Learner | None:
     """The trainer of the plan's learned dimension; None where it has none."""
     training = bootstrap.trainer_settings(settings, plan)
     if training is None:
         return None
     where = learner_settings(settings, settings.topics.vectors, settings.clusters.lead)
-    return TrainerService(where, training, on_failure, share=settings.clusters.share)
+    reports = ClusterReports(metrics)
+    return TrainerService(where, training, on_failure, share=settings.clusters.share, reports=reports)
 
 
-def make_cuts_learner(settings: Settings, plan: Plan, on_failure: Callable[[BaseException], None]) -> Learner | None:
+def make_cuts_learner(
+    settings: Settings, plan: Plan, on_failure: Callable[[BaseException], None], metrics: Metrics
+) -> Learner | None:
     """The learner of the plan's cuts; None where no condition asks for any."""
     if not plan.cuts:
         return None

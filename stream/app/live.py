@@ -101,7 +101,7 @@ def _learner(
 ) -> Learner | None:
     """What learns by the definitions that shard 0 goes by now."""
     shard = host.runners[0].shard if 0 in host.runners else None
-    return None if shard is None else make(settings, shard.plan, on_failure)
+    return None if shard is None else make(settings, shard.plan, on_failure, host.metrics)
 
 
 def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:

@@ -25,6 +25,7 @@ MOST_SEGMENTS = 2_000
 
 #: Label -> what its values are, and so why they are few.
 LABELS: Mapping[str, str] = {
+    "candidate": "of `clusters.candidates`, and published",
     "cause": "event, deadline, definition, model, or forgotten",
     "clock": "wall or event",
     "dimension": f"of the definitions; with their segments at most {MOST_SEGMENTS:,}",
@@ -216,7 +217,14 @@ _CLUSTERS = (
         (),
         "Mean squared distance (scaled) of recent vectors to the centroid of their cluster.",
     ),
+    Metric(
+        "cluster_candidate_inertia",
+        "gauge",
+        ("candidate",),
+        "The same for all that were compared when the newest version was made.",
+    ),
     Metric("cluster_silhouette", "gauge", (), "How well the clusters are apart, from -1 to 1, on recent vectors."),
+    Metric("cluster_learning_seconds_total", "counter", (), "Processor time spent on learning clusters."),
     Metric(
         "cluster_drift_total",
         "counter",

@@ -77,6 +77,8 @@ class Metrics:
         self.cluster_version = self._of(Gauge, "cluster_version")
         self.cluster_inertia = self._of(Gauge, "cluster_inertia")
         self.cluster_silhouette = self._of(Gauge, "cluster_silhouette")
+        self.cluster_learning = self._of(Counter, "cluster_learning_seconds_total")
+        self.cluster_candidate = self._of(Gauge, "cluster_candidate_inertia")
         self.cluster_drift = self._of(Counter, "cluster_drift_total")
         self.cluster_share = self._of(Gauge, "cluster_share_ratio")
         self.cluster_homogeneity = self._of(Gauge, "cluster_homogeneity_ratio")
@@ -124,6 +126,7 @@ class Metrics:
         """This worker learns no clusters, or no longer: another one tells of them."""
         for gauge in (self.cluster_version, self.cluster_inertia, self.cluster_silhouette):
             gauge.set(float("nan"))
+        self.cluster_candidate.clear()
         self.cluster_share.clear()
         self.cluster_homogeneity.clear()
 

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,22 @@ class ServiceCounts:
     published: int = 0
     version: int = 0
     seconds: float = 0.0
-    drifts: dict[str, int] = field(default_factory=dict)
+
+
+class Reports(Protocol):
+    """Whoever wants to know what a trainer does, while it does it."""
+
+    def learned(self, learned: int, skipped: int, seconds: float) -> None:
+        """So many vectors were learned and passed over, in so many seconds of a processor's time."""
+
+    def drifted(self, what: str) -> None:
+        """A feature was seen to drift, or `stream.cluster.drifting.INERTIA`."""
+
+    def published(self, model: ClusterModel) -> None:
+        """This is the newest version now, of this trainer or of the one that it goes on from."""
+
+    def ended(self) -> None:
+        """The trainer runs here no longer."""
 
 
 class TrainerService(Learner):
@@ -53,6 +68,8 @@ class TrainerService(Learner):
         See `Learner`.
     share
         The most of one processor that learning may take, in (0, 1].
+    reports
+        Who is told what it does.
     """
 
     listens = True
@@ -64,12 +81,14 @@ class TrainerService(Learner):
         on_failure: Callable[[BaseException], None],
         *,
         share: float = 0.1,
+        reports: Reports | None = None,
     ) -> None:
         super().__init__("trainer", settings, on_failure)
         self.counts = ServiceCounts()
         self._trainer = Trainer(training)
         self._layout = layout_of(training.features)
         self._share = share
+        self._reports = reports
         self._latest_ms = 0
         self._cursor = 0
         #: Vectors before the cursor, which the trainer's sample is filled from again; None: it is filled.
@@ -92,10 +111,18 @@ class TrainerService(Learner):
             self.counts.version = newest.version
             self._cursor = newest.cursor.get(0, 0)
             self._recalled = []
+            if self._reports is not None:
+                self._reports.published(newest)
         for request in published.namings:  # those that were granted change nothing
             self._trainer.name(request)
         self._asked = bool(published.namings)
         return None if newest is None else min(self._trainer.recall.get(0, 0), self._cursor)
+
+    async def stop(self) -> None:
+        """See `Learner.stop`."""
+        await super().stop()
+        if self._reports is not None:
+            self._reports.ended()
 
     async def hear(self, records: Sequence[Any], producer: ShardProducer) -> None:
         """Grant what people ask: names of clusters."""
@@ -116,6 +143,7 @@ class TrainerService(Learner):
         done = 0
         while done < len(records):
             began, busy = time.perf_counter(), time.thread_time()
+            learned, skipped = self.counts.learned, self.counts.skipped
             while done < len(records) and time.perf_counter() - began < SLICE_SECONDS:
                 # Never past the point where a version is due: versions do not depend on how records were fetched.
                 size = min(CHUNK, self._trainer.until_due())
@@ -130,6 +158,8 @@ class TrainerService(Learner):
             if self._trainer.until_due() == 0:
                 spent += await self._publish(producer)
             self.counts.seconds += spent
+            if self._reports is not None:
+                self._reports.learned(self.counts.learned - learned, self.counts.skipped - skipped, spent)
             await asyncio.sleep(spent * (1 / self._share - 1))
 
     def _take(self, records: Sequence[Any]) -> None:
@@ -155,7 +185,8 @@ class TrainerService(Learner):
         self._recalled = None
 
     def _tell(self, drifted: Drifted) -> None:
-        self.counts.drifts[drifted.what] = self.counts.drifts.get(drifted.what, 0) + 1
+        if self._reports is not None:
+            self._reports.drifted(drifted.what)
         if drifted.what == INERTIA:
             log.warning(
                 "customers fit their clusters otherwise than when these were drawn: squared distances are %.2f times "
@@ -189,3 +220,5 @@ class TrainerService(Learner):
         await publish(producer, self._where.control, model)
         self.counts.published += 1
         self.counts.version = model.version
+        if self._reports is not None:
+            self._reports.published(model)

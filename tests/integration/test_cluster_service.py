@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from stream.cluster.control import Published, read_published
 from stream.cluster.learner import LearnerSettings
-from stream.cluster.model import ClusterModel
+from stream.cluster.model import ClusterModel, ClusterName
 from stream.cluster.service import TrainerService
 from stream.cluster.trainer import Trainer, TrainerSettings
 from stream.cluster.wire import encode_headers, encode_value, layout_of
@@ -136,6 +137,81 @@ def test_stops_and_starts_leave_no_mark_on_the_versions(broker: str, unique: str
             await service.stop()
         assert at.failures == []
         assert (await at.published()).versions == undisturbed(1_000)
+
+    asyncio.run(scenario())
+
+
+def test_a_name_that_a_person_gives_stays_over_versions_and_restarts(broker: str, unique: str) -> None:
+    """At once in a version of its own, with the same clusters; it changes nothing in what is learned."""
+
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        await at.send(0, 200)
+        first = at.service()
+        await first.start()
+        await until(lambda: first.counts.version == 1)
+        for request in (ClusterName("cluster", 1, "early birds"), ClusterName("cluster", 99, "nobody")):
+            await at.send_raw(at.settings.control, request.to_json())
+        await until(lambda: first.counts.version == 2)
+        await at.send(200, 300)
+        await until(lambda: first.counts.version == 3)
+        await first.stop()
+        await at.send_raw(at.settings.control, ClusterName("cluster", 0, "regulars").to_json())
+        second = at.service()
+        await second.start()
+        await until(lambda: second.counts.version == 4)
+        await at.send(300, 400)
+        await until(lambda: second.counts.version == 5)
+        await second.stop()
+        models = [model for model in (await at.published()).versions if isinstance(model, ClusterModel)]
+        assert [model.given for model in models] == [(), (1,), (1,), (0, 1), (0, 1)]
+        assert [model.names[1] for model in models[1:]] == ["early birds"] * 4
+        assert [model.names[0] for model in models[3:]] == ["regulars"] * 2
+        plain = [(model.learned, model.cursor, model.centroids) for model in undisturbed(400)]
+        assert [(model.learned, model.cursor, model.centroids) for model in models] == [
+            plain[number] for number in (0, 0, 1, 1, 2)
+        ]
+        assert at.failures == []
+
+    asyncio.run(scenario())
+
+
+@dataclass
+class Heard:
+    """What a trainer reported."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    versions: list[int] = field(default_factory=list)
+
+    def learned(self, learned: int, skipped: int, seconds: float) -> None:
+        self.counts += Counter(learned=learned, skipped=skipped, busy=int(seconds > 0))
+
+    def drifted(self, what: str) -> None:
+        self.counts[what] += 1
+
+    def published(self, model: ClusterModel) -> None:
+        self.versions.append(model.version)
+
+    def ended(self) -> None:
+        self.counts["ended"] += 1
+
+
+def test_what_a_trainer_does_is_reported_and_what_it_reads_again_is_not(broker: str, unique: str) -> None:
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        await at.send(0, 270)
+        first, second = Heard(), Heard()
+        for heard, count in ((first, 270), (second, 20)):
+            service = TrainerService(at.settings, TRAINING, at.failures.append, share=1.0, reports=heard)
+            await service.start()
+            await until(lambda service=service, count=count: service.counts.learned == count)  # type: ignore[misc]
+            await service.stop()
+        assert first.versions == [1, 2]
+        assert second.versions == [2]
+        assert (first.counts["learned"], second.counts["learned"]) == (270, 20)
+        assert first.counts["skipped"] == second.counts["skipped"] == 0
+        assert (first.counts["ended"], second.counts["ended"]) == (1, 1)
+        assert first.counts["busy"] > 0
 
     asyncio.run(scenario())
 
