@@ -18,8 +18,11 @@ from stream.app.churn import CAUSES, Churn
 from stream.app.histogram import BulkHistogram
 from stream.app.metric_list import LABELS, METRICS, PREFIX
 from stream.app.metrics import Metrics
+from stream.app.runner import State
 from tests.unit.test_app_outputs import DAY, NOW, Change, Step
 
+#: Segments of a crowded shard: telling them takes a while.
+MANY = 1_500
 UNITS = ("_seconds", "_bytes", "_ratio", "_info", "_records", "_version")
 
 
@@ -105,6 +108,16 @@ def test_series_are_bounded_however_many_segments_come_and_go() -> None:
     segments = {sample.labels["segment"] for family in families for sample in family.samples}
     assert segments == {f"cluster-{number}" for number in range(991, 1001)}
     assert sum(len(family.samples) for family in families) <= 10 * (2 * len(CAUSES) * 2 + 2 * 5)
+
+
+def test_segments_that_someone_moves_between_stay_counted() -> None:
+    """Whatever comes and goes beside them: what makes room is what has been untouched for the longest."""
+    registry, counts = churn(most=10)
+    for number in range(100):
+        counts.moved([Change(from_segment="active", to_segment="late")], [])
+        counts.moved([Change(from_segment=None, to_segment=f"cluster-{number}")], [])
+    labels = {"dimension": "lifecycle", "segment": "late", "cause": "event"}
+    assert registry.get_sample_value("entered_total", labels) == 100
 
 
 def test_a_segment_has_series_before_anyone_moves() -> None:
@@ -209,11 +222,51 @@ def test_nothing_of_what_events_carry_is_told() -> None:
     assert NOW
 
 
-def test_two_who_ask_at_a_time_are_both_told_all() -> None:
+class Runner:
+    """The runner of the one shard of a worker."""
+
+    partition, state = 0, State.READY
+
+    class hot:  # noqa: N801
+        share = 0.1
+
+
+class Crowded:
+    """A shard of very many segments."""
+
+    definitions_version, clock_ms, compiling = 3, NOW, None
+    books = {"read": 7}  # noqa: RUF012
+
+    @staticmethod
+    def sizes() -> dict[str, dict[str, int]]:
+        return {"big": {f"segment-{k}": k for k in range(MANY)}}
+
+    @staticmethod
+    def blocked_by() -> None:
+        return None
+
+
+class CrowdedHost(Host):
+    """A worker of that shard."""
+
+    runners = {0: Runner()}  # noqa: RUF012
+
+    @staticmethod
+    def ready_shards() -> Iterable[Any]:
+        return [(Runner(), Crowded())]
+
+    @staticmethod
+    def lag(runner: Any) -> dict[tuple[str, int], int]:
+        return {("clicks", 0): 5}
+
+
+def test_all_who_ask_at_a_time_are_told_all() -> None:
     """What is a state is looked up and told in one go, though both take threads."""
 
-    async def both() -> list[bytes]:
+    async def many() -> list[bytes]:
         metrics = Metrics()
-        return await asyncio.gather(*(metrics.exposition(Host()) for _ in range(5)))  # type: ignore[arg-type]
+        return await asyncio.gather(*(metrics.exposition(CrowdedHost()) for _ in range(5)))  # type: ignore[arg-type]
 
-    assert all(b"segstream_worker_info{" in told for told in asyncio.run(both()))
+    for told in asyncio.run(many()):
+        assert told.count(b"segstream_customers{") == MANY
+        assert told.count(b"segstream_lag_records{") == told.count(b"segstream_clock_age_seconds{") == 1
