@@ -156,7 +156,7 @@ def members(
     picks = np.flatnonzero(inside)[::-1][:most] + start
     since = told_since(rows.table.ints[picks, rows.plan.layout.entered[j]])
     found = [
-        (rows.keys[i].decode("utf-8", "surrogatepass"), at)
+        (rows.keys[i].decode("utf-8", "replace"), at)
         for i, at in zip(picks.tolist(), since, strict=True)
         if rows.keys[i]
     ]

@@ -24,6 +24,10 @@ class SilentError(Exception):
     """Kafka does not give what is known to be there."""
 
 
+class StoppedError(Exception):
+    """The worker ends: nothing is read any more."""
+
+
 class ReaderThread:
     """A thread with an event loop, for consumers outside every group. Started by the first use."""
 
@@ -32,21 +36,36 @@ class ReaderThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pieces: Pieces | None = None
+        self._consumers: set[AIOKafkaConsumer] = set()
+        self._work: set[asyncio.Task[Any]] = set()
+        self._stopped = False
 
     async def do(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a coroutine in the thread, and give its outcome here."""
+        """Run a coroutine in the thread, and give its outcome here.  `StoppedError` after the end."""
+        if self._stopped:
+            raise StoppedError
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._loop.run_forever, name="reader", daemon=True)
             self._thread.start()
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop))
+
+        async def run() -> T:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101  this is a task
+            self._work.add(task)
+            try:
+                return await work()
+            finally:
+                self._work.discard(task)
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._loop))
 
     async def pieces(self, work: Callable[[Pieces], Awaitable[T]]) -> T:
         """Run a coroutine in the thread with the one consumer of pieces, which others wait for meanwhile."""
 
         async def run() -> T:
             if self._pieces is None:
-                self._pieces = Pieces(self._options)
+                self._pieces = Pieces(self)
             async with self._pieces.lock:
                 await self._pieces.start()
                 return await work(self._pieces)
@@ -54,7 +73,7 @@ class ReaderThread:
         return await self.do(run)
 
     async def consumer(self) -> AIOKafkaConsumer:
-        """A started consumer; call it in the thread, and stop it there."""
+        """A started consumer; call it in the thread, and `release` it there."""
         consumer = AIOKafkaConsumer(
             **{
                 "fetch_max_wait_ms": 200,
@@ -66,53 +85,53 @@ class ReaderThread:
                 "auto_offset_reset": "earliest",
             }
         )
+        self._consumers.add(consumer)
         try:
             await consumer.start()
         except BaseException:
-            await consumer.stop()
+            await self.release(consumer)
             raise
         return consumer
 
+    async def release(self, consumer: AIOKafkaConsumer) -> None:
+        """Stop a consumer; call it in the thread."""
+        if consumer in self._consumers:
+            self._consumers.discard(consumer)
+            await consumer.stop()
+
     async def stop(self) -> None:
-        """End the thread; what runs in it is cancelled."""
-        loop, self._loop = self._loop, None
+        """End the thread; what runs in it is cancelled, and all consumers are stopped."""
+        loop, self._loop, self._stopped = self._loop, None, True
         if loop is None or self._thread is None:
             return
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_end(self._pieces), loop))
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._end(), loop))
         loop.call_soon_threadsafe(loop.stop)
         await asyncio.to_thread(self._thread.join)
         loop.close()
 
-
-async def _end(pieces: Pieces | None) -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    if pieces is not None:
-        await pieces.stop()
+    async def _end(self) -> None:
+        # Only what others wait for: a consumer's own tasks end with it.
+        for task in self._work:
+            task.cancel()
+        if self._work:
+            await asyncio.wait(self._work)
+        await asyncio.gather(*(self.release(one) for one in list(self._consumers)), return_exceptions=True)
 
 
 class Pieces:
     """Reads committed records between two offsets of a partition. Used in the thread, by one at a time (``lock``)."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, reader: ReaderThread) -> None:
         self.lock = asyncio.Lock()
-        self._options = options
+        self._reader = reader
         self._consumer: AIOKafkaConsumer | None = None
         self._taker: Taker | None = None
 
     async def start(self) -> None:
         """Connect, where that was not done yet."""
         if self._consumer is None:
-            consumer = await ReaderThread(self._options).consumer()
+            consumer = await self._reader.consumer()
             self._consumer, self._taker = consumer, Taker(consumer)
-
-    async def stop(self) -> None:
-        """Disconnect."""
-        if self._consumer is not None:
-            await self._consumer.stop()
-            self._consumer = None
 
     async def partitions(self, topic: str) -> list[int]:
         """The partitions of a topic; none where it does not exist."""

@@ -8,15 +8,13 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from stream.cluster.control import read_version
 from stream.cluster.model import ClusterModel, Happening, Profile, Score
 from stream.events.instant import iso
-from stream.kafka.explained import explained
-from stream.kafka.reader import Pieces, ReaderThread, SilentError
+from stream.kafka.reader import Pieces, ReaderThread
 from stream.web.endpoint import Endpoint, asked, json
-from stream.web.refusal import RefusalError
+from stream.web.refusal import UNREADABLE, unread
 from stream.web.told import Instant
 
 #: How many versions are kept for whoever asks; older ones are on the control topic.
@@ -95,8 +93,8 @@ class Clusters:
         query = asked(request, ClustersQuery)
         try:
             await self._reader.pieces(self._read_on)
-        except (KafkaError, OSError, SilentError) as error:
-            raise RefusalError(503, f"Kafka does not answer: {explained(error)}") from error
+        except UNREADABLE as error:
+            raise unread(error) from error
         fitting = [one for one in reversed(self._kept) if query.dimension in (None, one.dimension)]
         return json(ClustersAnswer(fitting[: query.limit]))
 

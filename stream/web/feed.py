@@ -6,26 +6,27 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from stream.app.shards import ShardHost
-from stream.kafka.explained import explained
-from stream.kafka.reader import ReaderThread
+from stream.kafka.reader import ReaderThread, StoppedError
 from stream.web.endpoint import Endpoint, asked
 from stream.web.guard import HEADERS
-from stream.web.refusal import RefusalError
+from stream.web.refusal import UNREADABLE, RefusalError, unread
 from stream.web.told import Change, read_change
 
 #: Most that listen to one worker at a time: each has a consumer of its own.
 MOST_LISTENERS = 20
 #: Seconds of silence after which an id alone tells that the connection lives, and where to go on.
 SIGN_OF_LIFE = 10.0
+#: How long stopping waits for those who listen to be let go, in seconds.
+STOP_SECONDS = 1.0
 #: Where the changes are read on: ``partition-offset``, with dots between.
 _PLACE = re.compile(r"\d{1,5}-\d{1,18}(\.\d{1,5}-\d{1,18})*", re.ASCII)
 
@@ -131,8 +132,11 @@ class Feed:
 
     async def stop(self) -> None:
         """End all answers: the worker ends."""
-        for task in list(self._listeners):
+        tasks = list(self._listeners)
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
         """The changes, until whoever listens is gone."""
@@ -148,17 +152,15 @@ class Feed:
         self._listeners.add(task)
         try:
             listener, first = await self._reader.do(lambda: self._listen(query, given))
-        except (KafkaError, OSError) as error:
-            self._listeners.discard(task)
-            raise RefusalError(503, f"Kafka does not answer: {explained(error)}") from error
-        except BaseException:
-            self._listeners.discard(task)
-            raise
-        try:
-            return await self._tell(request, listener, first)
+            try:
+                return await self._tell(request, listener, first)
+            finally:
+                with suppress(StoppedError):
+                    await asyncio.shield(self._reader.do(lambda: self._reader.release(listener.consumer)))
+        except UNREADABLE as error:
+            raise unread(error) from error
         finally:
             self._listeners.discard(task)
-            await asyncio.shield(self._reader.do(listener.consumer.stop))
 
     async def _tell(self, request: web.Request, listener: Listener, first: bytes) -> web.StreamResponse:
         headers = {
@@ -171,17 +173,17 @@ class Feed:
         await answer.prepare(request)
         await answer.write(b"retry: 2000\nid: %s\n\n" % listener.place.encode() + first)
         told_at = time.monotonic()
-        while True:
-            told = await self._reader.do(listener.take)
-            now = time.monotonic()
-            if not told and now - told_at >= SIGN_OF_LIFE:
-                told = b"id: %s\n\n" % listener.place.encode()
-            if told:
-                told_at = now
-                try:
+        # Where Kafka or whoever listens is gone, the answer ends: who wants more comes again with the last id.
+        with suppress(*UNREADABLE):
+            while True:
+                told = await self._reader.do(listener.take)
+                now = time.monotonic()
+                if not told and now - told_at >= SIGN_OF_LIFE:
+                    told = b"id: %s\n\n" % listener.place.encode()
+                if told:
+                    told_at = now
                     await answer.write(told)
-                except ConnectionError:
-                    return answer
+        return answer
 
     async def _listen(self, query: FeedQuery, given: str | None) -> tuple[Listener, bytes]:
         """A listener at its place, and what they get first. Runs in the reader's thread."""
@@ -203,7 +205,7 @@ class Feed:
                 consumer.seek(tp, places[tp.partition])
             return Listener(query, consumer, places), first
         except BaseException:
-            await consumer.stop()
+            await self._reader.release(consumer)
             raise
 
 

@@ -8,15 +8,13 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from stream.app.shards import ShardHost
 from stream.events.instant import iso
-from stream.kafka.explained import explained
-from stream.kafka.reader import Pieces, ReaderThread, SilentError
+from stream.kafka.reader import Pieces, ReaderThread
 from stream.web.customers import asked_for
 from stream.web.endpoint import Endpoint, asked, json
-from stream.web.refusal import RefusalError
+from stream.web.refusal import UNREADABLE, unread
 from stream.web.told import Change, Instant, read_change
 
 #: The first look at the topic takes so many offsets, each further one four times as many, up to the last.
@@ -85,8 +83,8 @@ class History:
 
         try:
             return json(await self._reader.pieces(look))
-        except (KafkaError, OSError, SilentError) as error:
-            raise RefusalError(503, f"Kafka does not answer: {explained(error)}") from error
+        except UNREADABLE as error:
+            raise unread(error) from error
 
 
 class Backwards:

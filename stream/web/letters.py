@@ -7,15 +7,13 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from stream.events.instant import EARLIEST_MS, LATEST_MS, iso
 from stream.kafka.dead_letters import RESENT
-from stream.kafka.explained import explained
 from stream.kafka.letter import Assembler, Letter
-from stream.kafka.reader import Pieces, ReaderThread, SilentError
+from stream.kafka.reader import Pieces, ReaderThread
 from stream.web.endpoint import Endpoint, asked, json
-from stream.web.refusal import RefusalError
+from stream.web.refusal import UNREADABLE, unread
 from stream.web.told import Instant
 
 #: How many offsets at the end of each partition are looked through.
@@ -85,8 +83,8 @@ class Letters:
         query = asked(request, LettersQuery)
         try:
             complete, letters = await self._reader.pieces(self._read)
-        except (KafkaError, OSError, SilentError) as error:
-            raise RefusalError(503, f"Kafka does not answer: {explained(error)}") from error
+        except UNREADABLE as error:
+            raise unread(error) from error
         by_reason: dict[str, list[Letter]] = {}
         for letter in sorted(letters, key=lambda one: -one.timestamp):
             by_reason.setdefault(letter.reason, []).append(letter)

@@ -55,7 +55,7 @@ class Site:
         health = Health(app, settings.web.ready_without_kafka / 1000)
         segments = Segments(shards, peers, past, definitions)
         self._feed = Feed(shards, reader)
-        shards.on_stop.extend((past.stop, reader.stop, peers.stop))
+        shards.on_stop.extend((self._feed.stop, past.stop, reader.stop, peers.stop))
         shards.metrics.is_ready = lambda: health.ready()[1]["ready"] is True
         parts = (
             Customers(shards, peers),

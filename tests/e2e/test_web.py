@@ -233,7 +233,10 @@ def test_when_a_worker_dies_the_other_says_what_it_cannot_until_it_has_taken_ove
     (buys,) = ask(live, "a", "/segments")[1]["dimensions"]
     assert buys["customers"] == sum(1 for orders in ORDERS.values() if orders)
     wait_for("moves are read back", lambda: moved(live) == CHANGES)
-    assert live.stop_worker("a") == 0
+    stream = listen(f"{address(live, 'a')}/changes?recent=1", headers(live), 20.0)
+    assert next(stream)[1]["dimension"] == "buys"
+    assert live.stop_worker("a") == 0, "who still listens holds nobody up"
+    assert list(stream) == []
 
 
 def moved(live: Live) -> int:
