@@ -296,6 +296,11 @@ class Clusters(Section):
         default=60_000, description="How far ahead (event time) a version takes effect, so that all shards know it."
     )
     share: float = Field(default=0.1, gt=0, le=1, description="Most of a core that learning may take.")
+    most_vectors: int = Field(
+        default=200_000,
+        ge=1,
+        description="Most vectors that are learned from a day of event time, all shards together.",
+    )
 
 
 class Definitions(Section):

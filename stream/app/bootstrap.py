@@ -131,6 +131,7 @@ def make_shard(
         plans=plans,
         changelog=settings.changelog_topic,
         dormant_after=settings.customers.dormant_after,
+        most_vectors=max(1, settings.clusters.most_vectors // (1 if everyone else count)),
     )
 
 

@@ -17,6 +17,7 @@ from stream.engine.output import Output
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
+from stream.engine.sampling import Bound
 from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED, REPEATED
 from stream.features import pool
 from stream.features.base import NEVER, NO_TEXT, Kind
@@ -34,7 +35,7 @@ class Judge:
 
     ``home`` says which customers belong here (None: all).  ``number`` is the shard's: what is read by every shard (the
     products) is counted by the one whose number its partition has, so that the books of all shards add up.
-    ``requests``: to be forgotten, those heard of latest.
+    ``requests``: to be forgotten, those heard of latest; ``bound``: of the vectors for the trainer.
     """
 
     def __init__(
@@ -46,16 +47,21 @@ class Judge:
         home: Home | None,
         requests: Requests | None = None,
         busiest: Busiest | None = None,
+        bound: Bound | None = None,
     ) -> None:
         self.plan, self.rows, self.versions, self.number, self.home = plan, rows, versions, number, home
         self.requests = Requests() if requests is None else requests
         self.zones = zones_read(plan)
+        self.bound = Bound() if bound is None else bound
         self.busiest = Busiest() if busiest is None else busiest
         self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
         self.clusters = ClusterEvidence(plan, versions)
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0) + evidence_width(plan)
         ints = np.zeros((ROOM + len(self.topics) + 1, width), np.int64)
         self.ints, self.floats = ints, ints.view(np.float64)
+        vectors = ROOM if plan.vector else 1
+        taken = np.empty((vectors, max(1, len(plan.vector)))), np.empty((vectors, 2), np.int64)
+        self.arrays = header.Out(self.ints, self.floats, *taken)
 
     def apply(self, run: Run, floor: int, disorder: int, out: Output, most: int) -> int:
         """Apply the run's events; changes, vectors and counts go to ``out``.  How many were applied: where products
@@ -68,7 +74,7 @@ class Judge:
         customers = run.values("customers")
         sent_on = {} if self.home is None else self.home.sent_on(run, customers, self.rows.index)
         events = self._events(run, customers, upto)
-        out_arrays = self._out(len(run))
+        out_arrays = self.arrays
         start, counters = 0, self.rows.table.counters
         counters[header.LEFT] = most
         while start < len(run):
@@ -76,9 +82,9 @@ class Judge:
                 self.rows.table, self.rows.bags, self.versions.slots, events, out_arrays, 0, start
             )
             self._changes(n, out, run)
+            self._vectors(out_arrays, out)
             if counters[header.LEFT] <= 0 and counters[header.CURSOR] != pool.NONE:
                 break
-        self._vectors(out_arrays, out)
         out.rekeyed += [sent for k, sent in sent_on.items() if k < start]
         out.unmatched += int(counters[header.UNMATCHED])
         counters[header.UNMATCHED] = 0
@@ -95,12 +101,12 @@ class Judge:
     def rearm(self) -> None:
         """Work out all expiries, after rows came from rest."""
         rows = np.arange(len(self.rows))
-        self.plan.kernels.rearm(self.rows.table, self.rows.bags, self.versions.slots, rows, self._out(0))
+        self.plan.kernels.rearm(self.rows.table, self.rows.bags, self.versions.slots, rows, self.arrays)
 
     def warm(self) -> None:
         """Have every kernel compiled, or loaded from the cache, before the first event needs it."""
         nothing = np.zeros(0, np.int64)
-        rows, slots, arrays = self.rows, self.versions.slots, self._out(0)
+        rows, slots, arrays = self.rows, self.versions.slots, self.arrays
         kernels = self.plan.kernels
         kernels.fire(rows.table, rows.bags, slots, nothing, 0, arrays, 0, 0)
         if self.plan.measures:
@@ -112,15 +118,11 @@ class Judge:
     def _over(
         self, call: Callable[[Any, int], tuple[int, int]], count: int, out: Output, most: int | None = None
     ) -> None:
-        arrays, start = self._out(0), 0
+        arrays, start = self.arrays, 0
         while start < count and (most is None or len(out.changes) + len(out.forgotten) < most):
             n, start = call(arrays, start)
             self._changes(n, out, None)
-
-    def _out(self, events: int) -> header.Out:
-        d = max(1, len(self.plan.vector))
-        vectors = events if self.plan.vector else 0
-        return header.Out(self.ints, self.floats, np.empty((vectors, d)), np.empty((vectors, 2), np.int64))
+            self._vectors(arrays, out)
 
     def _events(self, run: Run, customers: list[Any], upto: NDArray[np.int64]) -> Events:
         rows = np.full(len(run), -1, np.int64)
@@ -214,10 +216,13 @@ class Judge:
         n = int(counters[header.SAMPLED])
         counters[header.SAMPLED] = 0
         if n:
-            found = arrays.vectors[:n].copy()
+            rows, instants = arrays.sampled[:n].T
+            picks = np.flatnonzero(self.bound.pick(self.rows.table.ints[rows, header.CUSTOMER], instants))
+            out.beyond += n - len(picks)
+            found = arrays.vectors[picks]
             out.vectors = found if out.vectors is None else np.concatenate((out.vectors, found))
-            out.vector_keys += [self.rows.keys[i] for i in arrays.sampled[:n, 0].tolist()]
-            out.vector_instants += arrays.sampled[:n, 1].tolist()
+            out.vector_keys += [self.rows.keys[i] for i in rows[picks].tolist()]
+            out.vector_instants += instants[picks].tolist()
 
     def _count(self, run: Run, events: Events, applied: int, out: Output) -> None:
         """The books of the first so many records."""

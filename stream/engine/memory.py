@@ -38,7 +38,8 @@ class OwnRow(msgspec.Struct):
     features count that began with later definitions, by identity; ``anew``: columns that were dropped and came back,
     and the version that brought them, so that older rows give nothing from before.  ``books``: how many records each
     thing became of (:meth:`stream.engine.output.Counts.by_outcome`) since the shard's first, ``read`` being all.
-    ``requests``: the hashes of the latest requests to be forgotten.  ``format``: how what is at rest
+    ``requests``: the hashes of the latest requests to be forgotten.  ``sampling``: what
+    :class:`stream.engine.sampling.Bound` goes by.  ``format``: how what is at rest
     is to be read; it stands here, as every transaction writes this row.
     """
 
@@ -54,6 +55,7 @@ class OwnRow(msgspec.Struct):
     books: dict[str, int] = {}
     requests: list[int] = []
     format: int = 0
+    sampling: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 class _Format(msgspec.Struct):

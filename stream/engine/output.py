@@ -82,6 +82,8 @@ class Output:
     vector_keys: list[bytes] = field(default_factory=list)
     vector_instants: list[int] = field(default_factory=list)
     unmatched: int = 0
+    #: Vectors that were kept from the trainer, as a day has only so many.
+    beyond: int = 0
     forgotten: list[Forgotten] = field(default_factory=list)
 
     def told(self) -> Iterator[Change | Forgotten]:

@@ -26,6 +26,7 @@ from stream.engine.questions import described, features_of, members, placed, seg
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
+from stream.engine.sampling import Bound
 from stream.engine.switching import Switching
 from stream.engine.versions import DefinitionsVersion
 from stream.events.batch import CONTROL, Batch
@@ -46,7 +47,8 @@ class Shard:
     ``disorder`` is how far (ms) the clock stays behind; ``read_model`` turns a stored model's JSON into a model;
     ``home`` says which customers belong here (None: all do); ``plans`` knows the plans of published definitions (None:
     published definitions are skipped); ``dormant_after``: who has done nothing for so long (ms) is forgotten (None:
-    never); ``changelog`` is the name of the topic that it comes from, for reports.
+    never); ``changelog`` is the name of the topic that it comes from, for reports; ``most_vectors``: so many for the
+    trainer a day (None: all that are taken).
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Shard:
         plans: Plans | None = None,
         dormant_after: int | None = None,
         changelog: str = "changelog",
+        most_vectors: int | None = None,
     ) -> None:
         self.partition, self.disorder, self.home, self.plans = partition, disorder, home, plans
         self.merge = Merge(list(sources))
         self.versions = Versions(plan)
         self.memory = Memory(partition, Rows(plan, lifetime=dormant_after), read_model, changelog)
         self.requests = Requests()
+        self.bound = Bound(most_vectors)
         #: Which customers most events are about, since it was asked last.
         self.busiest = Busiest()
         self.saved: dict[Source, tuple[int, int]] = {}
@@ -78,7 +82,9 @@ class Shard:
         self.plan, self.rows = plan, rows
         self.versions.called = rows.call_places
         self.versions.call()
-        self.judge = Judge(plan, rows, self.versions, self.partition, self.home, self.requests, self.busiest)
+        self.judge = Judge(
+            plan, rows, self.versions, self.partition, self.home, self.requests, self.busiest, self.bound
+        )
 
     def go_by(self, plan: Plan, rows: Rows) -> None:
         """Go on under this plan, with these rows; what waits is read as the plan reads it."""
@@ -119,6 +125,7 @@ class Shard:
         memory.finish(self.versions)
         own = memory.own
         self.requests.hashes = own.requests
+        self.bound.state = own.sampling
         self.saved = {(topic, partition): (offset, reached) for topic, partition, offset, reached in own.sources}
         self.clock_ms = None if own.clock == NEVER else own.clock
         if own.definitions and own.definitions != definitions_of(self.plan):
@@ -282,6 +289,7 @@ class Shard:
         own.sources = [(t, p, one.applied, one.reached) for (t, p), one in self.merge.inputs.items()]
         own.clock = NEVER if self.clock_ms is None else self.clock_ms
         own.requests = self.requests.hashes
+        own.sampling = self.bound.state
         self.memory.write(self.versions, out)
         return out
 

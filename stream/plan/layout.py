@@ -35,6 +35,8 @@ class Layout:
     left: dict[tuple[int, int], int]
     bags: tuple[int, ...]
     fingerprint: int
+    #: When the learned dimension's vector of the customer was last taken; -1 where nothing is learned.
+    sampled: int = -1
 
     @property
     def width(self) -> int:
@@ -70,12 +72,16 @@ def make_layout(definitions: Definitions) -> Layout:
     """The layout of a row under these definitions; the order of dimensions and features does not matter to it."""
     columns = list(header.COLUMNS)
     segment, entered, before, left = {}, {}, {}, {}
+    sampled = -1
     asked = {name for d in definitions.dimensions for name in d.asks_before()}
     for j, dimension in sorted(enumerate(definitions.dimensions), key=lambda pair: pair[1].name):
         segment[dimension.name] = len(columns)
         columns.append(Column(f"segment of {dimension.name}", -1))
         entered[dimension.name] = len(columns)
         columns.append(Column(f"entered {dimension.name}", NEVER))
+        if dimension.learning is not None:
+            sampled = len(columns)
+            columns.append(Column(f"sampled of {dimension.name}", NEVER))
         if dimension.name in asked:
             before[j] = len(columns)
             columns.append(Column(f"previous of {dimension.name}", -1))
@@ -105,4 +111,5 @@ def make_layout(definitions: Definitions) -> Layout:
         left,
         tuple(p for a, p in base.items() if isinstance(a, Bag)),
         int.from_bytes(hashlib.blake2b(names.encode(), digest_size=8).digest(), "little", signed=True),
+        sampled,
     )

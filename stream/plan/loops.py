@@ -37,6 +37,7 @@ from stream.plan.header import (
     REMEMBERED,
     RING,
     ROW,
+    SAMPLED,
     SEEN,
     SEQUENCE,
     SINCE,
@@ -46,7 +47,6 @@ from stream.plan.header import (
     VERSION,
 )
 
-DAY = 86_400_000
 MOVES: Any = ()
 BAGS: Any = ()
 SEGMENTS: Any = ()
@@ -71,7 +71,13 @@ def evaluate(table: Any, bags: Any, models: Any, i: int, now: int, cause: int, m
 
 
 def sample(table: Any, bags: Any, i: int, now: int, out: Any) -> None:
-    """Generated: append the row's feature vector for the trainer."""
+    """Generated: perhaps append the row's vector for the trainer, as of some instant since the customer was last looked
+    at: each is taken with a probability by the time that it stands for."""
+
+
+def is_look(r: Any, now: int) -> bool:
+    """Generated: whether the learned dimension looks again at this instant at who has not come since."""
+    return False
 
 
 def change(r: Any, i: int, j: int, column: int, to: int, now: int, cause: int, ints: Any, n: int) -> None:
@@ -180,6 +186,10 @@ def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: i
             if due == gone:
                 return forget(table, bags, i, max(gone, r[LATEST]), DEADLINE, out, n)
             before = n
+            if is_look(r, due):
+                if table.counters[SAMPLED] >= out.vectors.shape[0]:
+                    return ~n
+                sample(table, bags, i, due, out)
             n = evaluate(table, bags, models, i, due, DEADLINE, NO_MOVES, out, n)
         else:
             return n
@@ -205,18 +215,16 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
         n = settle(table, bags, models, i, ev.upto[k], out, n)
         if n < 0:
             return n
-    if n + ROOM > out.ints.shape[0]:
+    if n + ROOM > out.ints.shape[0] or table.counters[SAMPLED] >= out.vectors.shape[0]:
         return ~n
+    sample(table, bags, i, t, out)  # what they were until now: right after a visit, everyone was just here
     touch(table, i)
     table.counters[UNMATCHED] += fold(ev.code[k], r, table.floats[i], t, bags, i, ev, k)
     r[IDS + r[RING]] = ev.message[k]
     r[RING] = (r[RING] + 1) % REMEMBERED
-    newday = r[SEEN] == NEVER or t // DAY > r[SEEN] // DAY
     r[SEEN] = max(r[SEEN], t)
     now = max(t, r[LATEST], models.effective[slot_of(models, r)])
     n = evaluate(table, bags, models, i, now, k, MOVES[ev.code[k]], out, n)
-    if newday:
-        sample(table, bags, i, now, out)
     ev.status[k] = APPLIED
     return n
 

@@ -91,6 +91,11 @@ def looked(seen: int, now: int, every: int) -> int:
     return seen + step
 
 
+def drawn(now: int, which: int) -> int:
+    """A seed (32 bits) for what is drawn at an instant."""
+    return (now ^ (now >> 31) * 0x9E3779B1 ^ which * 0x85EBCA6B) & 0xFFFFFFFF
+
+
 def present(x: float) -> bool:
     """Whether a value is not missing."""
     return x == x

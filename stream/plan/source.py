@@ -45,8 +45,10 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.rearm,
     loops.work,
 )
+#: A vector stands for the time since the customer was last looked at; for so many times ``every`` one is surely taken.
+WEIGHED = 7
 #: How many of them, the first ones, are called by what is generated.
-CALLED = 2
+CALLED = 3
 #: Their texts, read while the files are those that were imported: they may be replaced under a running worker.
 TEXTS = {function.__name__: inspect.getsource(function) for function in LOOPS}
 #: What is called from outside; these are cached once compiled.
@@ -76,7 +78,6 @@ from stream.plan.header import *
 {decorators}
 
 NAN = math.nan
-DAY = {day}
 #: The most changes that one event or deadline of one customer can cause.
 ROOM = {dimensions}
 #: Bit j: the event of this code can move dimension j.
@@ -92,7 +93,7 @@ DEADLINE, REARM = constant(DEADLINE), constant(REARM)
 
 #: Functions of `stream.plan.runtime` by their names there; numba compiles those that are called.
 RUNTIME = (
-    "above", "ago", "differ", "divide", "earlier", "later", "log1p", "look", "looked", "meets", "next_look",
+    "above", "ago", "differ", "divide", "drawn", "earlier", "later", "log1p", "look", "looked", "meets", "next_look",
     "present", "reaches", "revisit", "share_of", "sqrt", "square", "standard", "zero",
 )  # fmt: skip
 
@@ -163,7 +164,6 @@ class Generator:
         """Imports, constants and the jitted functions of the accumulators and of the pool."""
         text = PREAMBLE.format(
             decorators=TWIN if self.twin else COMPILED,
-            day=loops.DAY,
             dimensions=len(self.definitions.dimensions),
             moves=[*self.moves(), 0],
             bags=[*self.layout.bags, pool.NONE],
@@ -280,17 +280,22 @@ class Generator:
         return "\n".join(lines if len(lines) > 2 else [*lines, "    pass"]) + "\n"
 
     def sample(self) -> str:
-        """``sample``: the vector of the learned dimension, for the trainer."""
-        lines = ["@jit", "def sample(table, bags, i, now, out):"]
-        for j, dimension in enumerate(self.definitions.dimensions):
-            if dimension.learning:
-                writer = self.writer(j, dimension)
-                lines += ["    r = table.ints[i]", "    f = table.floats[i]", "    n = table.counters[SAMPLED]"]
-                for k, number in enumerate(dimension.learning.vector.values()):
-                    lines.append(f"    out.vectors[n, {k}] = {writer.number(number)}")
-                lines += ["    out.sampled[n, 0] = i", "    out.sampled[n, 1] = now"]
-                lines.append("    table.counters[SAMPLED] += 1")
-        return "\n".join(lines if len(lines) > 2 else [*lines, "    pass"]) + "\n"
+        """``is_look`` and ``sample``: when the vector of the learned dimension is taken for the trainer."""
+        learning = next((d.learning for d in self.definitions.dimensions if d.learning), None)
+        if learning is None:
+            lines = ["@jit", "def is_look(r, now):", "    return False", "", ""]
+            return "\n".join([*lines, "@jit", "def sample(table, bags, i, now, out):", "    pass", ""])
+        every, at = self.constant(learning.every), self.constant(self.layout.sampled)
+        lines = ["@jit", "def is_look(r, now):", f"    return revisit(r[SEEN], now - 1, {every}) == now", "", ""]
+        lines += ["@jit", "def sample(table, bags, i, now, out):", "    r = table.ints[i]"]
+        lines += [f"    if now < r[{at}] + {every} or r[SEEN] == NEVER or now <= r[SEEN]:", "        return"]
+        lines += [f"    passed = now - looked(r[SEEN], now, {every})"]
+        lines += [f"    if share_of(r[CUSTOMER], drawn(now, 0)) * {float(WEIGHED * learning.every)!r} >= passed:"]
+        lines += ["        return", f"    r[{at}] = now", "    touch(table, i)", "    n = table.counters[SAMPLED]"]
+        lines += ["    then = now - int(share_of(r[CUSTOMER], drawn(now, 1)) * passed)"]
+        lines += [f"    vector(r, table.floats[i], bags, then, out.vectors, n, {self.constant(0)})"]
+        lines += ["    out.sampled[n, 0] = i", "    out.sampled[n, 1] = now", "    table.counters[SAMPLED] = n + 1"]
+        return "\n".join(lines) + "\n"
 
     def measure(self) -> str:
         """``measure``: what cuts by share are taken of, for these rows as of an instant."""
