@@ -168,7 +168,7 @@ def trainer_settings(settings: Settings, plan: Plan) -> TrainerSettings | None:
         if dimension.learning is not None:
             return TrainerSettings(
                 plan.vector,
-                dimension.learning.clusters,
+                dimension.learning.range,
                 settings.clusters.seed,
                 settings.clusters.halflife,
                 settings.clusters.publish_every,
@@ -177,5 +177,6 @@ def trainer_settings(settings: Settings, plan: Plan) -> TrainerSettings | None:
                 settings.clusters.window,
                 settings.clusters.candidates,
                 settings.clusters.redraw_gain,
+                dimension.learning.words,
             )
     return None
