@@ -28,6 +28,7 @@ from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.engine.sampling import Bound
 from stream.engine.switching import Switching
+from stream.engine.typical import typical_of
 from stream.engine.versions import DefinitionsVersion
 from stream.events.batch import CONTROL, Batch
 from stream.features.base import FOREVER, NEVER
@@ -353,6 +354,10 @@ class Shard:
         """The same in small parts: None after each of them, what was found at the end, if anything was."""
         for found in explaining(self, customer, horizon):
             yield None if found is None else msgspec.to_builtins(found)
+
+    def typical(self, segment: str, most: int) -> list[dict[str, Any]]:
+        """The members of a cluster that are nearest to its centre (:mod:`stream.engine.typical`)."""
+        return typical_of(self, segment, most)
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """How many customers are in each segment of each dimension (those in none are not counted)."""

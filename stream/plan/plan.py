@@ -66,7 +66,8 @@ class Kernels:
         self.work(header.ARM, table, self.with_zones(bags), models, self.no_events, rows, 0, out, 0, 0)
 
     def measure(self, table: Any, bags: Any, models: Any, rows: Any, now: int, into: Any) -> None:
-        """Write what cuts by share are taken of, for these rows as of an instant, into a matrix."""
+        """Write what cuts by share are taken of, for these rows as of an instant, into a matrix; where it is wider, the
+        vector of the learned dimension behind that."""
         self.measuring(table, self.with_zones(bags), models, rows, now, into)
 
     def with_zones(self, bags: Any) -> Any:

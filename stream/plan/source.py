@@ -298,7 +298,8 @@ class Generator:
         return "\n".join(lines) + "\n"
 
     def measure(self) -> str:
-        """``measure``: what cuts by share are taken of, for these rows as of an instant."""
+        """``measure``: what cuts by share are taken of, for these rows as of an instant; where there is room behind it,
+        the vector of the learned dimension."""
         lines = ["@kernel", "def measure(table, bags, models, rows, now, into):", "    into[:] = NAN"]
         lines += ["    for k in range(rows.shape[0]):", "        r = table.ints[rows[k]]"]
         lines += ["        f = table.floats[rows[k]]"]
@@ -306,4 +307,8 @@ class Generator:
             own = [(column, m) for column, m in enumerate(self.shares.measures) if m.dimension == j]
             if own:
                 lines += self.judging(j, dimension).measures(own)
+        if any(dimension.learning for dimension in self.definitions.dimensions):
+            behind = len(self.shares.measures)
+            lines += [f"        if into.shape[1] > {behind}:"]
+            lines += [f"            vector(r, f, bags, now, into, k, {self.constant(behind)})"]
         return "\n".join(lines) + "\n"

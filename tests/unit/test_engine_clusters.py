@@ -240,3 +240,25 @@ def test_only_what_an_earlier_release_would_misread_is_in_the_later_format() -> 
     for made, expected in ((plain, FORMAT), (placed, PLACED)):
         driver = Driver(plan_of(clusters(), WISH), with_versions(logs(histories(3), UNTIL), made)).finish()
         assert orjson.loads(driver.changelog[-1][1] or b"")["format"] == expected
+
+
+def test_typical_members_are_those_nearest_to_the_centre() -> None:
+    """As of the clock, by the version in force; of what nobody is in there are none."""
+    made = [version(1, 5, {41: [0, 0], 7: [1, 0], 23: [0, 2]}, [4, 0, 5])]
+    log = with_versions(logs(histories(8, customers=40), UNTIL), *made)
+    driver = Driver(plan_of(clusters(), WISH), log).finish()
+    model = ClusterModel.from_json(made[0])
+    for segment, size in driver.shard.sizes()["cluster"].items():
+        told = driver.shard.typical(segment, 100)
+        assert len(told) == size
+        number = int(segment.removeprefix("cluster-"))
+        for one in told:
+            vector = [math.nan if x is None else x for x in one["vector"].values()]
+            assert one["distance"] == pytest.approx(distances(model, vector)[number], rel=1e-4)
+            seen = driver.shard.describe(one["customer"])
+            assert seen is not None
+            assert seen["segments"]["cluster"] == segment
+            assert one["vector"]["orders"] == seen["features"]["orders"]
+        assert [one["distance"] for one in told] == sorted(one["distance"] for one in told)
+        assert driver.shard.typical(segment, 2) == told[:2]
+    assert driver.shard.typical("cluster-9", 5) == []
