@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 class BulkHistogram(Collector):
     """Like a histogram of prometheus_client, whose ``observe`` takes one value after the other.
 
-    ``buckets`` are upper bounds, rising; one for all that is greater is put behind them.
+    ``buckets`` are upper bounds, rising; one for all that is greater is put behind them.  What is above ``most`` is not
+    counted at all.
     """
 
     def __init__(
@@ -23,9 +24,10 @@ class BulkHistogram(Collector):
         labels: Sequence[str],
         buckets: Sequence[float],
         registry: CollectorRegistry,
+        most: float = np.inf,
     ) -> None:
         self._name, self._documentation, self._labels = name, documentation, tuple(labels)
-        self._bounds = np.array(buckets, np.float64)
+        self._bounds, self._most = np.array(buckets, np.float64), most
         self._counts: dict[tuple[str, ...], NDArray[np.int64]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
         registry.register(self)
@@ -33,6 +35,7 @@ class BulkHistogram(Collector):
     def observe(self, values: ArrayLike, *labels: str) -> None:
         """Count these values, none of them NaN, under the values of the labels."""
         found = np.asarray(values, np.float64).ravel()
+        found = found[found <= self._most]
         self._known(labels)
         places = np.searchsorted(self._bounds, found, side="left")
         self._counts[labels] += np.bincount(places, minlength=len(self._bounds) + 1)

@@ -7,6 +7,7 @@ customer, a product, or anything else that events carry.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -60,6 +61,8 @@ class Metric:
     help: str
     #: upper bounds, of a histogram
     buckets: tuple[float, ...] = ()
+    #: what a histogram does not count because it is above this
+    most: float = math.inf
 
     def make(self, registry: CollectorRegistry) -> Made:
         """The metric, registered."""
@@ -68,7 +71,7 @@ class Metric:
             return Counter(name, self.help, self.labels, registry=registry)
         if self.kind == "gauge":
             return Gauge(name, self.help, self.labels, registry=registry)
-        return BulkHistogram(name, self.help, self.labels, self.buckets, registry)
+        return BulkHistogram(name, self.help, self.labels, self.buckets, registry, self.most)
 
     def series(self) -> tuple[str, ...]:
         """The names under which Prometheus has it."""
@@ -146,8 +149,10 @@ _TIMES = (
         "deadline_to_change_seconds",
         "histogram",
         (),
-        "From the instant at which time moved a customer to that change committed; by the wall clock only.",
+        # what was due more than a day ago is history that is being read, not a deadline told late
+        "From the instant at which time moved a customer to that change committed; by the wall clock, up to a day.",
         _LATENCY,
+        86_400.0,
     ),
     Metric("lag_records", "gauge", ("topic", "partition"), "Records of a source partition that are not yet committed."),
     Metric("clock_age_seconds", "gauge", ("partition",), "How far the clock of a shard is behind the wall clock."),

@@ -6,6 +6,7 @@ import asyncio
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -79,9 +80,17 @@ def test_stays_and_returns_are_in_seconds_by_segment() -> None:
 
 def test_lateness_is_measured_of_deadlines_by_the_wall_clock_only() -> None:
     """In time that is compressed, the instant of a change says nothing of how late it is."""
-    step = Step(changes=[Change(cause="deadline", caused_ms=None), Change()])
+    step = Step(changes=[Change(at_ms=round(time.time() * 1000), cause="deadline", caused_ms=None), Change()])
     assert value(counted(step), "deadline_to_change_seconds_count") == 1
     assert value(counted(step, wall_clock=False), "deadline_to_change_seconds_count") == 0
+
+
+def test_a_deadline_of_long_ago_is_history_that_is_being_read() -> None:
+    """A first start on a year of events would else miss every objective; an outage of an hour does miss it."""
+    now = round(time.time() * 1000)
+    metrics = counted(Step(changes=[Change(at_ms=now - ago, cause="deadline") for ago in (5_000, DAY // 24, 2 * DAY)]))
+    assert value(metrics, "deadline_to_change_seconds_count") == 2
+    assert value(metrics, "deadline_to_change_seconds_bucket", le="1.0") == 0
 
 
 def test_an_event_that_moves_someone_twice_counts_once() -> None:
