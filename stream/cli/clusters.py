@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console
 
-from stream.cli.ask import ask, base_of
 from stream.errors import UserError
 
 if TYPE_CHECKING:
@@ -222,24 +221,30 @@ def models_of(versions: list[Any], dimension: str | None) -> list[ClusterModel]:
 
 def _sizes(settings: Settings, worker: str | None, dimension: str) -> dict[str, int] | None:
     """Customers by segment, of all workers; None where none answers, which is a mistake only where one was named."""
+    from stream.cli.ask import ask, base_of
+
     base = base_of(settings, worker)
     try:
         status, body = ask(settings, base, "/segments")
+        if status != 200:
+            raise UserError(f"{base} answered {status} to /segments: is it a worker, and ready?", exit_code=1)
     except UserError as error:
         if worker is not None:
             raise
-        click.echo(f"{error}: shares of the sample are shown, not sizes", err=True)
+        click.echo(f"{error}; shares of the sample are shown instead of sizes", err=True)
         return None
     try:
-        return sizes_in(json.loads(body), dimension) if status == 200 else None
-    except (ValueError, KeyError, TypeError) as error:
+        told = json.loads(body)
+        if told["missing"]:
+            click.echo(f"sizes are without partitions {', '.join(map(str, told['missing']))}: not ready", err=True)
+        return sizes_in(told, dimension)
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{base} is no worker of this version: its /segments cannot be read", exit_code=1) from error
 
 
 def sizes_in(told: Any, dimension: str) -> dict[str, int] | None:
     """The sizes of a dimension's segments in a worker's answer; None where it does not know the dimension."""
-    found = told["dimensions"] if isinstance(told, dict) else told
-    for one in found:
+    for one in told["dimensions"]:
         if one["dimension"] == dimension:
             return {segment["segment"]: segment["size"] for segment in one["segments"]}
     return None

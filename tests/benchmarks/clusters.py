@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,14 @@ from tests.benchmarks.cluster_scores import Scores, score
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.results import OURS, Results
 from tests.conftest import REPOSITORY
+from tests.samples import folder_of_samples, mapping_file
 
 PART = "clusters"
 BATCH = "batch k-means"
-#: Public samples, kept beside the repository where they are kept at all.
-DATA = REPOSITORY.parent / "shared" / "data"
 #: Days until the simulated shop runs as it always will, and days that are looked at then.
-SETTLED, LOOKED_AT = 60, 20
+SETTLED, LOOKED_AT = 120, 20
+#: Customers of the small shop that tells how many vectors to expect.
+PROBED = 1_000
 #: How many versions fall into the days that are looked at, at least.
 VERSIONS = 50
 #: A cluster is that of a persona where so many of them are in it, and so much of it is them.
@@ -116,12 +118,12 @@ def _told(bench: Bench, part: str, found: Scores) -> None:
 def samples(bench: Bench, seed: int) -> None:
     """Public data: what the engine samples of it is learned in the order in which it came."""
     for name in ("retailrocket", "taobao"):
-        file = DATA / f"{name}-sample.csv"
+        file = folder_of_samples() / f"{name}-sample.csv"
         if not file.exists():
-            bench.ground.say(f"{name} is left out: there is no {file}")
+            bench.ground.say(f"{name} is left out: there is no {file}; SEGSTREAM_TEST_DATA names the folder of samples")
             continue
         course = open_course(bench.settings, bench.plan, None)
-        mapping = load_mapping(str(REPOSITORY / "config" / "mappings" / f"{name}.yaml"))
+        mapping = load_mapping(str(mapping_file(name)))
         course.run(read_events([file], mapping, sort=True))
         vectors = course.samples.vectors
         _, latest = course.samples.latest()
@@ -152,10 +154,7 @@ def learned(training: TrainerSettings, vectors: NDArray[np.float64]) -> ClusterM
 def steady(bench: Bench, seed: int) -> None:
     """A shop in which nothing changes: 50 versions later everybody is where they were, but for those who changed."""
     options = SimulationOptions(customers=bench.customers, days=SETTLED + LOOKED_AT, seed=seed)
-    probe = open_course(bench.settings, bench.plan, None)
-    probe.run(simulated(replace(options, days=SETTLED)))
-    day = sum(instant >= options.start_ms + (SETTLED - 5) * DAY_MS for instant in probe.samples.instants) / 5
-    every = max(1, int(day * LOOKED_AT / (VERSIONS + 2)))
+    every = max(1, int(vectors_a_day(bench, options) * LOOKED_AT / (VERSIONS + 5)))
     begin = options.start_ms + SETTLED * DAY_MS
     restarts = [begin + k * LOOKED_AT * DAY_MS // 4 for k in (1, 2, 3)]
     course = open_course(bench.settings, bench.plan, replace(bench.training, publish_every=every), restarts)
@@ -166,16 +165,27 @@ def steady(bench: Bench, seed: int) -> None:
     bench.add("steady: the same by time", course.movers(first, last, "deadline"))
     late = [version for version in course.versions if version.effective >= begin]
     bench.add("steady: versions looked at", len(late))
+    bench.add("steady: versions that drew clusters anew", sum(a.centroids != b.centroids for a, b in pairwise(late)))
     customers, vectors = course.samples.latest(begin - 30 * DAY_MS, begin)
     homes = [np.array(version.numbers)[version.assign(vectors)] for version in late]
     bench.add("steady: vectors of one day that other versions place elsewhere", max(_apart(homes[0], x) for x in homes))
-    bench.add("steady: the same from one version to the next", max(map(_apart, homes, homes[1:])))
+    bench.add("steady: the same from one version to the next", max(_apart(*two) for two in pairwise(homes)))
     kept = {frozenset(version.numbers) for version in late}
     bench.add("steady: sets of ids in these versions", len(kept))
     bench.check("ids stay in a steady world", len(kept) == 1, f"they were {[sorted(ids) for ids in kept]}")
     moved = course.movers(first, last, "model")
     bench.check("a version moves less than 1 % of the customers a day", moved < 0.01, f"{moved:.2%}")
     bench.ground.say(f"steady, seed {seed}: {len(customers):,} vectors, a version every {every:,}, {course.changes}")
+
+
+def vectors_a_day(bench: Bench, options: SimulationOptions) -> float:
+    """How many vectors so many customers have sampled in a day, told by fewer of them."""
+    few = min(PROBED, options.customers)
+    probe = open_course(bench.settings, bench.plan, None)
+    probe.run(simulated(replace(options, customers=few, days=SETTLED)))
+    since = options.start_ms + (SETTLED - LOOKED_AT) * DAY_MS
+    found = sum(instant >= since for instant in probe.samples.instants) / LOOKED_AT
+    return found * options.customers / few
 
 
 def _apart(before: NDArray[np.intp], after: NDArray[np.intp]) -> float:
@@ -215,7 +225,8 @@ def drift(bench: Bench, seed: int) -> None:
     bench.add("drift: versions told as drifted before it began", len(early))
     bench.check("a drift is told", told, "no version says so")
     bench.check("a new kind of customer gets a cluster", found, f"at the end {caught:.0%} are in it, {pure:.0%} of it")
-    bench.ground.say(f"drift, seed {seed}: {[(v.version, v.drifted, v.story) for v in course.versions if v.story]}")
+    story = [(v.version, v.drifted, [(one.kind, one.id, one.others) for one in v.story]) for v in course.versions]
+    bench.ground.say(f"drift, seed {seed}: {[one for one in story if any(one[1:])]}")
 
 
 @dataclass
@@ -294,7 +305,7 @@ def main() -> int:
     unknown = sorted(set(options.only.split(",")) - PARTS.keys()) if options.only else []
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    results, console = Results(), Console()
+    results, console = Results(), Console(width=140)
     with tempfile.TemporaryDirectory(prefix="clusters-") as scratch:
         ground = Ground("", Path(scratch), Path(sys.executable), results, console, False, options.rounds)
         run(ground, options.only, options.customers)

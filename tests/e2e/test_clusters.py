@@ -157,9 +157,10 @@ def killed_at_work(world: World, part: int, successor: str) -> None:
     loading.join(240)
 
 
+@pytest.mark.timeout(900)
 def test_a_trainer_that_is_killed_is_replaced_without_a_jump(world: World) -> None:
     """Not one vector is learned twice or left out, whoever learns; all workers judge by the same versions from the same
-    instants on, as a replay does that is given them; nobody is in two clusters."""
+    instants on, as a replay does that is given them; nobody is in two clusters. A name that a person gives stays."""
     live = world.live
     live.run("topics")
     live.start_worker("a")
@@ -170,11 +171,18 @@ def test_a_trainer_that_is_killed_is_replaced_without_a_jump(world: World) -> No
     first = world.learn_all()
     killed_at_work(world, 1, "c")
     assert 0 < first < world.learn_all(), "both trainers published"
+    before = world.models()
+    assert [bare(model) for model in before] == [bare(model) for model in world.undisturbed()]
+
+    number = before[-1].numbers[0]
+    said = live.run("clusters", "rename", f"cluster-{number}", "night owls").stdout
+    assert said.startswith(f"cluster-{number} is called 'night owls' by version {len(before) + 1}, ")
     world.load(2)
     world.learn_all()
-
     models = world.models()
-    assert [bare(model) for model in models] == [bare(model) for model in world.undisturbed()]
+    assert len(models) > len(before) + 1
+    for model in models[len(before) :]:
+        assert number not in model.numbers or model.names[model.numbers.index(number)] == "night owls"
     assert [model.version for model in models] == list(range(1, len(models) + 1))
     assert all(earlier.effective < later.effective for earlier, later in pairwise(models))
 
@@ -184,6 +192,9 @@ def test_a_trainer_that_is_killed_is_replaced_without_a_jump(world: World) -> No
     found = read_changes(live, len(expected))
     assert {change["data"]["cause"] for change in expected} == {"event", "deadline", "model"}
     assert by_customer(found) == by_customer(expected)
+    told = json.loads(live.run("clusters", "--json").stdout)
+    assert next(one["name"] for one in told["clusters"] if one["id"] == number) == "night owls"
+    assert f"cluster-{number} is called 'night owls' now" in live.run("clusters", "history").stdout
     for changes in by_customer(found).values():
         moves = [(change["data"]["from"], change["data"]["to"]) for change in changes]
         assert [came for came, _ in moves[1:]] == [went for _, went in moves[:-1]], "never in two clusters"
