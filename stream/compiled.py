@@ -22,7 +22,8 @@ import stream.events
 import stream.features
 import stream.plan
 from stream.events import scan
-from stream.plan import packing, unpacking
+from stream.kafka import framing
+from stream.plan import packing, telling, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Packing, Plan, make_plan, plan_source
 
@@ -38,15 +39,15 @@ def compile_plan(definitions: Definitions, cache: Path) -> Plan:
 
 
 def compile_packing(cache: Path) -> Packing:
-    """What packs rows, as machine code: it does not depend on definitions, but is kept beside them."""
-    writing, reading = (_load(name, text, cache) for name, text in _packing())
-    return Packing(writing.pack, reading.unpack, reading.place)
+    """What packs rows and writes changes, as machine code: independent of definitions, but kept beside them."""
+    writing, reading, words = (_load(name, text, cache) for name, text in _packing())
+    return Packing(writing.pack, reading.unpack, reading.place, words.tell, words.latest)
 
 
 def _packing() -> list[tuple[str, str]]:
-    """Names and texts of the modules with the kernels that pack."""
+    """Names and texts of the modules with the kernels that pack, and with those that tell."""
     found = []
-    for module, kernels in ((packing, ("pack",)), (unpacking, ("unpack", "place"))):
+    for module, kernels in ((packing, ("pack",)), (unpacking, ("unpack", "place")), (telling, ("tell", "latest"))):
         own = "".join(f"{name} = kernel({name})\n" for name in kernels)
         text = f"{inspect.getsource(module)}\n\nfrom stream.plan.jit import kernel\n\n{own}"
         found.append((f"{module.__name__.rsplit('.', 1)[1]}_{_content(text)}", text))
@@ -59,15 +60,27 @@ def compile_scan(cache: Path) -> Callable[..., int]:
     return found
 
 
+def compile_framing(cache: Path) -> Callable[..., tuple[int, int]]:
+    """What writes records one behind the other for Kafka, as machine code: it does not depend on definitions either."""
+    found: Callable[..., tuple[int, int]] = _load(*_framing(), cache).frame
+    return found
+
+
 def common_is_compiled(cache: Path) -> bool:
     """Whether the cache has the machine code that does not depend on definitions."""
-    return all(any(cache.glob(f"__pycache__/{name}.*.nbc")) for name, _ in (_scan(), *_packing()))
+    return all(any(cache.glob(f"__pycache__/{name}.*.nbc")) for name, _ in (_scan(), _framing(), *_packing()))
 
 
 def _scan() -> tuple[str, str]:
     """Name and text of the module with the scan."""
     text = f"{inspect.getsource(scan)}\n\nfrom stream.plan.jit import kernel\n\nscan = kernel(scan)\n"
     return f"scan_{_content(text)}", text
+
+
+def _framing() -> tuple[str, str]:
+    """Name and text of the module with the framing."""
+    text = f"{inspect.getsource(framing)}\n\nfrom stream.plan.jit import kernel\n\nframe = kernel(frame)\n"
+    return f"framing_{_content(text)}", text
 
 
 def _load(name: str, source: str, cache: Path) -> Any:
@@ -89,9 +102,9 @@ def _load(name: str, source: str, cache: Path) -> Any:
 
 
 def forget_plan(definitions: Definitions, cache: Path) -> None:
-    """Remove what is kept of these definitions, of the packing and of the scan, so that all are compiled anew."""
+    """Remove what is kept of these definitions, and of all that is common, so that all are compiled anew."""
     _, _, source = plan_source(definitions)
-    for name in (f"plan_{_content(source)}", _scan()[0], *(name for name, _ in _packing())):
+    for name in (f"plan_{_content(source)}", _scan()[0], _framing()[0], *(name for name, _ in _packing())):
         sys.modules.pop(name, None)
         for file in (*cache.glob(f"{name}.*"), *cache.glob(f"__pycache__/{name}.*")):
             file.unlink(missing_ok=True)

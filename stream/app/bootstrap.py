@@ -13,8 +13,8 @@ from stream.app.definition_files import in_settings, read_aliases
 from stream.cluster.control import NAMING, Version, kind_of, read_version
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import TrainerSettings
-from stream.compiled import DAMAGED, compile_plan, compile_scan, forget_plan
-from stream.engine import rest
+from stream.compiled import DAMAGED, compile_framing, compile_plan, compile_scan, forget_plan
+from stream.engine import rest, teller
 from stream.engine.merge import Source
 from stream.engine.plans import Plans
 from stream.engine.rekey import Home
@@ -23,6 +23,7 @@ from stream.errors import UserError
 from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.features.base import NEVER
+from stream.kafka import framing
 from stream.kafka.partitions import partition_of
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan, plan_source
@@ -81,6 +82,8 @@ def _warm_plan(definitions: Definitions, settings: Settings, cache: Path) -> Pla
         shard = make_shard(settings, plan, 0, [("", 0)])
         shard.judge.warm()
     rest.warm(shard.rows)
+    teller.warm(shard.rows)
+    framing.warm(compile_framing(cache))
     make_decoder(settings, plan).decode("", 0, [], 0, 0)
     return plan
 

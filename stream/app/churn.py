@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter as TallyOf
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import Counter
 
 from stream.app.histogram import BulkHistogram
 from stream.app.metric_list import MOST_SEGMENTS
-from stream.app.ports import Change, Forgotten
+from stream.app.ports import Changes, Forgotten
 
 #: Why customers move; a segment has a series of each from the start where the second is true, so that the first
 #: customers who move are seen as a rise and not as a series that begins.
@@ -48,25 +48,21 @@ class Churn:
         for place in places:
             self._touch(place)
 
-    def moved(self, changes: Sequence[Change], forgotten: Sequence[Forgotten]) -> None:
+    def moved(self, changes: Changes, forgotten: Sequence[Forgotten]) -> None:
         """Count the changes and the forgotten of one committed step."""
-        moves = TallyOf((c.dimension, c.from_segment, c.to_segment, c.cause) for c in changes)
-        for (dimension, before, after, cause), number in moves.items():
-            self._count(self._entered, (dimension, after or NONE), cause, number)
+        stayed, away = changes.stayed_ms, changes.away_ms
+        for (dimension, before, after, cause), picks in changes.sorts():
+            left, entered = (dimension, before or NONE), (dimension, after or NONE)
+            self._count(self._entered, entered, cause, len(picks))
             if before is not None:
-                self._count(self._left, (dimension, before), cause, number)
+                self._count(self._left, left, cause, len(picks))
+            for histogram, lengths, place in ((self._stay, stayed[picks], left), (self._away, away[picks], entered)):
+                known = lengths[lengths >= 0]
+                if len(known):
+                    histogram.observe(known / 1000, *place)
         gone = TallyOf((d, s) for one in forgotten for d, s in one.segments.items() if s is not None)
         for place, number in gone.items():
             self._count(self._left, place, "forgotten", number)
-        stays, aways = defaultdict[Place, list[int]](list), defaultdict[Place, list[int]](list)
-        for change in changes:
-            if change.stayed_ms is not None:
-                stays[change.dimension, change.from_segment or NONE].append(change.stayed_ms)
-            if change.away_ms is not None:
-                aways[change.dimension, change.to_segment or NONE].append(change.away_ms)
-        for histogram, found in ((self._stay, stays), (self._away, aways)):
-            for place, lengths in found.items():
-                histogram.observe([length / 1000 for length in lengths], *place)
 
     def _count(self, counter: Counter, place: Place, cause: str, number: int) -> None:
         self._touch(place)

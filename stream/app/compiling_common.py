@@ -1,4 +1,5 @@
-"""Machine code that all definitions share (reading events, packing rows), compiled in a process of its own.
+"""Machine code that all definitions share (reading events, packing rows, writing changes), compiled in a process of its
+own.
 
 On a first start that takes as long as the plan itself; two cores do both at once.
 """
@@ -12,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stream.compiled import common_is_compiled, compile_packing, compile_scan
-from stream.engine import rest
+from stream.compiled import common_is_compiled, compile_framing, compile_packing, compile_scan
+from stream.engine import rest, teller
 from stream.engine.rows import Rows
 from stream.events.decode import Decoder
+from stream.kafka import framing
 from stream.kafka.processes import bound_to
 from stream.plan.definitions import parse_definitions
 from stream.plan.plan import twin_plan
@@ -54,6 +56,8 @@ def main() -> None:
     plan = twin_plan(parse_definitions({"any.yaml": _ANY}), packing=compile_packing(cache))
     Decoder(plan.inputs, scan=compile_scan(cache)).decode("", 0, [], 0, 0)
     rest.warm(Rows(plan))
+    teller.warm(Rows(plan))
+    framing.warm(compile_framing(cache))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from stream.app.shards import ShardHost
 from stream.app.wiring import Rule, Wiring
 from stream.cluster.learner import Learner
 from stream.cluster.wire import encode_headers, encode_value, layout_of
+from stream.compiled import compile_framing
 from stream.cuts.measuring import Pace, tell
 from stream.cuts.service import key_of
 from stream.engine.versions import DefinitionsVersion
@@ -143,6 +144,7 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
         max_waiting=5 * batch.max_records,
         commit_every=batch.commit_every / 1000,
         transaction_timeout=batch.transaction_timeout / 1000,
+        frame=compile_framing(settings.app.data_dir / "plans"),
         hot_share=settings.customers.hot_share,
     )
 

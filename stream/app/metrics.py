@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -23,6 +24,7 @@ from stream.app.histogram import BulkHistogram
 from stream.app.metric_list import METRICS, Made
 from stream.app.outputs import KeptBack
 from stream.app.ports import Step
+from stream.engine.changes import CAUSES
 
 if TYPE_CHECKING:
     from stream.app.shards import ShardHost
@@ -109,12 +111,12 @@ class Metrics:
         self.churn.moved(step.changes, step.forgotten)
         for reason, number in TallyOf(one.reason for one in step.forgotten).items():
             self.forgotten.labels(reason).inc(number)
-        causes = {(change.key, change.caused_ms) for change in step.changes if change.caused_ms is not None}
+        changes = step.changes
         # an event that moves someone in several dimensions counts once
-        self.latency.observe([max(0.0, now - caused_ms) / 1000 for _, caused_ms in causes])
+        self.latency.observe([max(0.0, now - caused_ms) / 1000 for caused_ms in changes.caused()])
         if wall_clock:
-            due = (change.at_ms for change in step.changes if change.cause == "deadline")
-            self.lateness.observe([max(0.0, now - at_ms) / 1000 for at_ms in due])
+            due = changes.at_ms[changes.causes == CAUSES.index("deadline")]
+            self.lateness.observe(np.maximum(0.0, now - due) / 1000)
         self.refunds_unmatched.inc(step.unmatched)
         for (topic, why), number in kept_back.items():
             self.kept_back.labels(topic, why).inc(number)

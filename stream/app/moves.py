@@ -76,13 +76,22 @@ class Moves:
         """Count moves, each with its instant (ms)."""
         counted: Counter[tuple[Move, int]] = Counter((move, at // FINE[0]) for move, at in moves)
         for (move, bucket), n in sorted(counted.items(), key=lambda item: item[0][1]):
-            kind = self._kinds.get(move)
-            if kind is None:
-                if len(self._kinds) >= MOST_KINDS:
-                    continue
-                kind = self._kinds[move] = len(self._kinds)
-            for (width, _), ring in self._rings.items():
-                ring.add(bucket * FINE[0] // width, kind, n)
+            self._count(move, bucket, n)
+
+    def add_many(self, move: Move, instants: NDArray[np.int64]) -> None:
+        """Count moves of one kind by their instants (ms)."""
+        buckets, counts = np.unique(instants // FINE[0], return_counts=True)
+        for bucket, n in zip(buckets.tolist(), counts.tolist(), strict=True):
+            self._count(move, bucket, n)
+
+    def _count(self, move: Move, bucket: int, n: int) -> None:
+        kind = self._kinds.get(move)
+        if kind is None:
+            if len(self._kinds) >= MOST_KINDS:
+                return
+            kind = self._kinds[move] = len(self._kinds)
+        for (width, _), ring in self._rings.items():
+            ring.add(bucket * FINE[0] // width, kind, n)
 
     def complete_from(self, instant: int) -> None:
         """All moves from an instant (ms) on are counted."""

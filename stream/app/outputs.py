@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
 
 from stream.app.ports import Shard, Step
-from stream.app.wiring import Rule, Wiring
+from stream.app.wiring import Wiring
+from stream.engine.changes import CAUSES
+from stream.engine.records import Records
 from stream.events.decode import ORIGIN
 from stream.kafka.letter import records_of
-from stream.kafka.transaction import Payload, Row
+from stream.kafka.transaction import Payload, Picked, Row
 
 #: output topic, and why a change was kept from it ("age" or "cause") -> how many
 KeptBack = Counter[tuple[str, str]]
@@ -22,9 +26,9 @@ def payload(step: Step, wiring: Wiring, now_ms: int | None, shard: Shard | None 
     """
     out = Payload(offsets={source: at for source, at in step.offsets.items() if source[0] in wiring.group_topics})
     kept_back = _changes(step, wiring, now_ms, out)
-    _add(out, wiring.customers, ((key, value, []) for key, value in step.customers))
+    _add_many(out, wiring.customers, step.customers)
     _add(out, wiring.forgotten, ((one.key, one.data(), one.headers()) for one in step.forgotten))
-    _add(out, wiring.changelog, ((key, value, []) for key, value in step.rows))
+    _add_many(out, wiring.changelog, step.rows)
     _add(out, wiring.dead_letters, (row for dead in step.dead for row in records_of(dead)))
     _add(out, wiring.vectors, _vectors(step, shard, wiring))
     for event in step.rekeyed:
@@ -39,20 +43,33 @@ def _add(out: Payload, topic: str, rows: Iterable[Row]) -> None:
         out.add(topic, rows)
 
 
+def _add_many(out: Payload, topic: str, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
+    if pairs:
+        out.many[topic] = Picked(Records.of(pairs), np.arange(len(pairs)))
+
+
 def _changes(step: Step, wiring: Wiring, now_ms: int | None, out: Payload) -> KeptBack:
+    """Who gets which changes; they are only written where somebody does."""
     kept_back: KeptBack = Counter()
-    rules: dict[str, Rule] = {}
-    for change in step.changes:
-        row: Row | None = None
-        for topic in (wiring.changes, *(wiring.output_prefix + name for name in change.topic_names())):
-            rule = rules.get(topic) or rules.setdefault(topic, wiring.rule_of(topic))
-            if change.cause not in rule.causes:
-                kept_back[topic, "cause"] += 1
-            elif rule.max_age_ms is not None and now_ms is not None and change.at_ms < now_ms - rule.max_age_ms:
-                kept_back[topic, "age"] += 1
-            else:
-                row = row or (change.key, change.data(), change.headers())
-                out.rows.setdefault(topic, []).append(row)
+    changes = step.changes
+    if not len(changes):
+        return kept_back
+    causes, at_ms = changes.causes, changes.at_ms
+    records: Records | None = None
+    further = {wiring.output_prefix + name: picks for name, picks in changes.topics().items()}
+    for topic, picks in {wiring.changes: np.arange(len(changes)), **further}.items():
+        rule = wiring.rule_of(topic)
+        allowed = np.array([cause in rule.causes for cause in CAUSES])[causes[picks]]
+        old = np.zeros(len(picks), np.bool_)
+        if rule.max_age_ms is not None and now_ms is not None:
+            old = at_ms[picks] < now_ms - rule.max_age_ms
+        for why, number in (("cause", np.count_nonzero(~allowed)), ("age", np.count_nonzero(allowed & old))):
+            if number:
+                kept_back[topic, why] += int(number)
+        picks = picks[allowed & ~old]
+        if len(picks):
+            records = records or changes.records()
+            out.many[topic] = Picked(records, picks)
     return kept_back
 
 

@@ -192,6 +192,7 @@ class ShardRunner:
             self.partition,
             {**wiring.client_options, **wiring.producer_options},
             timeout=wiring.transaction_timeout,
+            frame=wiring.frame,
         )
         async with asyncio.timeout(START_SECONDS):
             await self._producer.start()

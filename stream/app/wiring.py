@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.app.ports import Decoder, MakeShard, MakeSummary, Shard
+from stream.kafka import framing
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class Wiring:
     #: most commits a second of all shards together
     commits_per_second: float = 600.0
     transaction_timeout: float = 10.0
+    #: what writes many records for Kafka at once; compiled in a worker
+    frame: Callable[..., tuple[int, int]] = framing.frame
     #: a customer with more than this share of the events of a shard is told
     hot_share: float = 0.2
     #: shards that read their rows back at the same time

@@ -40,8 +40,8 @@ class Summary:
     def add(self, out: Output) -> None:
         """Take over one step."""
         self.counts.add(out.counts)
-        for change in out.changes:
-            self.changes.setdefault(change.dimension, Counter())[change.to_segment or "none"] += 1
+        for (dimension, _, segment, _), picks in out.changes.sorts():
+            self.changes.setdefault(dimension, Counter())[segment or "none"] += len(picks)
         self.forgotten.update(one.reason for one in out.forgotten)
         for dead in out.dead:
             self.examples.setdefault(dead.reason, f"line {dead.offset}: {dead.detail}")

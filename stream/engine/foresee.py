@@ -71,7 +71,7 @@ class Scratch:
         out = Output()
         self._judge.fire(np.zeros(1, np.int64), upto, out)
         self.forgotten = next((one.at_ms for one in out.forgotten), self.forgotten)
-        return out.changes
+        return list(out.changes)
 
     def next_due(self) -> int:
         """When the row is judged next: at its own deadline, or where it moves to the version to come."""

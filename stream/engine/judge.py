@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.busiest import Busiest
-from stream.engine.change import Change, shown, shown_text
+from stream.engine.changes import Block
 from stream.engine.cluster_evidence import ClusterEvidence, evidence_width
 from stream.engine.forgotten import Forgotten, Requests
 from stream.engine.models import Versions
@@ -18,15 +18,15 @@ from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.engine.sampling import Bound
+from stream.engine.teller import Teller
 from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED, REPEATED
 from stream.features import pool
-from stream.features.base import NEVER, NO_TEXT, Kind
+from stream.features.base import NO_TEXT
 from stream.features.known_zone import KnownZone, named
 from stream.plan import header
 from stream.plan.header import Events
 from stream.plan.plan import Plan
 
-CAUSES = {header.DEADLINE: "deadline", header.DEFINITION: "definition", header.MODEL: "model"}
 ROOM = 8192
 
 
@@ -54,10 +54,10 @@ class Judge:
         self.zones = zones_read(plan)
         self.bound = Bound() if bound is None else bound
         self.busiest = Busiest() if busiest is None else busiest
-        self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in plan.definitions.dimensions]
+        self.teller = Teller(rows)
         self.clusters = ClusterEvidence(plan, versions)
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0) + evidence_width(plan)
-        ints = np.zeros((ROOM + len(self.topics) + 1, width), np.int64)
+        ints = np.zeros((ROOM + len(plan.definitions.dimensions) + 1, width), np.int64)
         self.ints, self.floats = ints, ints.view(np.float64)
         vectors = ROOM if plan.vector else 1
         taken = np.empty((vectors, max(1, len(plan.vector)))), np.empty((vectors, 2), np.int64)
@@ -149,30 +149,34 @@ class Judge:
         )
 
     def _changes(self, n: int, out: Output, run: Run | None) -> None:
-        ints, floats = self.ints[:n].tolist(), self.floats[:n].tolist()
-        clusters = self._clusters(n)
-        for k, (row, values) in enumerate(zip(ints, floats, strict=True)):
-            if row[header.DIMENSION] == header.FORGOTTEN:
-                out.forgotten.append(self._forgotten(row, run, len(out.changes)))
-            elif row[header.TO] == header.LEAVES:
-                j = row[header.DIMENSION]
-                dimension = self.plan.definitions.dimensions[j].name
-                out.forgotten[-1].segments[dimension] = self.rows.name(j, row[header.FROM])
-            else:
-                change = self._change(row, values, run)
-                if k in clusters:
-                    change.evidence["clusters"] = clusters[k]
-                out.changes.append(change)
+        if not n:
+            return
+        ints = self.ints[:n].copy()
+        other = (ints[:, header.DIMENSION] < 0) | (ints[:, header.TO] == header.LEAVES)
+        if other.any():
+            self._leave(ints, other, out, run)
+            ints = ints[~other]
+        out.changes.add(Block(self.teller, ints, run, self._clusters(ints)))
 
-    def _clusters(self, n: int) -> dict[int, dict[str, Any]]:
-        """What is told of clusters, for those of the first n changes that are in the learned dimension."""
+    def _clusters(self, ints: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
+        """Further evidence of those of the changes that are in the learned dimension: what is told of clusters."""
         if self.clusters.dimension is None:
             return {}
-        ints = self.ints[:n]
-        moved = (ints[:, header.DIMENSION] == self.clusters.dimension) & (ints[:, header.TO] != header.LEAVES)
-        picks = np.flatnonzero(moved)
-        told = self.clusters.of(ints[picks], self.floats[picks])
-        return dict(zip(picks.tolist(), told, strict=True))
+        picks = np.flatnonzero(ints[:, header.DIMENSION] == self.clusters.dimension)
+        told = self.clusters.of(ints[picks], ints.view(np.float64)[picks])
+        return {k: {"clusters": one} for k, one in zip(picks.tolist(), told, strict=True)}
+
+    def _leave(self, ints: NDArray[np.int64], other: NDArray[np.bool_], out: Output, run: Run | None) -> None:
+        """Customers who are forgotten, and the segments that they leave."""
+        after = len(out.changes) + np.cumsum(~other)
+        for k in np.flatnonzero(other).tolist():
+            row = ints[k].tolist()
+            j = row[header.DIMENSION]
+            if j == header.FORGOTTEN:
+                out.forgotten.append(self._forgotten(row, run, int(after[k])))
+            else:
+                dimension = self.plan.definitions.dimensions[j].name
+                out.forgotten[-1].segments[dimension] = self.rows.name(j, row[header.FROM])
 
     def _forgotten(self, row: list[int], run: Run | None, after: int) -> Forgotten:
         customer, cause, message = self.rows.keys[row[header.ROW]], row[header.CAUSE], None
@@ -180,36 +184,6 @@ class Judge:
             batch, i = run.origin(cause)
             message = batch.ids[i]
         return Forgotten(customer, row[header.AT], "asked" if cause >= 0 else "dormant", message, after)
-
-    def _change(self, row: list[int], values: list[float], run: Run | None) -> Change:
-        j, cause = row[header.DIMENSION], row[header.CAUSE]
-        evidence: dict[str, Any] = {}
-        for k, ref in enumerate(self.plan.evidence[j], start=header.EVIDENCE):
-            name = f"{ref.feature}.{ref.view}" if ref.view else ref.feature
-            evidence[name] = (
-                shown_text(row[k], self.rows.texts) if ref.kind is Kind.TEXT else shown(values[k], ref.kind)
-            )
-        caused = None
-        if cause >= 0 and run is not None:
-            batch, i = run.origin(cause)
-            evidence["event"] = {"name": batch.names[i], "messageId": batch.ids[i]}
-            caused = int(batch.timestamps[i])
-        to = self.rows.name(j, row[header.TO])
-        return Change(
-            self.rows.keys[row[header.ROW]],
-            self.plan.definitions.dimensions[j].name,
-            self.rows.name(j, row[header.FROM]),
-            to,
-            row[header.AT],
-            CAUSES.get(cause, "event"),
-            row[header.NUMBER],
-            self.plan.definitions.dimensions[j].version,
-            evidence,
-            self.topics[j].get(to, ()) if to else (),
-            caused,
-            passed(row[header.SINCE], row[header.AT]),
-            passed(row[header.AWAY], row[header.AT]),
-        )
 
     def _vectors(self, arrays: header.Out, out: Output) -> None:
         counters = self.rows.table.counters
@@ -243,11 +217,6 @@ class Judge:
                 reason = batch.dead[i].reason
                 counts.rejected[reason] = counts.rejected.get(reason, 0) + 1
                 out.dead.append(batch.dead[i])
-
-
-def passed(since: int, now: int) -> int | None:
-    """Milliseconds from one instant to another; None where the first never was."""
-    return None if since == NEVER else now - since
 
 
 def zones_read(plan: Plan) -> list[tuple[int, int]]:

@@ -264,7 +264,7 @@ class Memory:
 
     def _latest(self, out: Output) -> list[tuple[bytes, bytes | None]]:
         """The latest segments of everyone who changed; None for who was forgotten and has none since."""
-        last = {change.customer: change for change in out.changes}
+        last = out.changes.last()
         rows = self.rows
         gone = dict.fromkeys(one.customer for one in out.forgotten if not self._counts_again(one.customer))
         for customer in gone:
@@ -275,9 +275,9 @@ class Memory:
             (
                 customer,
                 b'{"customer":%b,"segments":%b,"at":%d,"sequence":%d}'
-                % (orjson.dumps(change.subject), own, change.at_ms, change.sequence),
+                % (orjson.dumps(customer.decode("utf-8", "surrogatepass")), own, at_ms, sequence),
             )
-            for (customer, change), own in zip(last.items(), segments, strict=True)
+            for (customer, (at_ms, sequence)), own in zip(last.items(), segments, strict=True)
         ]
 
     def _counts_again(self, customer: bytes) -> bool:

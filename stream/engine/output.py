@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.change import Change
+from stream.engine.changes import Changes
 from stream.engine.forgotten import Forgotten
 from stream.engine.merge import Source
 from stream.events.batch import DeadLetter
@@ -71,7 +72,7 @@ class Output:
     ``vectors`` float64 (n, d) with their customers and instants, for the trainer; ``unmatched``: refunds applied whose
     order was not known."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
@@ -88,9 +89,9 @@ class Output:
 
     def told(self) -> Iterator[Change | Forgotten]:
         """Changes and receipts of who was forgotten, in the order in which they became true for each customer."""
-        at = 0
+        at, changes = 0, list(self.changes)
         for one in self.forgotten:
-            yield from self.changes[at : one.after]
+            yield from changes[at : one.after]
             yield one
             at = one.after
-        yield from self.changes[at:]
+        yield from changes[at:]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from aiokafka import AIOKafkaProducer, TopicPartition
+from numpy.typing import NDArray
 
+from stream.engine.records import Records
+from stream.kafka import framing
 from stream.kafka.explained import explained
+from stream.kafka.framed import framed
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +28,24 @@ MAX_BATCH_BYTES = 1_000_000
 STOP_SECONDS = 1.0
 
 
+class Picked(NamedTuple):
+    """Some of many records, by their numbers."""
+
+    records: Records
+    picks: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.picks)
+
+
 @dataclass(slots=True)
 class Payload:
     """All that one transaction writes: records by topic, and the source offsets of the consumer group.
 
-    ``rows`` go to the shard's own partition of a topic, ``placed`` to the partition that is named.
+    ``many`` and ``rows`` go to the shard's own partition of a topic, ``placed`` to the partition that is named.
     """
 
+    many: dict[str, Picked] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     placed: dict[tuple[str, int], list[Row]] = field(default_factory=dict)
     offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
@@ -41,7 +57,7 @@ class Payload:
     @property
     def records(self) -> int:
         """How many records it writes."""
-        return sum(len(rows) for rows in (*self.rows.values(), *self.placed.values()))
+        return sum(len(rows) for rows in (*self.many.values(), *self.rows.values(), *self.placed.values()))
 
 
 class TransactionError(Exception):
@@ -51,12 +67,21 @@ class TransactionError(Exception):
 class ShardProducer:
     """Writes for one shard, in transactions; at any time one process at most can commit for a transactional id.
 
-    ``timeout`` in seconds is how long the broker lets a transaction stay open; ours end a little sooner.
+    ``timeout`` in seconds is how long the broker lets a transaction stay open; ours end a little sooner.  ``frame``:
+    :func:`stream.kafka.framing.frame`, compiled where many records are written.
     """
 
     def __init__(
-        self, transactional_id: str, group: str, partition: int, options: Mapping[str, Any], *, timeout: float = 10.0
+        self,
+        transactional_id: str,
+        group: str,
+        partition: int,
+        options: Mapping[str, Any],
+        *,
+        timeout: float = 10.0,
+        frame: Callable[..., tuple[int, int]] = framing.frame,
     ) -> None:
+        self._frame = frame
         self._group = group
         self._partition = partition
         self._deadline = timeout * 0.9
@@ -101,12 +126,12 @@ class ShardProducer:
         producer = self._producer
         await producer.begin_transaction()
         sent: list[tuple[str, int, asyncio.Future[Any]]] = []
-        own = [
-            ((topic, self._partition % len(await producer.partitions_for(topic))), rows)
-            for topic, rows in payload.rows.items()
-        ]
-        for (topic, partition), rows in (*own, *payload.placed.items()):
-            for batch in self._batches(rows):
+        for topic, partition, batches in [
+            *[(topic, await self._own(topic), self._framed(picked)) for topic, picked in payload.many.items()],
+            *[(topic, await self._own(topic), self._batches(rows)) for topic, rows in payload.rows.items()],
+            *[(*place, self._batches(rows)) for place, rows in payload.placed.items()],
+        ]:
+            for batch in batches:
                 count = batch.record_count()
                 future = await producer.send_batch(batch, topic, partition=partition)
                 future.add_done_callback(_seen)
@@ -122,6 +147,15 @@ class ShardProducer:
             await producer.send_offsets_to_transaction(offsets, self._group)
         await producer.commit_transaction()
         return ends
+
+    async def _own(self, topic: str) -> int:
+        """The shard's own partition of a topic."""
+        return self._partition % len(await self._producer.partitions_for(topic))
+
+    def _framed(self, picked: Picked) -> Iterator[Any]:
+        """Record batches of many records at once; otherwise as below."""
+        compression = self._producer._message_accumulator._compression_type
+        return framed(self._frame, picked.records, picked.picks, MAX_BATCH_BYTES, compression)
 
     def _batches(self, rows: Iterable[Row]) -> Iterable[Any]:
         """Record batches, each as large as allowed; a record too large for any is alone in its batch, and refused."""

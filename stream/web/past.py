@@ -86,13 +86,15 @@ class Past:
     def committed(self, partition: int, step: Step, ends: Mapping[str, int]) -> None:
         """Count the moves of a step."""
         kept = self._kept.get(partition)
-        if kept is None or not step.changes:
+        changes = step.changes
+        if kept is None or not len(changes):
             return
         if kept.own is None:
-            kept.own = ends.get(self._shards.wiring.changes, 0) - len(step.changes)
+            kept.own = ends.get(self._shards.wiring.changes, 0) - len(changes)
         if kept.moves.since is None:
-            kept.moves.complete_from(min(change.at_ms for change in step.changes))
-        kept.moves.add(((one.dimension, one.from_segment, one.to_segment), one.at_ms) for one in step.changes)
+            kept.moves.complete_from(int(changes.at_ms.min()))
+        for (dimension, left, entered, _), picks in changes.sorts():
+            kept.moves.add_many((dimension, left, entered), changes.at_ms[picks])
 
     async def _read_back(self) -> None:
         """Read back what lies before, shard by shard, until there is none left that has opened meanwhile."""

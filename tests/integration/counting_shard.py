@@ -14,6 +14,7 @@ from typing import Any
 
 from stream.app.ports import Source
 from stream.engine.busiest import Busiest
+from tests.plain_changes import PlainChanges
 
 OWN_ROW = b"\x00shard"
 
@@ -73,7 +74,7 @@ class Counts:
 
 @dataclass
 class Step:
-    changes: list[Change] = field(default_factory=list)
+    changes: PlainChanges = field(default_factory=PlainChanges)
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     dead: list[Any] = field(default_factory=list)

@@ -20,6 +20,7 @@ from stream.app.histogram import BulkHistogram
 from stream.app.metric_list import LABELS, METRICS, PREFIX
 from stream.app.metrics import Metrics
 from stream.app.runner import State
+from tests.plain_changes import PlainChanges
 from tests.unit.test_app_outputs import DAY, NOW, Change, Step
 
 #: Segments of a crowded shard: telling them takes a while.
@@ -55,7 +56,7 @@ def test_events_are_counted_by_what_became_of_them() -> None:
 
 def test_a_change_is_one_who_leaves_and_one_who_enters() -> None:
     """In its dimension, with its cause; whoever had no segment leaves none."""
-    metrics = counted(Step(changes=[Change(), Change(from_segment=None)]))
+    metrics = counted(Step(changes=PlainChanges([Change(), Change(from_segment=None)])))
     assert value(metrics, "segment_entered_total", dimension="lifecycle", segment="at-risk", cause="event") == 2
     assert value(metrics, "segment_left_total", dimension="lifecycle", segment="active", cause="event") == 1
     assert value(metrics, "segment_left_total", dimension="lifecycle", segment="none", cause="event") is None
@@ -70,7 +71,7 @@ def test_the_forgotten_leave_the_segments_they_were_in() -> None:
 
 def test_stays_and_returns_are_in_seconds_by_segment() -> None:
     """A stay is of the segment that was left, a return of the one entered."""
-    metrics = counted(Step(changes=[Change(stayed_ms=2 * DAY, away_ms=5 * DAY), Change(stayed_ms=None)]))
+    metrics = counted(Step(changes=PlainChanges([Change(stayed_ms=2 * DAY, away_ms=5 * DAY), Change(stayed_ms=None)])))
     stay = {"dimension": "lifecycle", "segment": "active"}
     assert value(metrics, "segment_stay_seconds_sum", **stay) == 2 * DAY / 1000
     assert value(metrics, "segment_stay_seconds_bucket", **stay, le="86400.0") == 0
@@ -80,7 +81,7 @@ def test_stays_and_returns_are_in_seconds_by_segment() -> None:
 
 def test_lateness_is_measured_of_deadlines_by_the_wall_clock_only() -> None:
     """In time that is compressed, the instant of a change says nothing of how late it is."""
-    step = Step(changes=[Change(at_ms=round(time.time() * 1000), cause="deadline", caused_ms=None), Change()])
+    step = Step(changes=PlainChanges([Change(round(time.time() * 1000), "deadline", caused_ms=None), Change()]))
     assert value(counted(step), "deadline_to_change_seconds_count") == 1
     assert value(counted(step, wall_clock=False), "deadline_to_change_seconds_count") == 0
 
@@ -88,14 +89,15 @@ def test_lateness_is_measured_of_deadlines_by_the_wall_clock_only() -> None:
 def test_a_deadline_of_long_ago_is_history_that_is_being_read() -> None:
     """A first start on a year of events would else miss every objective; an outage of an hour does miss it."""
     now = round(time.time() * 1000)
-    metrics = counted(Step(changes=[Change(at_ms=now - ago, cause="deadline") for ago in (5_000, DAY // 24, 2 * DAY)]))
+    changes = [Change(at_ms=now - ago, cause="deadline") for ago in (5_000, DAY // 24, 2 * DAY)]
+    metrics = counted(Step(changes=PlainChanges(changes)))
     assert value(metrics, "deadline_to_change_seconds_count") == 2
     assert value(metrics, "deadline_to_change_seconds_bucket", le="1.0") == 0
 
 
 def test_an_event_that_moves_someone_twice_counts_once() -> None:
     """Latency is of events, not of changes."""
-    step = Step(changes=[Change(), Change(dimension="cart"), Change(key=b"c9")])
+    step = Step(changes=PlainChanges([Change(), Change(dimension="cart"), Change(key=b"c9")]))
     assert value(counted(step), "event_to_change_seconds_count") == 2
 
 
@@ -112,7 +114,9 @@ def test_series_are_bounded_however_many_segments_come_and_go() -> None:
     """Clusters are born with numbers that were never used before: the one untouched the longest makes room."""
     registry, counts = churn(most=10)
     for number in range(1_000):
-        counts.moved([Change(from_segment=f"cluster-{number}", to_segment=f"cluster-{number + 1}", away_ms=1)], [])
+        counts.moved(
+            PlainChanges([Change(from_segment=f"cluster-{number}", to_segment=f"cluster-{number + 1}", away_ms=1)]), []
+        )
     families = list(registry.collect())
     segments = {sample.labels["segment"] for family in families for sample in family.samples}
     assert segments == {f"cluster-{number}" for number in range(991, 1001)}
@@ -123,8 +127,8 @@ def test_segments_that_someone_moves_between_stay_counted() -> None:
     """Whatever comes and goes beside them: what makes room is what has been untouched for the longest."""
     registry, counts = churn(most=10)
     for number in range(100):
-        counts.moved([Change(from_segment="active", to_segment="late")], [])
-        counts.moved([Change(from_segment=None, to_segment=f"cluster-{number}")], [])
+        counts.moved(PlainChanges([Change(from_segment="active", to_segment="late")]), [])
+        counts.moved(PlainChanges([Change(from_segment=None, to_segment=f"cluster-{number}")]), [])
     labels = {"dimension": "lifecycle", "segment": "late", "cause": "event"}
     assert registry.get_sample_value("entered_total", labels) == 100
 
@@ -198,7 +202,7 @@ def exposition(metrics: Metrics) -> bytes:
 
 def test_the_exposition_is_clean_by_prometheus_own_linter() -> None:
     """`promtool check metrics` finds nothing."""
-    metrics = counted(Step(changes=[Change(stayed_ms=DAY, away_ms=DAY)], forgotten=[Gone()]))
+    metrics = counted(Step(changes=PlainChanges([Change(stayed_ms=DAY, away_ms=DAY)]), forgotten=[Gone()]))
     promtool = shutil.which("promtool")
     assert promtool is not None, "scripts/install-prometheus brings promtool"
     done = subprocess.run([promtool, "check", "metrics"], input=exposition(metrics), capture_output=True, check=False)
@@ -207,7 +211,7 @@ def test_the_exposition_is_clean_by_prometheus_own_linter() -> None:
 
 def test_the_exposition_has_what_the_list_has_and_the_process() -> None:
     """Nothing is told that the README does not; beside it only what the client library says of the process."""
-    families = text_string_to_metric_families(exposition(counted(Step(changes=[Change()]))).decode())
+    families = text_string_to_metric_families(exposition(counted(Step(changes=PlainChanges([Change()])))).decode())
     names = {family.name for family in families}
     listed = {PREFIX + metric.name.removesuffix("_total") for metric in METRICS}
     assert {name for name in names if not name.startswith("process_")} == listed
@@ -226,7 +230,7 @@ def test_a_worker_that_does_not_train_says_nothing_of_clusters() -> None:
 
 def test_nothing_of_what_events_carry_is_told() -> None:
     """A customer's id is in no series: each would be one of its own, and a leak."""
-    told = generate_latest(counted(Step(changes=[Change(key=b"c1-secret")], forgotten=[Gone()])).registry)
+    told = generate_latest(counted(Step(changes=PlainChanges([Change(key=b"c1-secret")]), forgotten=[Gone()])).registry)
     assert b"secret" not in told
     assert NOW
 

@@ -12,6 +12,7 @@ import pytest
 from stream.app.outputs import payload
 from stream.app.wiring import Rule, Wiring, everything
 from stream.kafka.letter import PART_BYTES, Assembler, Letter
+from tests.plain_changes import PlainChanges, headers_on_the_wire, told
 
 DAY = 86_400_000
 NOW = 100 * DAY
@@ -68,7 +69,7 @@ class Counts:
 
 @dataclass
 class Step:
-    changes: list[Change] = field(default_factory=list)
+    changes: PlainChanges = field(default_factory=PlainChanges)
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     forgotten: list[Any] = field(default_factory=list)
@@ -116,7 +117,7 @@ def test_only_offsets_of_the_group_are_committed() -> None:
 def test_everything_of_a_step_has_its_topic() -> None:
     """Nothing that a step decided is left out of its transaction, and an empty part names no topic."""
     step = Step(
-        changes=[Change(topics=("at-risk",))],
+        changes=PlainChanges([Change(topics=("at-risk",))]),
         rows=[(b"r", b"1"), (b"s", None)],
         customers=[(b"c1", b"{}")],
         vectors=np.ones((1, 2)),
@@ -124,14 +125,16 @@ def test_everything_of_a_step_has_its_topic() -> None:
         vector_instants=[NOW],
     )
     out, kept_back = payload(step, wiring(), NOW)
-    assert {topic: len(rows) for topic, rows in out.rows.items()} == {
+    assert {topic: len(rows) for topic, rows in (out.rows | out.many).items()} == {
         "changes": 1,
         "at-risk": 1,
         "log": 2,
         "customers": 1,
         "vectors": 1,
     }
-    assert out.rows["changes"] == [(b"c1", b"{}", [("ce_id", b"1")])]
+    assert out.records == 6
+    assert told(*out.many["changes"]) == [(b"c1", b"{}", headers_on_the_wire([("ce_id", b"1")]))]
+    assert told(*out.many["log"]) == [(b"r", b"1", b"\0"), (b"s", None, b"\0")]
     assert not kept_back
 
 
@@ -149,9 +152,9 @@ def test_old_news_and_other_causes_are_kept_from_an_output(change: Change, why: 
     def rule_of(topic: str) -> Rule:
         return Rule(2 * DAY, frozenset({"event", "deadline"})) if topic == "mail" else everything(topic)
 
-    out, kept_back = payload(Step(changes=[change]), wiring(rule_of), NOW)
-    assert len(out.rows["changes"]) == 1
-    assert ("mail" in out.rows) is (why is None)
+    out, kept_back = payload(Step(changes=PlainChanges([change])), wiring(rule_of), NOW)
+    assert len(out.many["changes"]) == 1
+    assert ("mail" in out.many) is (why is None)
     assert dict(kept_back) == ({("mail", why): 1} if why else {})
 
 

@@ -1,0 +1,89 @@
+"""Many records as columns of bytes, so that what is written of a hundred thousand customers is no hundred thousand
+objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def array_of(data: bytes | bytearray) -> NDArray[np.uint8]:
+    """The bytes as an array; writable, since kernels are compiled for arrays that are."""
+    return np.frombuffer(bytearray(data) if isinstance(data, bytes) else data, np.uint8) if data else no_bytes()
+
+
+def no_bytes() -> NDArray[np.uint8]:
+    """An array of none."""
+    return np.zeros(0, np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Texts one behind the other in ``data``: the k-th is from ``ends[k]`` up to ``ends[k + 1]``."""
+
+    data: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, texts: Sequence[bytes]) -> Column:
+        """Of as many texts."""
+        ends = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
+        return cls(array_of(bytearray().join(texts)), ends)
+
+    @classmethod
+    def joined(cls, columns: Sequence[Column]) -> Column:
+        """Of several columns, one behind the other."""
+        if len(columns) == 1:
+            return columns[0]
+        shifts = np.cumsum([0, *(one.ends[-1] for one in columns)])
+        parts = [one.ends[1:] + shift for one, shift in zip(columns, shifts[:-1], strict=True)]
+        ends = np.concatenate((np.zeros(1, np.int64), *parts))
+        return cls(np.concatenate([no_bytes(), *(one.data[: one.ends[-1]] for one in columns)]), ends)
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        data, ends = self.data.tobytes(), self.ends.tolist()
+        return (data[start:stop] for start, stop in pairwise(ends))
+
+
+NO_TEXTS = Column(no_bytes(), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records with a key each.  ``absent`` uint8: 1 where there is no value; ``headers`` as they are on the wire, their
+    count first; ``NO_TEXTS`` where no record has any."""
+
+    keys: Column
+    values: Column
+    absent: NDArray[np.uint8]
+    headers: Column = field(default=NO_TEXTS)
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[bytes, bytes | None]]) -> Records:
+        """Of keys and values, without headers."""
+        keys, values = [key for key, _ in pairs], [value for _, value in pairs]
+        absent = np.fromiter((value is None for value in values), np.uint8, len(values))
+        return cls(Column.of(keys), Column.of([value or b"" for value in values]), absent)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def columns(self) -> tuple[NDArray[np.uint8] | NDArray[np.int64], ...]:
+        """Keys, values, absence and headers as arrays, in the order in which kernels take them."""
+        return (
+            self.keys.data,
+            self.keys.ends,
+            self.values.data,
+            self.values.ends,
+            self.absent,
+            self.headers.data,
+            self.headers.ends,
+        )
