@@ -90,29 +90,34 @@ class Memory:
     ) -> None:
         """Records of the changelog, in their order; ``places``: offset and timestamp (ms) of each, for reports.  What
         cannot be read is set aside (:mod:`stream.engine.poison`)."""
-        rows: dict[bytes, Poison] = {}
-        for k, (key, value) in enumerate(zip(keys, values, strict=True)):
-            record = Poison(key or b"", value, *(places[k] if places else (-1, 0)))
-            if record.key[:1] == rest.ROW:
-                rows[record.key[1:]] = record
-                continue
-            try:
-                self._take(record.key, value)
-            except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-                self.set_aside.add(record, str(error), self._instead(record.key))
-            else:
-                self.set_aside.mended([record.key])
-        if rows:
-            self._rows(rows)
+        rows: dict[bytes, int] = {}
 
-    def _rows(self, rows: dict[bytes, Poison]) -> None:
-        """Customers' rows."""
-        bad = set(self.restorer.apply(list(rows), [record.value for record in rows.values()]))
+        def record(k: int) -> Poison:
+            return Poison(keys[k] or b"", values[k], *(places[k] if places else (-1, 0)))
+
+        for k, key in enumerate(keys):
+            if key is not None and key[:1] == rest.ROW:
+                rows[key[1:]] = k
+                continue
+            one = record(k)
+            try:
+                self._take(one.key, one.value)
+            except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+                self.set_aside.add(one, str(error), self._instead(one.key))
+            else:
+                self.set_aside.mended([one.key])
+        if rows:
+            self._rows(rows, values, record)
+
+    def _rows(self, rows: dict[bytes, int], values: Sequence[bytes | None], record: Callable[[int], Poison]) -> None:
+        """Customers' rows: which record is the latest of each, all values, and what makes the record itself."""
+        bad = set(self.restorer.apply(list(rows), [values[k] for k in rows.values()]))
         self.set_aside.mended(rest.ROW + customer for customer in rows if customer not in bad)
         for customer in bad:
-            self.set_aside.add(rows[customer], "the value is no row")
+            self.set_aside.add(record(rows[customer]), "the value is no row")
         foreign = self.restorer.foreign
-        self._waiting |= {customer: record for customer, record in rows.items() if customer in foreign}
+        if foreign:
+            self._waiting |= {customer: record(k) for customer, k in rows.items() if customer in foreign}
 
     def _take(self, key: bytes, value: bytes | None) -> None:
         """A record that is no row; an error where it is none of ours."""

@@ -48,6 +48,8 @@ NAME_KEY_BYTES, LAYOUT_KEY_BYTES = 1 + _NUMBER.size, 1 + _FINGERPRINT.size
 CHUNK = 4096
 #: Room for packed rows that is asked for first, in bytes a row; it is doubled where it does not do.
 GUESS = 512
+#: Room for entries of bags that is made first, for each row; where it does not do, rows are read twice.
+ENTRIES = 16
 
 
 def layout_key(plan: Plan) -> bytes:
@@ -256,7 +258,7 @@ def unpack(packing: Packing, values: list[bytes], shape: Shape, names: Names) ->
     stops = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
     starts = np.concatenate((np.zeros(1, np.int64), stops[:-1])) + _FINGERPRINT.size
     ints = np.empty((len(values), len(shape.kinds)), np.int64)
-    entries = np.empty((len(values), pool.SAVED), np.int64)
+    entries = np.empty((ENTRIES * len(values), pool.SAVED), np.int64)
     sound = np.empty(len(values), np.uint8)
     while True:
         held = packing.unpack(data, starts[: len(values)], stops, shape, names.hashes, ints, entries, sound)
