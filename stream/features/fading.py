@@ -2,8 +2,8 @@
 
 The model is BG/NBD (:mod:`stream.predict.alive` fits it and says what its numbers mean); here are its answers about one
 customer at one instant, and when they change.  Instants and ``alpha`` are in milliseconds; ``orders`` counts all of a
-customer's purchases, the first one too.  Between purchases both P(alive) and what is expected only ever fall, so each
-crosses a threshold once.
+customer's purchases, the first one too.  Between purchases all of these only ever fall, so each crosses a threshold
+once.
 """
 
 from __future__ import annotations
@@ -163,6 +163,34 @@ def alive_until(
 
 
 @register_jitable
+def buys(
+    orders: int, first: int, last: int, now: int, horizon: float, r: float, alpha: float, a: float, b: float
+) -> float:
+    """The probability that the customer buys within ``horizon`` milliseconds from ``now``; missing before any order."""
+    if orders < 1:
+        return math.nan
+    x = orders - 1.0
+    age = _age(orders, first, last, now)
+    # The model's own: its rates of who bought once were fitted with all of them alive.
+    still = alive(orders, first, last, now, r, alpha, a, b) if orders > 1 else 1.0
+    return still * -math.expm1(-(r + x) * math.log1p(horizon / (alpha + age)))
+
+
+@register_jitable
+def buys_until(
+    orders: int, first: int, last: int, now: int, k: float, horizon: float, r: float, alpha: float, a: float, b: float
+) -> int:
+    """The first instant after ``now`` at which ``buys >= k`` no longer holds; see `alive_until`."""
+    return _crossing(True, orders, first, last, now, k, horizon, r, alpha, a, b)
+
+
+@register_jitable
+def _age(orders: int, first: int, last: int, now: int) -> float:
+    """Milliseconds since the first order; of one order the last is the first."""
+    return float(max((max(now, last) if orders > 1 else now) - first, 0))
+
+
+@register_jitable
 def expected(
     orders: int, first: int, last: int, now: int, horizon: float, r: float, alpha: float, a: float, b: float
 ) -> float:
@@ -170,27 +198,64 @@ def expected(
     if orders < 1:
         return math.nan
     x = orders - 1.0
-    age = float(max(now, last) - first) if orders > 1 else float(max(now - first, 0))
+    age = _age(orders, first, last, now)
     # The model's own: its rates of who bought once were fitted with all of them alive.
     still = alive(orders, first, last, now, r, alpha, a, b) if orders > 1 else 1.0
-    return still * purchases_if_alive(r + x, a, b + x, horizon / (alpha + max(age, 0.0)))
+    return still * purchases_if_alive(r + x, a, b + x, horizon / (alpha + age))
 
 
 @register_jitable
 def expected_until(
     orders: int, first: int, last: int, now: int, k: float, horizon: float, r: float, alpha: float, a: float, b: float
 ) -> int:
-    """The first instant after ``now`` at which ``expected >= k`` no longer holds, by bisection; see `alive_until`."""
+    """The first instant after ``now`` at which ``expected >= k`` no longer holds; see `alive_until`."""
+    return _crossing(False, orders, first, last, now, k, horizon, r, alpha, a, b)
+
+
+@register_jitable
+def _ahead(
+    whether: bool,
+    orders: int,
+    first: int,
+    last: int,
+    now: int,
+    horizon: float,
+    r: float,
+    alpha: float,
+    a: float,
+    b: float,
+) -> float:
+    """Whether the customer buys within the horizon, or how often."""
+    if whether:
+        return buys(orders, first, last, now, horizon, r, alpha, a, b)
+    return expected(orders, first, last, now, horizon, r, alpha, a, b)
+
+
+@register_jitable
+def _crossing(
+    whether: bool,
+    orders: int,
+    first: int,
+    last: int,
+    now: int,
+    k: float,
+    horizon: float,
+    r: float,
+    alpha: float,
+    a: float,
+    b: float,
+) -> int:
+    """By bisection, as these have no closed form."""
     if orders < 1:
         return FOREVER
     if k != k:
         return now + 1
-    if k <= 0.0 or expected(orders, first, last, now, horizon, r, alpha, a, b) < k:
+    if k <= 0.0 or _ahead(whether, orders, first, last, now, horizon, r, alpha, a, b) < k:
         return FOREVER
     low = now
     step = int(alpha) + max(last - first, 0) + 1
     high = max(now, last) + step
-    while expected(orders, first, last, high, horizon, r, alpha, a, b) >= k:
+    while _ahead(whether, orders, first, last, high, horizon, r, alpha, a, b) >= k:
         low = high
         step *= 2
         high += step
@@ -198,7 +263,7 @@ def expected_until(
             return FOREVER
     while high - low > 1:
         middle = low + (high - low) // 2
-        if expected(orders, first, last, middle, horizon, r, alpha, a, b) >= k:
+        if _ahead(whether, orders, first, last, middle, horizon, r, alpha, a, b) >= k:
             low = middle
         else:
             high = middle

@@ -71,6 +71,13 @@ class BgNbd(msgspec.Struct, frozen=True):
         alive = np.where(x > 0, self.p_alive(x, last, total), 1.0)
         return alive * self.purchases_if_alive(x, total, horizon)
 
+    def p_buys(self, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, horizon: ArrayLike) -> Floats:
+        """The probability that each buys at least once within ``horizon`` from their age on."""
+        x, last, total = _columns(frequency, recency, age)
+        alive = np.where(x > 0, self.p_alive(x, last, total), 1.0)
+        log_none = -(self.r + x) * np.log1p(np.asarray(horizon, np.float64) / (self.alpha + total))
+        return np.asarray(alive * -np.expm1(log_none))
+
     def purchases_if_alive(self, frequency: ArrayLike, age: ArrayLike, horizon: ArrayLike) -> Floats:
         """How often each will buy within ``horizon`` from their age on, if they are still a customer then."""
         x, total = np.broadcast_arrays(np.asarray(frequency, np.float64), np.asarray(age, np.float64))

@@ -195,6 +195,15 @@ def test_expected_purchases_are_what_drawn_customers_do() -> None:
     histories = drawn(model, np.full(20_000, 30.0), np.random.default_rng(3))
     mean = float(histories.frequency @ histories.count / histories.customers)
     assert model.purchases_of_new(30.0) == pytest.approx(mean, rel=0.04)
+    assert float(model.p_buys(0, 0, 0, 30.0)) == pytest.approx(histories.repeat_buyers / histories.customers, rel=0.02)
+
+
+def test_buying_within_a_moment_is_buying_once() -> None:
+    """The probability and the expectation of an hour are nearly one; the probability is never the greater."""
+    past = ([0, 1, 9, 40], [0, 3, 20, 30], [50, 52, 21, 30.5])
+    assert PAPER.p_buys(*past, 1 / 168) == pytest.approx(PAPER.expected_purchases(*past, 1 / 168), rel=0.01)
+    assert (PAPER.p_buys(*past, 52) < PAPER.expected_purchases(*past, 52)).all()
+    assert (PAPER.p_buys(*past, 1e9) <= PAPER.p_alive(*past)).tolist()[1:] == [True, True, True]
 
 
 def test_nobody_is_missing() -> None:
