@@ -1,0 +1,359 @@
+"""Learns who will buy from answers as they come, with river: scalers and logistic regressions; the best one speaks.
+
+Several run side by side, of different rates and with values as they are or as their logarithms. Each is scored on
+every answer before it learns from it, and the one with the least loss lately is published. Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan, log, sqrt
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from river import linear_model, optim, preprocessing, utils
+from scipy.optimize import isotonic_regression
+from scipy.special import expit
+
+from stream.predict.delayed import Answer
+from stream.predict.progress import CERTAIN, Window
+from stream.predict.propensity import FARTHEST, PropensityModel, taken
+
+Floats = NDArray[np.float64]
+Sample = dict[int, float]
+
+#: What a loss of some answers ago counts for: half, so many answers later.
+LOSS_HALF_LIFE = 1_000
+#: Passes over the warm-up's answers.
+PASSES = 5
+#: Knots of the calibration at most, each of as many answers of the window; fewer answers than this have none.
+KNOTS, LEAST_OF_KNOT = 20, 100
+#: What the regression itself says counts as so many answers at every knot.
+OWN_WORD = 10.0
+#: The judge whose scores are the published model's own.
+MODEL = "model"
+#: The judge that keeps the regression's log odds, which calibration is fitted to.
+LOG_ODDS = "log odds"
+
+
+@dataclass(frozen=True)
+class PropensitySettings:
+    """How to learn.
+
+    Parameters
+    ----------
+    features
+        Names of the d features.
+    horizon_ms
+        Will the customer buy within this.
+    baselines
+        Names of what the model must beat, whose scores every question carries after the model's.
+    rates
+        How fast regressions learn, side by side; each with plain values and with logarithms.
+    warm_up
+        Answers before the first regression begins.
+    publish_every
+        Answers from one version to the next.
+    window
+        Latest answers by which the model is judged and calibrated.
+    """
+
+    features: tuple[str, ...]
+    horizon_ms: int
+    baselines: tuple[str, ...] = ("recency", "alive")
+    rates: tuple[float, ...] = (0.003, 0.01, 0.03)
+    warm_up: int = 500
+    publish_every: int = 500
+    window: int = 4_000
+
+    def __post_init__(self) -> None:
+        if not self.features or not self.rates or min(self.horizon_ms, self.warm_up, self.publish_every) < 1:
+            raise ValueError("propensity needs features, rates, and a horizon, warm_up and publish_every of at least 1")
+        if not all(0 < rate <= 1 for rate in self.rates):
+            raise ValueError(f"rates must lie above 0 and at most at 1, not {self.rates}")
+
+
+class CandidateState(msgspec.Struct, frozen=True):
+    """One regression: its rate, whether by logarithms, its weights (the intercept last), and its loss lately."""
+
+    rate: float
+    curved: bool
+    weights: tuple[float, ...]
+    loss: float
+
+
+class ScalerState(msgspec.Struct, frozen=True):
+    """One scaler, 2 d numbers each."""
+
+    counts: tuple[int, ...]
+    means: tuple[float, ...]
+    variances: tuple[float, ...]
+
+
+class PropensityState(msgspec.Struct, frozen=True):
+    """What a warmed-up trainer needs to go on where it was; travels in each version."""
+
+    version: int
+    effective: int
+    learned: int
+    units: tuple[float, ...]
+    scalers: tuple[ScalerState, ScalerState]
+    candidates: tuple[CandidateState, ...]
+    judges: tuple[str, ...]
+    window: bytes
+    seen: int
+
+
+class _Candidate:
+    """A river regression over so many inputs, and how well it does.
+
+    What speaks are its weights as they are. Their mean over the latest answers, which wanders less, did no better in
+    steady traffic and worse through a drift (tests/benchmarks/propensity.py).
+    """
+
+    def __init__(self, rate: float, curved: bool, inputs: int) -> None:
+        self.rate = rate
+        self.curved = curved
+        self.loss = log(2)
+        self._inputs = range(inputs)
+        self._begin((0.0,) * (inputs + 1))
+
+    def _begin(self, weights: tuple[float, ...]) -> None:
+        # Any: river's own methods are partly without types.
+        self._regression: Any = linear_model.LogisticRegression(
+            optim.SGD(self.rate), intercept_lr=self.rate, intercept_init=weights[-1]
+        )
+        self._regression._weights = utils.VectorDict(dict(enumerate(weights[:-1])))
+
+    def restore(self, state: CandidateState) -> None:
+        """Go on from a state."""
+        self.loss = state.loss
+        self._begin(state.weights)
+
+    def state(self) -> CandidateState:
+        """All that `restore` needs."""
+        return CandidateState(self.rate, self.curved, self.weights, self.loss)
+
+    def log_odds(self, sample: Sample) -> float:
+        """What it says."""
+        weights = self._regression.weights
+        return float(self._regression.intercept) + sum(weights.get(place, 0.0) * x for place, x in sample.items())
+
+    def learn(self, sample: Sample, came: bool) -> None:
+        """Score, then learn."""
+        said = min(max(float(expit(self.log_odds(sample))), CERTAIN), 1 - CERTAIN)
+        self.loss += (1 - 0.5 ** (1 / LOSS_HALF_LIFE)) * (-log(said if came else 1 - said) - self.loss)
+        self._regression.learn_one(sample, came)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """One an input, then the intercept."""
+        weights = self._regression.weights
+        return (*(float(weights.get(place, 0.0)) for place in self._inputs), float(self._regression.intercept))
+
+
+class PropensityTrainer:
+    """The regressions, and the rule when to publish the best.
+
+    Parameters
+    ----------
+    settings
+        How to learn.
+    version, effective
+        Of the last version that was published, if there is one: the next is above both.
+    """
+
+    def __init__(self, settings: PropensitySettings, *, version: int = 0, effective: int = 0) -> None:
+        self.settings = settings
+        self.learned = 0
+        self.window = Window((MODEL, *settings.baselines, LOG_ODDS), settings.window)
+        self._version = version
+        self._effective = effective
+        self._published_at: int | None = None
+        self._kept: list[Answer] | None = []
+        self._units = np.zeros(len(settings.features))
+        # Of values as they are, and of logarithms.
+        self._scalers: tuple[Any, Any] = (preprocessing.StandardScaler(), preprocessing.StandardScaler())
+        self._candidates = [
+            _Candidate(rate, curved, 2 * len(settings.features)) for curved in (True, False) for rate in settings.rates
+        ]
+
+    @classmethod
+    def after(cls, settings: PropensitySettings, newest: PropensityModel) -> PropensityTrainer:
+        """The trainer that wrote that version, going on exactly; a new one, which counts on from it, where it learned
+        something else."""
+        try:
+            state = msgspec.json.decode(newest.trainer, type=PropensityState)
+        except msgspec.DecodeError:
+            state = None
+        trainer = cls(settings, version=newest.version, effective=newest.effective)
+        same = newest.features == settings.features and newest.horizon_ms == settings.horizon_ms
+        if state is None or not same or state.judges != trainer.window.judges:
+            return trainer
+        if [(c.rate, c.curved) for c in state.candidates] != [(c.rate, c.curved) for c in trainer._candidates]:
+            return trainer
+        trainer._restore(state)
+        return trainer
+
+    @property
+    def warming_up(self) -> bool:
+        """No regression yet, so nothing to publish."""
+        return self._kept is not None
+
+    def until_due(self) -> int:
+        """How many more answers make the next version due; 0: due now. While warming up: until that may end."""
+        if self._kept is not None:
+            return max(1, self.settings.warm_up - len(self._kept))
+        if self._published_at is None:
+            return 0
+        return max(0, self._published_at + self.settings.publish_every - self.learned)
+
+    def learn(self, answers: Sequence[Answer]) -> None:
+        """Learn answers, in order; what the question's judges had said is what they are judged by."""
+        for answer in answers:
+            self.learned += 1
+            if self._kept is None:
+                self._learn_one(answer)
+                continue
+            self._kept.append(answer)
+            came = sum(kept.came for kept in self._kept)
+            if len(self._kept) >= self.settings.warm_up and 0 < came < len(self._kept):
+                self._end_warm_up(self._kept)
+
+    def _end_warm_up(self, kept: list[Answer]) -> None:
+        """Units and scalers from what was kept, and a first fit by some passes over it."""
+        vectors = np.abs(np.stack([answer.question.vector for answer in kept]))
+        vectors = np.where(np.isfinite(vectors) & (vectors > 0), vectors, np.nan)
+        for place, column in enumerate(vectors.T):
+            known = column[~np.isnan(column)]
+            self._units[place] = float(np.median(known)) if len(known) else 1.0
+        self._kept = None
+        for answer in kept:
+            for scaler, sample in zip(self._scalers, self._samples(answer.question.vector), strict=True):
+                scaler.learn_one(sample)
+        for _ in range(PASSES):
+            for answer in kept:
+                self._learn_by_all(answer)
+
+    def _learn_one(self, answer: Answer) -> None:
+        best = self._best()
+        sample = self._scaled(answer.question.vector, best.curved)
+        said = answer.question.said
+        if len(said) != 1 + len(self.settings.baselines):
+            raise ValueError(
+                f"a question carries the scores of {1 + len(self.settings.baselines)} judges, not {len(said)}"
+            )
+        self.window.add((*said, best.log_odds(sample)), answer.came)
+        for scaler, values in zip(self._scalers, self._samples(answer.question.vector), strict=True):
+            scaler.learn_one(values)
+        self._learn_by_all(answer)
+
+    def _learn_by_all(self, answer: Answer) -> None:
+        samples = [self._scaled(answer.question.vector, curved) for curved in (False, True)]
+        for candidate in self._candidates:
+            candidate.learn(samples[candidate.curved], answer.came)
+
+    def _samples(self, vector: Floats) -> tuple[Sample, Sample]:
+        """A vector as it is, and by logarithms; missing values left out."""
+        plain = taken(vector[np.newaxis, :], np.zeros(len(vector)))[0].tolist()
+        curved = taken(vector[np.newaxis, :], self._units)[0].tolist()
+        return _known(plain), _known(curved)
+
+    def _scaled(self, vector: Floats, curved: bool) -> Sample:
+        scaled = self._scalers[curved].transform_one(self._samples(vector)[curved])
+        return {place: min(max(value, -FARTHEST), FARTHEST) for place, value in scaled.items()}
+
+    def _best(self) -> _Candidate:
+        return min(self._candidates, key=lambda candidate: candidate.loss)
+
+    def losses(self) -> dict[str, float]:
+        """Each regression's log loss lately, by its name, the one that speaks first."""
+        ranked = sorted(self._candidates, key=lambda candidate: candidate.loss)
+        return {f"{'log' if c.curved else 'plain'} {c.rate:g}": c.loss for c in ranked}
+
+    def _calibration(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """What the regression's log odds turned out to mean in the window: the isotonic regression of its parts."""
+        odds, came = self.window.said(LOG_ODDS), self.window.came
+        parts = min(KNOTS, len(odds) // LEAST_OF_KNOT)
+        if parts < 2:
+            return (), ()
+        order = np.argsort(odds, kind="stable")
+        found: dict[float, tuple[float, int]] = {}
+        for part in np.array_split(order, parts):
+            at = float(odds[part].mean())
+            hits = float(came[part].sum() + OWN_WORD * expit(at))
+            before, size = found.get(at, (0.0, 0))
+            found[at] = before + hits, size + len(part)
+        rates = [hits / (size + OWN_WORD) for hits, size in found.values()]
+        smooth = isotonic_regression(np.clip(rates, 0.0, 1.0), weights=[size for _, size in found.values()]).x
+        return tuple(found), tuple(float(chance) for chance in np.maximum.accumulate(smooth))
+
+    def snapshot(self, effective_ms: int, cursor: dict[int, int]) -> PropensityModel | None:
+        """The next version, or None while warming up; in force at ``effective_ms``, or 1 ms after the one before."""
+        if self._kept is not None:
+            return None
+        self._version += 1
+        self._effective = max(effective_ms, self._effective + 1)
+        self._published_at = self.learned
+        best = self._best()
+        scaler = _state_of(self._scalers[best.curved], 2 * len(self.settings.features))
+        knots, chances = self._calibration()
+        return PropensityModel(
+            version=self._version,
+            effective=self._effective,
+            horizon_ms=self.settings.horizon_ms,
+            features=self.settings.features,
+            units=tuple(self._units.tolist()) if best.curved else (0.0,) * len(self.settings.features),
+            mean=scaler.means,
+            scale=tuple(sqrt(variance) for variance in scaler.variances),
+            weights=best.weights[:-1],
+            intercept=best.weights[-1],
+            knots=knots,
+            chances=chances,
+            learned=self.learned,
+            cursor=cursor,
+            trainer=msgspec.Raw(msgspec.json.encode(self._state())),
+        )
+
+    def _state(self) -> PropensityState:
+        width = 2 * len(self.settings.features)
+        return PropensityState(
+            version=self._version,
+            effective=self._effective,
+            learned=self.learned,
+            units=tuple(self._units.tolist()),
+            scalers=(_state_of(self._scalers[0], width), _state_of(self._scalers[1], width)),
+            candidates=tuple(candidate.state() for candidate in self._candidates),
+            judges=self.window.judges,
+            window=self.window.state(),
+            seen=self.window.seen,
+        )
+
+    def _restore(self, state: PropensityState) -> None:
+        self._kept = None
+        self.learned = self._published_at = state.learned
+        self._units = np.array(state.units)
+        for scaler, kept in zip(self._scalers, state.scalers, strict=True):
+            scaler.counts = Counter(dict(enumerate(kept.counts)))
+            scaler.means = defaultdict(float, enumerate(kept.means))
+            scaler.vars = defaultdict(float, enumerate(kept.variances))
+        for candidate, was in zip(self._candidates, state.candidates, strict=True):
+            candidate.restore(was)
+        self.window.restore(state.window, state.seen)
+
+
+def _known(values: list[float]) -> Sample:
+    return {place: value for place, value in enumerate(values) if not isnan(value)}
+
+
+def _state_of(scaler: Any, width: int) -> ScalerState:
+    places = range(width)
+    return ScalerState(
+        tuple(int(scaler.counts[place]) for place in places),
+        tuple(float(scaler.means[place]) for place in places),
+        tuple(float(scaler.vars[place]) for place in places),
+    )
