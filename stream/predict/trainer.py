@@ -141,7 +141,8 @@ class _Candidate:
     def log_odds(self, sample: Sample) -> float:
         """What it says."""
         weights = self._regression.weights
-        return float(self._regression.intercept) + sum(weights.get(place, 0.0) * x for place, x in sample.items())
+        total = self._regression.intercept + sum(weights.get(place, 0.0) * x for place, x in sample.items())
+        return float(total)
 
     def learn(self, sample: Sample, came: bool) -> None:
         """Score, then learn."""

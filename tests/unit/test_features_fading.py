@@ -74,6 +74,21 @@ def test_p_alive_crosses_at_its_very_millisecond(
     assert alive_until(orders, first, last, found, k, *population) == FOREVER
 
 
+@pytest.mark.parametrize("orders", [1, 2, 5])
+def test_p_alive_crosses_at_its_very_millisecond_after_ages(orders: int) -> None:
+    """Also where the closed form is off by some milliseconds, because the silence is so long."""
+    far = 0
+    for k in np.geomspace(1e-8, 0.9, 2_000).tolist():
+        found = alive_until(orders, START, START + DAY, START + DAY, k, 0.243, 1e12, 0.793, 2.426)
+        if found != FOREVER:
+            far += found > 1e14
+            before, after = (
+                alive(orders, START, START + DAY, t, 0.243, 1e12, 0.793, 2.426) for t in (found - 1, found)
+            )
+            assert after < k <= before
+    assert far
+
+
 @pytest.mark.parametrize(("read", "until"), [(buys, buys_until), (expected, expected_until)])
 @settings(max_examples=15, deadline=None)
 @given(past=pasts, population=populations, k=st.floats(0.01, 2))

@@ -84,6 +84,17 @@ def test_a_bounded_number_of_groups_gives_nearly_the_same_fit(cdnow: Customers, 
     )
 
 
+def test_grouping_in_steps_moves_nobody_further_than_half_a_step() -> None:
+    """Recency and silence are each rounded, so that nobody's last purchase comes after the instant of looking."""
+    rng = np.random.default_rng(4)
+    recency = rng.uniform(0, 100, 500)
+    age = recency + rng.uniform(0, 100, 500)
+    for last, total in zip(recency, age, strict=True):
+        found = Histories.of([3], [last], [total], step=0.5)
+        assert abs(found.recency[0] - last) <= 0.25
+        assert abs((found.age - found.recency)[0] - (total - last)) <= 0.25 + 1e-9
+
+
 def test_the_unit_of_time_does_not_matter(cdnow: Customers, fitted: BgNbd) -> None:
     """In milliseconds alpha is as many times greater, and nothing else differs."""
     ms = 604_800_000.0
@@ -187,6 +198,15 @@ def test_extremes_neither_overflow_nor_lose_digits(x: int, age: float, horizon: 
     assert 0 < alive <= 1
     assert 0 <= float(PAPER.p_alive(x, 0.0, age)) <= 1
     assert np.isfinite(PAPER.log_likelihood(Histories.of([x], [age if x else 0.0], [age])))
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.02, 0.4), (0.5, 0.02), (60.0, 40.0), (1.0, 2000.0)])
+@pytest.mark.parametrize("x", [0, 25])
+def test_far_horizons_are_those_of_the_papers_formula(a: float, b: float, x: int) -> None:
+    """40 years for customers whose alpha is an hour: the sum would need millions of terms, and is an integral there."""
+    model = BgNbd(0.3, 0.006, a, b)
+    ours = float(model.purchases_if_alive(x, 0.5, 2_000.0))
+    assert ours == pytest.approx(purchases_by_mpmath(model, x, 0.5, 2_000.0), rel=1e-10)
 
 
 def test_expected_purchases_are_what_drawn_customers_do() -> None:
