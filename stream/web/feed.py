@@ -70,20 +70,26 @@ class Listener:
         for tp, records in batches.items():
             for record in records:
                 self.places[tp.partition] = record.offset + 1
-                change = self.fitting(record)
-                if change is not None:
-                    self.tell(change, out)
+                self.tell(record, out)
         if self.skipped and self._second != int(time.monotonic()):
             out.append(b"event: skipped\ndata: %d\n\n" % self.skipped)
             self.skipped = 0
         return b"".join(out)
 
-    def tell(self, change: Change, out: list[bytes]) -> None:
-        """Write a change, or count it where there are too many."""
+    def tell(self, record: Any, out: list[bytes]) -> None:
+        """Write the change of a record where it fits, or count it where there are too many."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._told = second, 0
-        if self.query.per_second is not None and self._told >= self.query.per_second:
+        query = self.query
+        full = query.per_second is not None and self._told >= query.per_second
+        if full and query.dimension is None and query.segment is None:  # what is not told need not be read
+            self.skipped += self.concerns(record)
+            return
+        change = self.fitting(record)
+        if change is None:
+            return
+        if full:
             self.skipped += 1
             return
         self._told += 1
@@ -94,17 +100,19 @@ class Listener:
         """Where to go on after what was told."""
         return ".".join(f"{partition}-{offset}" for partition, offset in sorted(self.places.items()))
 
-    def fitting(self, record: Any) -> Change | None:
-        """The change of a record, where it is one that was asked for."""
+    def concerns(self, record: Any) -> bool:
+        """Whether a record is of the customer and the cause that were asked for, by what stands outside its value."""
         query = self.query
         if query.customer is not None and record.key != query.customer.encode("utf-8", "surrogatepass"):
+            return False
+        return query.cause is None or dict(record.headers).get("ce_cause") == query.cause.encode()
+
+    def fitting(self, record: Any) -> Change | None:
+        """The change of a record, where it is one that was asked for."""
+        change = read_change(record) if self.concerns(record) else None
+        if change is None or self.query.dimension not in (None, change.dimension):
             return None
-        change = read_change(record)
-        if change is None or query.dimension not in (None, change.dimension):
-            return None
-        if query.cause not in (None, change.cause):
-            return None
-        return change if query.segment in (None, change.from_segment, change.to_segment) else None
+        return change if self.query.segment in (None, change.from_segment, change.to_segment) else None
 
 
 class Feed:
@@ -198,7 +206,7 @@ class Feed:
             first = b""
             if given is not None:
                 beginnings = await consumer.beginning_offsets(tps)
-                places |= _resumed(given, beginnings)
+                places |= resumed(given, beginnings)
             elif query.recent:
                 first = await _latest(consumer, query, ends)
             for tp in tps:
@@ -209,7 +217,7 @@ class Feed:
             raise
 
 
-def _resumed(given: str, beginnings: Mapping[TopicPartition, int]) -> dict[int, int]:
+def resumed(given: str, beginnings: Mapping[TopicPartition, int]) -> dict[int, int]:
     """Where to go on, by partition; a partition that is not named is new since then, and read from its beginning."""
     known = {tp.partition: beginning for tp, beginning in beginnings.items()}
     named = {int(p): int(at) for p, _, at in (part.partition("-") for part in given.split("."))}
