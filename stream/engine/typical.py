@@ -35,7 +35,7 @@ def typical_of(shard: Shard, segment: str, most: int) -> list[dict[str, Any]]:
     nearest = np.argsort(distances, kind="stable")[: max(0, min(most, MOST))].tolist()
     return [
         {
-            "customer": rows.keys[picks[k]].decode("utf-8", "surrogatepass"),
+            "customer": rows.keys[picks[k]].decode("utf-8", "replace"),
             "distance": told(float(distances[k])),
             "vector": {part: told(float(x)) for part, x in zip(shard.plan.vector, vectors[k], strict=True)},
         }

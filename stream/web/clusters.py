@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import Annotated
 
@@ -9,11 +10,13 @@ import msgspec
 from aiohttp import web
 from aiokafka import TopicPartition
 
+from stream.app.shards import ShardHost
 from stream.cluster.control import read_version
 from stream.cluster.model import ClusterModel, Happening, Profile, Score
 from stream.events.instant import iso
 from stream.kafka.reader import Pieces, ReaderThread
 from stream.web.endpoint import Endpoint, asked, json
+from stream.web.peers import Peers, from_worker
 from stream.web.refusal import UNREADABLE, unread
 from stream.web.told import Instant
 
@@ -64,11 +67,34 @@ class ClustersAnswer(msgspec.Struct):
     versions: list[ClusterVersion]
 
 
-class Clusters:
-    """Reads the control topic, each record once."""
+class TypicalQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """How many."""
 
-    def __init__(self, control: str, reader: ReaderThread) -> None:
-        self._reader = reader
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100, description="How many customers at most.")] = 5
+
+
+class Typical(msgspec.Struct):
+    """A customer near the centre of their cluster: how far in scaled space, and their vector."""
+
+    customer: str
+    distance: float | None
+    vector: dict[str, float | None]
+
+
+class TypicalAnswer(msgspec.Struct):
+    """The members of a cluster that are nearest to its centre; of a large one a part is looked at.  ``missing``: shards
+    that did not answer."""
+
+    segment: str
+    customers: list[Typical]
+    missing: list[int]
+
+
+class Clusters:
+    """Reads the control topic, each record once; asks the shards of all workers for typical members."""
+
+    def __init__(self, shards: ShardHost, peers: Peers, control: str, reader: ReaderThread) -> None:
+        self._shards, self._peers, self._reader = shards, peers, reader
         self._tp = TopicPartition(control, 0)
         self._position = 0
         self._kept: deque[ClusterVersion] = deque(maxlen=MOST_KEPT)
@@ -85,7 +111,17 @@ class Clusters:
                 refusals={503: "Kafka does not answer"},
                 cost=20,
                 tag="segments",
-            )
+            ),
+            Endpoint(
+                "/clusters/{segment}/typical",
+                "The members of a cluster nearest to its centre; none where there is no such cluster in force.",
+                self.typical,
+                TypicalAnswer,
+                TypicalQuery,
+                {"segment": "The cluster's segment, such as cluster-3."},
+                cost=50,
+                tag="segments",
+            ),
         ]
 
     async def clusters(self, request: web.Request) -> web.Response:
@@ -97,6 +133,22 @@ class Clusters:
             raise unread(error) from error
         fitting = [one for one in reversed(self._kept) if query.dimension in (None, one.dimension)]
         return json(ClustersAnswer(fitting[: query.limit]))
+
+    async def typical(self, request: web.Request) -> web.Response:
+        """Those nearest to the centre."""
+        query, segment = asked(request, TypicalQuery), request.match_info["segment"]
+        own: dict[int, list[Typical]] = {}
+        for runner, shard in list(self._shards.ready_shards()):
+            own[runner.partition] = msgspec.convert(shard.typical(segment, query.limit), list[Typical])
+            await asyncio.sleep(0)  # events have their turn between two shards
+        if from_worker(request):
+            return json(own)
+        parts = await self._peers.gather(request, own, list[Typical])
+        nearest = sorted(
+            (one for part in parts.values() for one in part),
+            key=lambda one: (one.distance is None, one.distance, one.customer),
+        )
+        return json(TypicalAnswer(segment, nearest[: query.limit], self._peers.missing(parts)))
 
     async def _read_on(self, pieces: Pieces) -> None:
         if not await pieces.partitions(self._tp.topic):

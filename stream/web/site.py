@@ -62,7 +62,7 @@ class Site:
             History(shards, reader),
             segments,
             Members(shards, peers, segments),
-            Clusters(settings.topics.control, reader),
+            Clusters(shards, peers, settings.topics.control, reader),
             self._feed,
             Workers(shards, peers, health, str(app.conf.canonical_url)),
             Letters(shards.wiring.dead_letters, reader),

@@ -203,6 +203,9 @@ class CountingShard:
     def members(self, dimension: str, segment: str, below: int, most: int) -> tuple[list[tuple[str, str | None]], int]:
         return [(customer.decode(), None) for customer in self.counts], 0
 
+    def typical(self, segment: str, most: int) -> list[dict[str, Any]]:
+        return []
+
     def describe(self, customer_id: str) -> dict[str, Any] | None:
         count = self.counts.get(customer_id.encode())
         return None if count is None else {"customer": customer_id, "count": count}
