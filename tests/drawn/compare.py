@@ -95,7 +95,23 @@ def check(made: Sequence[Mapping[str, Any]], history: Sequence[Happened], until:
             found, wanted = change.evidence[name], as_shown(value, kinds[change.dimension, name])
             assert alike(name, found, wanted), (change, name, found, wanted)
     assert driver.counts.balanced()
+    _stays_add_up(driver.plan, ordered)
     return driver
+
+
+def _stays_add_up(plan: Plan, ordered: Sequence[Change]) -> None:
+    """A stay lasts from change to change; away is who was there before, of the segments that rows keep that of."""
+    names = {(j, d.name): d.segment_names for j, d in enumerate(plan.definitions.dimensions)}
+    kept = {(d, segments[code]) for (j, d), segments in names.items() for at, code in plan.layout.left if at == j}
+    entered: dict[tuple[str, str], int] = {}
+    left: dict[tuple[str, str, str | None], int] = {}
+    for change in ordered:
+        place = change.subject, change.dimension
+        stayed = None if change.from_segment is None else change.at_ms - entered[place]
+        gone = left.get((*place, change.to_segment)) if (change.dimension, change.to_segment) in kept else None
+        away = None if gone is None else change.at_ms - gone
+        assert (change.stayed_ms, change.away_ms) == (stayed, away), change
+        entered[place] = left[*place, change.from_segment] = change.at_ms
 
 
 def as_shown(value: Any, kind: Kind) -> Any:

@@ -92,7 +92,8 @@ def traffic() -> Log:
 def fields(change: Change) -> tuple[Any, ...]:
     """All but the evidence, whose decayed rates may differ in the last digit."""
     return (change.subject, change.sequence, change.dimension, change.from_segment, change.to_segment, change.at_ms,
-            change.cause, change.definition, change.topics, change.evidence.get("event"))  # fmt: skip
+            change.cause, change.definition, change.topics, change.stayed_ms, change.away_ms,
+            change.evidence.get("event"))  # fmt: skip
 
 
 def same(one: Any, other: Any) -> bool:
