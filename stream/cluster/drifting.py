@@ -16,9 +16,12 @@ Matrix = NDArray[np.float64]
 _ADWIN: Any = drift.ADWIN
 #: Chance of a false alarm that ADWIN's test allows.
 DELTA = 0.002
-#: A change is told where the mean has moved by so many standard deviations since the clusters were drawn, or since it
-#: was told last: ADWIN sees smaller ones too, such as those of the hours of a day.
+#: A change is told where the mean of ADWIN's window, which lets go of what was before a change, has moved by so many
+#: standard deviations since the clusters were drawn, or since it was told last: ADWIN sees smaller ones too, such as
+#: those of the hours of a day.
 CLEAR = 0.25
+#: The least that such a window must hold.
+ENOUGH = 100
 #: The name of how well the clusters fit, beside the features.
 INERTIA = "inertia"
 
@@ -64,7 +67,7 @@ class Watch:
             detector = self._detectors[name]
             for row, value in enumerate(rows[:, place].tolist()):
                 detector.update(value)
-                if detector.drift_detected and abs(detector.estimation - self.levels[name]) >= CLEAR:
+                if detector.width >= ENOUGH and abs(detector.estimation - self.levels[name]) >= CLEAR:
                     before, self.levels[name] = self.levels[name], detector.estimation
                     yield row, Drifted(name, before, detector.estimation)
 

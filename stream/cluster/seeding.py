@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2, vq
+from scipy.cluster.vq import ClusterError, kmeans2, vq
 
 #: Starts tried; the tightest is taken. One alone is looser (tests/benchmarks/cluster_seeding.py).
 STARTS = 8
@@ -20,6 +20,17 @@ def seed_centroids(points: NDArray[np.float64], clusters: int, seed: int) -> NDA
     if len(np.unique(points, axis=0)) < clusters:
         return None
     rng = np.random.default_rng(seed)
-    starts = [kmeans2(points, clusters, iter=STEPS, minit="++", rng=rng)[0] for _ in range(STARTS)]
+    starts = [start for _ in range(STARTS) if (start := _start(points, clusters, rng)) is not None]
+    if not starts:
+        return None
     best = min(starts, key=lambda centroids: float(np.square(vq(points, centroids)[1]).sum()))
     return np.asarray(best, np.float64)
+
+
+def _start(points: NDArray[np.float64], clusters: int, rng: np.random.Generator) -> NDArray[np.float64] | None:
+    """One start, or None where a cluster was left by all its points."""
+    try:
+        centroids: NDArray[np.float64] = kmeans2(points, clusters, iter=STEPS, minit="++", missing="raise", rng=rng)[0]
+    except ClusterError:
+        return None
+    return centroids

@@ -48,7 +48,7 @@ class TrainerSettings:
     dimension: str = "cluster"
     window: int = 40_000
     candidates: tuple[str, ...] = ("kmeans", "kmeans-slow", "fresh")
-    redraw_gain: float = 0.03
+    redraw_gain: float = 0.02
     words: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:

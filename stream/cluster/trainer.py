@@ -202,8 +202,9 @@ class Trainer:
         for row, drifted in following.watch.look(_watched(newest, kept)):
             self._kept.levels[drifted.what] = drifted.after
             self._kept.told[drifted.what] = int(numbers[row])
-            self._drifted[drifted.what] = None
-            self.drifts.append(drifted)
+            if drifted.what not in self._drifted:  # what goes on changing is told once a version
+                self._drifted[drifted.what] = None
+                self.drifts.append(drifted)
 
     @property
     def _span(self) -> int:

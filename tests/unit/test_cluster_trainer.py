@@ -99,7 +99,7 @@ def test_every_candidate_and_the_sample_go_on_over_a_restart(
 
 def test_what_the_topic_has_no_more_moves_nobody() -> None:
     """Without the vectors of late a trainer goes on with the published clusters, and fills its sample again."""
-    training = replace(SETTINGS, window=800, publish_every=200, warm_up=400)
+    training = replace(SETTINGS, window=800, publish_every=200, warm_up=400, redraw_gain=0.05)
     rows = vectors(2_400)
     published = run(Trainer(training), rows[:1_200])[-1]
     models = run(Trainer.after(training, published), rows[published.learned :])
