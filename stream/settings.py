@@ -290,7 +290,7 @@ class Clusters(Section):
         description="What learns side by side; fresh: placed anew on the latest vectors at each version.",
     )
     redraw_gain: float = Field(
-        default=0.02, gt=0, lt=1, description="Clusters are drawn anew where a candidate is tighter by this share."
+        default=0.03, gt=0, lt=1, description="Clusters are drawn anew where a candidate is tighter by this share."
     )
     lead: Duration = Field(
         default=60_000, description="How far ahead (event time) a version takes effect, so that all shards know it."

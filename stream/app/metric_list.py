@@ -26,7 +26,7 @@ MOST_SEGMENTS = 2_000
 
 #: Label -> what its values are, and so why they are few.
 LABELS: Mapping[str, str] = {
-    "candidate": "of `clusters.candidates`, and published",
+    "candidate": "of `clusters.candidates`, published, or refined: the published ones where their customers are now",
     "cause": "event, deadline, definition, model, or forgotten",
     "clock": "wall or event",
     "dimension": f"of the definitions; with their segments at most {MOST_SEGMENTS:,}",

@@ -12,17 +12,15 @@ from numpy.typing import NDArray
 from stream.cluster.identity import Drawn, match
 from stream.cluster.model import ClusterModel, Score
 from stream.cluster.scoring import CLEARLY, Scale, Scored, choose_number, score, score_as
-from stream.cluster.seeding import seed_centroids
+from stream.cluster.seeding import refine, seed_centroids
 from stream.cluster.settings import TrainerSettings
 from stream.cluster.window import Space
 
 Matrix = NDArray[np.float64]
 
-#: Candidates whose inertia is higher than the least by no more than this share are as good: the one that moves the
-#: fewest customers is taken.
-AS_GOOD = 0.01
-#: The name of the clusters that are published already, among the scores.
-PUBLISHED = "published"
+#: Names among the scores, beside those of the candidates: the clusters that are published already, and these with their
+#: centres moved to where their customers are now.
+PUBLISHED, REFINED = "published", "refined"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +80,9 @@ def draw(
     number, reason = choose_number(fresh, count)
     followed = [score(name, space.scaled(rows), scale) for name, rows in online.items() if len(rows)]
     present = None if before is None else _published(before, samples, space, scale)
+    refined = None if present is None else refine(scale.fitted, present.centroids)
+    if refined is not None:
+        followed.append(score(REFINED, refined, scale))
     best = _best(settings, followed, fresh[number], present)
     decision, redrawn = _decide(settings, best, before, present)
     shown = best if redrawn or present is None else present
@@ -99,7 +100,7 @@ def _fresh(settings: TrainerSettings, scale: Scale) -> dict[int, Scored]:
     """The clusters that are found anew on the sample, for each number of them that may be."""
     found = {}
     for number in range(settings.fewest, settings.most + 1):
-        centroids = seed_centroids(scale.points, number, settings.seed)
+        centroids = seed_centroids(scale.fitted, number, settings.seed)
         if centroids is not None:
             found[number] = score("fresh", centroids, scale)
     return found
@@ -112,11 +113,12 @@ def _published(before: ClusterModel, samples: Matrix, space: Space, scale: Scale
 
 
 def _best(settings: TrainerSettings, followed: Sequence[Scored], fresh: Scored, present: Scored | None) -> Scored:
-    """The tightest of those with as many clusters as were chosen, or one with another number that parts them better."""
+    """Of those with as many clusters as were chosen the tightest, or one nearly so that moves fewer customers; or one
+    with another number that parts them better."""
     running = [*followed, *([fresh] if "fresh" in settings.candidates else [])]
     alike = [each for each in running if each.clusters == fresh.clusters] or [fresh]
     least = min(each.inertia for each in alike)
-    good = [each for each in alike if each.inertia <= least * (1 + AS_GOOD)]
+    good = [each for each in alike if each.inertia <= least * (1 + settings.redraw_gain)]
     best = good[0] if present is None else max(good, key=lambda each: _kept(present, each))
     bold = [
         each

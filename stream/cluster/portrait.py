@@ -15,7 +15,7 @@ Labels = NDArray[np.intp]
 #: Standard deviations from the mean of all from which on a feature sets a cluster apart.
 TELLING = 0.5
 #: A name stays while what it says still holds by this much.
-STILL = 0.25
+STILL = 0.1
 #: Most traits of a profile, and in a name.
 TRAITS, NAMED = 5, 3
 #: A cluster with a smaller share of the customers is reported as too small.

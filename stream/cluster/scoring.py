@@ -14,30 +14,45 @@ Labels = NDArray[np.intp]
 
 #: Silhouettes are taken over so many points at most: each needs the distances to all others.
 JUDGED = 1_000
+#: With so many points or more, clusters are found on one half of them and judged by the other.
+HALVED = 500
 #: Another number of clusters than the present one must be better by this much of a silhouette.
 CLEARLY = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Points (n, d) of one space to score on, and the distances between some of them."""
+    """Points (n, d) of one space to score on.
+
+    What is found anew is found on every second of them, and all is judged by the others: else what was fitted to a
+    sample would beat what is published by the noise of the sample alone. ``held`` are the rows that judge; ``judged``
+    some of them, with the distances ``between`` them, for silhouettes.
+    """
 
     points: Matrix
+    held: NDArray[np.intp]
     judged: NDArray[np.intp]
     between: Matrix
 
     @classmethod
     def of(cls, points: Matrix) -> Scale:
         """Score on these points."""
-        judged = np.unique(np.linspace(0, len(points) - 1, min(JUDGED, len(points))).astype(np.intp))
-        return cls(points, judged, np.asarray(cdist(points[judged], points[judged]), np.float64))
+        held = np.arange(1 if len(points) >= HALVED else 0, len(points), 2 if len(points) >= HALVED else 1)
+        judged = held[np.unique(np.linspace(0, len(held) - 1, min(JUDGED, len(held))).astype(np.intp))]
+        return cls(points, held, judged, np.asarray(cdist(points[judged], points[judged]), np.float64))
+
+    @property
+    def fitted(self) -> Matrix:
+        """The points that clusters are found on."""
+        return self.points[::2] if len(self.points) >= HALVED else self.points
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
     """Centroids (k, d) that serve somebody, the row of each point's, and how good that is.
 
-    ``inertia`` is the mean squared distance of a point from its centroid; ``silhouettes`` are of the points ``judged``.
+    ``inertia`` is the mean squared distance of a point held out from its centroid; ``silhouettes`` are of the points
+    ``judged``.
     """
 
     name: str
@@ -83,7 +98,7 @@ def score(name: str, centroids: Matrix, scale: Scale) -> Scored:
 
 def score_as(name: str, centroids: Matrix, labels: Labels, scale: Scale) -> Scored:
     """The same for points that were assigned by another measure of distance."""
-    inertia = float(np.square(scale.points - centroids[labels]).sum(axis=1).mean())
+    inertia = float(np.square(scale.points[scale.held] - centroids[labels[scale.held]]).sum(axis=1).mean())
     return Scored(name, centroids, labels, inertia, silhouettes(scale.between, labels[scale.judged]), scale.judged)
 
 

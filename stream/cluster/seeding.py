@@ -27,6 +27,14 @@ def seed_centroids(points: NDArray[np.float64], clusters: int, seed: int) -> NDA
     return np.asarray(best, np.float64)
 
 
+def refine(points: NDArray[np.float64], centroids: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Centroids (k, d) moved to the middle of what is nearest to them in ``points``; None where one is left by all."""
+    try:
+        return np.asarray(kmeans2(points, centroids, iter=STEPS, minit="matrix", missing="raise")[0], np.float64)
+    except ClusterError:
+        return None
+
+
 def _start(points: NDArray[np.float64], clusters: int, rng: np.random.Generator) -> NDArray[np.float64] | None:
     """One start, or None where a cluster was left by all its points."""
     try:

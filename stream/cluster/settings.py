@@ -34,7 +34,8 @@ class TrainerSettings:
     candidates
         What learns side by side, of `CANDIDATES`.
     redraw_gain
-        Published clusters are drawn anew where a candidate's inertia is lower by this share.
+        Published clusters are drawn anew where a candidate's inertia is lower by this share; of candidates that differ
+        by less, the one that moves the fewest customers is taken.
     words
         Feature -> what a person calls a low and a high value of it.
     """
@@ -48,7 +49,7 @@ class TrainerSettings:
     dimension: str = "cluster"
     window: int = 40_000
     candidates: tuple[str, ...] = ("kmeans", "kmeans-slow", "fresh")
-    redraw_gain: float = 0.02
+    redraw_gain: float = 0.03
     words: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from stream.cluster.trainer import Trainer
 
 Matrix = NDArray[np.float64]
 
-TRAINING = TrainerSettings(("a", "b", "c"), 4, publish_every=400, window=4_000, warm_up=400)
+TRAINING = TrainerSettings(("a", "b", "c"), 4, publish_every=400, window=4_000, warm_up=800)
 CENTRES = np.array([[0.0, 0.0, 0.0], [3.0, 0.0, 1.0], [0.0, 3.0, 0.0], [-3.0, 1.0, 3.0]])
 NEW = np.array([3.0, 5.0, -3.0])
 
@@ -131,7 +131,7 @@ def test_a_few_odd_customers_at_the_start_do_not_stay_clusters_for_ever() -> Non
 
 def test_a_given_name_is_kept_and_given_back() -> None:
     stream = Stream(TRAINING)
-    stream.feed(customers(1_000, 1))
+    stream.feed(customers(1_400, 1))
     newest = stream.models[-1]
     trainer = stream.trainer
     assert trainer.renamed(1) is None
@@ -155,7 +155,7 @@ def test_a_given_name_is_kept_and_given_back() -> None:
 
 def test_a_given_name_that_another_cluster_has_already_makes_that_one_another() -> None:
     stream = Stream(TRAINING)
-    stream.feed(customers(1_000, 1))
+    stream.feed(customers(1_400, 1))
     newest = stream.models[-1]
     assert stream.trainer.name(ClusterName("cluster", newest.ids[1], newest.names[0]))
     named = stream.trainer.renamed(1)
