@@ -13,8 +13,9 @@ import pytest
 
 from stream.cluster.model import ClusterModel
 from stream.engine.memory import FORMAT, PLACED
+from stream.engine.versions import DefinitionsVersion
 from stream.events.routing import topic_of
-from tests.shards import CONTROL, Driver, Log, event, logs, plan_of, told
+from tests.shards import CONTROL, Driver, Log, Published, event, files_of, logs, plan_of, told
 from tests.shop import WISH, with_versions
 
 EVERY, UNTIL = 20, 400
@@ -262,3 +263,24 @@ def test_typical_members_are_those_nearest_to_the_centre() -> None:
         assert [one["distance"] for one in told] == sorted(one["distance"] for one in told)
         assert driver.shard.typical(segment, 2) == told[:2]
     assert driver.shard.typical("cluster-9", 5) == []
+
+
+@pytest.mark.parametrize("restarts", [0.0, 0.2])
+def test_clusters_outlive_definitions_that_are_published(restarts: float) -> None:
+    """While the shard runs: places keep their clusters under the next plan, and a rule says where people came from."""
+    made = [version(1, 5, {41: [0, 0], 7: [1, 0], 23: [0, 2]}, [4, 0, 5])]
+    rule = {
+        "dimension": "cluster",
+        "features": clusters()["features"],
+        "segments": [{"segment": "a", "when": "orders >= 0"}],
+    }
+    others = [DefinitionsVersion(1, 210, files_of(clusters(margin="99%"))), DefinitionsVersion(2, 300, files_of(rule))]
+    log = with_versions(logs(histories(5), UNTIL), *made, *(one.to_json() for one in others))
+    driver = Driver(plan_of(clusters(), WISH), log, limit=3, plans=Published())
+    driver.wander(Random(2), restarts=restarts)
+    last: dict[str, str | None] = {}
+    for c in (c for c in driver.changes if c.dimension == "cluster"):
+        assert c.from_segment == last.get(c.subject)
+        last[c.subject] = c.to_segment
+        assert c.to_segment in {"cluster-41", "cluster-7", "cluster-23"} or (c.cause, c.at_ms) == ("definition", 300)
+    assert set(last.values()) == {"a"}
