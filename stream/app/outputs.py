@@ -43,9 +43,10 @@ def _add(out: Payload, topic: str, rows: Iterable[Row]) -> None:
         out.add(topic, rows)
 
 
-def _add_many(out: Payload, topic: str, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
-    if pairs:
-        out.many[topic] = Picked(Records.of(pairs), np.arange(len(pairs)))
+def _add_many(out: Payload, topic: str, found: Records | Sequence[tuple[bytes, bytes | None]]) -> None:
+    if len(found):
+        records = found if isinstance(found, Records) else Records.of(found)
+        out.many[topic] = Picked(records, np.arange(len(records)))
 
 
 def _changes(step: Step, wiring: Wiring, now_ms: int | None, out: Payload) -> KeptBack:

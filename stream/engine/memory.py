@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import msgspec
-import orjson
 
 from stream.engine import rest
 from stream.engine.backfill import Backfill
 from stream.engine.chain_at_rest import ENTRY, HEAD, ChainAtRest
+from stream.engine.latest import latest_segments
 from stream.engine.layouts import Description, describe_layout, new_columns, warming
 from stream.engine.models import Entry, Model, Versions
 from stream.engine.output import Output
 from stream.engine.plans import definitions_of
 from stream.engine.poison import Poison, SetAside
-from stream.engine.questions import segments_as_json
+from stream.engine.records import Records
 from stream.engine.rows import Rows
 from stream.errors import UserError
 from stream.features.base import NEVER
@@ -267,23 +267,13 @@ class Memory:
         out.rows.append((rest.SHARD, msgspec.json.encode(self.own)))
         out.customers = self._latest(out)
 
-    def _latest(self, out: Output) -> list[tuple[bytes, bytes | None]]:
+    def _latest(self, out: Output) -> Records:
         """The latest segments of everyone who changed; None for who was forgotten and has none since."""
         last = out.changes.last()
-        rows = self.rows
         gone = dict.fromkeys(one.customer for one in out.forgotten if not self._counts_again(one.customer))
         for customer in gone:
             last.pop(customer, None)
-        segments = segments_as_json(rows, [rows.index[customer] for customer in last])
-        told: list[tuple[bytes, bytes | None]] = [(customer, None) for customer in gone]
-        return told + [
-            (
-                customer,
-                b'{"customer":%b,"segments":%b,"at":%d,"sequence":%d}'
-                % (orjson.dumps(customer.decode("utf-8", "surrogatepass")), own, at_ms, sequence),
-            )
-            for (customer, (at_ms, sequence)), own in zip(last.items(), segments, strict=True)
-        ]
+        return latest_segments(self.rows, last, list(gone))
 
     def _counts_again(self, customer: bytes) -> bool:
         """Whether a customer who was forgotten has come back and is in segments again."""

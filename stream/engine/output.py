@@ -12,6 +12,7 @@ from stream.engine.change import Change
 from stream.engine.changes import Changes
 from stream.engine.forgotten import Forgotten
 from stream.engine.merge import Source
+from stream.engine.records import Records
 from stream.events.batch import DeadLetter
 
 
@@ -74,7 +75,7 @@ class Output:
 
     changes: Changes = field(default_factory=Changes)
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
-    customers: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    customers: Records = field(default_factory=lambda: Records.of([]))
     dead: list[DeadLetter] = field(default_factory=list)
     rekeyed: list[Rekeyed] = field(default_factory=list)
     offsets: dict[Source, int] = field(default_factory=dict)

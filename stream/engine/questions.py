@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from stream.engine.change import shown, shown_text
@@ -25,15 +24,6 @@ def segments_of(rows: Rows, i: int) -> dict[str, str | None]:
     """The segment of a row in each dimension."""
     codes = rows.table.ints[i, list(rows.plan.layout.segment)].tolist()
     return {d.name: rows.name(j, codes[j]) for j, d in enumerate(rows.plan.definitions.dimensions)}
-
-
-def segments_as_json(rows: Rows, picks: Sequence[int]) -> list[bytes]:
-    """The same of many rows, as JSON; each pair of a dimension and a segment is written once for all of them."""
-    columns, layout = [], rows.plan.layout
-    for j, (dimension, column) in enumerate(zip(rows.plan.definitions.dimensions, layout.segment, strict=True)):
-        pairs = [orjson.dumps({dimension.name: name})[1:-1] for name in (*rows.names[j], None)]  # code -1: in none
-        columns.append([pairs[code] for code in rows.table.ints[picks, column].tolist()])
-    return [b"{" + b",".join(row) + b"}" for row in zip(*columns, strict=True)]
 
 
 def feature_names(plan: Plan) -> list[tuple[str, Accumulator]]:

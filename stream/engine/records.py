@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 
@@ -53,6 +54,20 @@ class Column:
         return (data[start:stop] for start, stop in pairwise(ends))
 
 
+def json_texts(texts: Column) -> Column:
+    """Texts (UTF-8) as JSON has them, in quotes."""
+    data = texts.data
+    if len(data) and (((data < 32) | (data >= 128)).any() or (data == 34).any() or (data == 92).any()):
+        return Column.of([orjson.dumps(text.decode("utf-8", "surrogatepass")) for text in texts])
+    starts, stops = texts.ends[:-1], texts.ends[1:]
+    shift = 2 * np.arange(len(texts))
+    out = np.full(int(texts.ends[-1]) + 2 * len(texts), 34, np.uint8)
+    inside = np.ones(len(out), bool)
+    inside[starts + shift], inside[stops + shift + 1] = False, False
+    out[inside] = data[: texts.ends[-1]]
+    return Column(out, np.concatenate((np.zeros(1, np.int64), stops + shift + 2)))
+
+
 NO_TEXTS = Column(no_bytes(), np.zeros(0, np.int64))
 
 
@@ -75,6 +90,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Key and value of each."""
+        columns = zip(self.keys, self.values, self.absent.tolist(), strict=True)
+        return ((key, None if absent else value) for key, value, absent in columns)
 
     def columns(self) -> tuple[NDArray[np.uint8] | NDArray[np.int64], ...]:
         """Keys, values, absence and headers as arrays, in the order in which kernels take them."""

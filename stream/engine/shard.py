@@ -38,8 +38,9 @@ from stream.plan.plan import Plan
 
 __all__ = ["GapError", "Shard", "Source"]
 
-#: Deadlines fire in one step until there are so many changes: a customer who swaps by time alone may make thousands.
-MOST_CHANGES = 50_000
+#: Deadlines fire in one step until there are so many changes, about 50 ms of work for which events wait: a customer who
+#: swaps by time alone may make thousands.
+MOST_CHANGES = 12_000
 
 
 class Shard:

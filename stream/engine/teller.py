@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stream.engine.change import MICROS, SOURCE, TYPE, shown, shown_text
 from stream.engine.changes import CAUSES, Block
+from stream.engine.latest import latest_segments
 from stream.engine.records import Column, Records, array_of
 from stream.engine.rows import Rows
 from stream.events.instant import EARLIEST_MS, LATEST_MS, iso
@@ -59,20 +60,6 @@ class Fragments:
         if self._arrays is None:
             self._arrays = np.array(self._blob, np.uint8), np.array(self._ends, np.int64)
         return self._arrays
-
-
-def json_texts(texts: Column) -> Column:
-    """Texts (UTF-8) as JSON has them, in quotes."""
-    data = texts.data
-    if len(data) and (((data < 32) | (data >= 128)).any() or (data == 34).any() or (data == 92).any()):
-        return Column.of([orjson.dumps(text.decode("utf-8", "surrogatepass")) for text in texts])
-    starts, stops = texts.ends[:-1], texts.ends[1:]
-    shift = 2 * np.arange(len(texts))
-    out = np.full(int(texts.ends[-1]) + 2 * len(texts), 34, np.uint8)
-    inside = np.ones(len(out), bool)
-    inside[starts + shift], inside[stops + shift + 1] = False, False
-    out[inside] = data[: texts.ends[-1]]
-    return Column(out, np.concatenate((np.zeros(1, np.int64), stops + shift + 2)))
 
 
 class Teller:
@@ -213,6 +200,7 @@ def warm(rows: Rows) -> None:
     """Have what writes changes compiled, or loaded from the cache, before it is needed."""
     teller = Teller(rows)
     teller.records(Block(teller, np.zeros((0, header.EVIDENCE + teller.width), np.int64), None, {}))
+    latest_segments(rows, {}, [])
 
 
 def _by_value(ints: NDArray[np.int64], where: NDArray[np.bool_]) -> Any:

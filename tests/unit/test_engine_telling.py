@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from stream.compiled import compile_framing, compile_packing
 from stream.durations import format_duration
 from stream.engine.changes import Block, Changes
-from stream.engine.records import Column, Records
+from stream.engine.latest import latest_segments
+from stream.engine.records import Column, Records, json_texts
 from stream.engine.rows import Rows
-from stream.engine.teller import Teller, json_texts
+from stream.engine.teller import Teller
 from stream.events.instant import EARLIEST_MS, LATEST_MS, iso
 from stream.events.text import text_hash
 from stream.features.base import NEVER
@@ -209,6 +210,26 @@ def test_fragments_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> N
         changes.add(block)
         same(changes)
     assert len(teller._fragments) < 60
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_latest_segments_are_json_of_each_customer(compiled: bool) -> None:
+    """All dimensions with their segments, null where they are in none; whoever is gone has a tombstone, before them."""
+    rows = rows_with(compile_packing(CACHE) if compiled else PLAIN)
+    for k, customer in enumerate(KEYS):
+        for j, column in enumerate(rows.plan.layout.segment):
+            rows.table.ints[rows.index[customer], column] = (k + j) % 4 - 1
+    last = {customer: (1_700_000_000_000 - k, k + 9) for k, customer in enumerate(KEYS)}
+    names = [d.name for d in rows.plan.definitions.dimensions]
+    expected: list[tuple[bytes, bytes | None]] = [(b"gone", None), (b"went", None)]
+    for k, (customer, (at_ms, sequence)) in enumerate(last.items()):
+        segments = {name: rows.name(j, (k + j) % 4 - 1) for j, name in enumerate(names)}
+        told = {"customer": customer.decode(), "segments": segments, "at": at_ms, "sequence": sequence}
+        expected.append((customer, orjson.dumps(told)))
+    found = latest_segments(rows, last, [b"gone", b"went"])
+    assert (list(found), len(found)) == (expected, len(KEYS) + 2)
+    assert list(latest_segments(rows, last, [])) == expected[2:]
+    assert list(latest_segments(rows, {}, [])) == []
 
 
 RECORD = st.tuples(st.binary(max_size=200), st.none() | st.binary(max_size=300))
