@@ -14,7 +14,7 @@ from stream.engine.change import Change, shown
 from stream.engine.foresee import HORIZON_MS, Scratch
 from stream.engine.interpret import Part, Reading
 from stream.engine.models import kind_of
-from stream.events.instant import iso
+from stream.events.instant import LATEST_MS, iso
 from stream.features.base import NEVER, Kind
 from stream.plan import header, runtime
 from stream.plan.definitions import Dimension, Segment
@@ -164,7 +164,7 @@ def _explained(shard: Shard, customer: str, horizon: int) -> Iterator[Explanatio
     for j, dimension in enumerate(definitions.dimensions):
         found.append(explainer.dimension(j, dimension))
         yield None
-    for ahead in scratch.ahead(now, horizon, AHEAD):
+    for ahead in scratch.ahead(now, min(horizon, LATEST_MS - now), AHEAD):  # later ones cannot be written
         if ahead is None:
             yield None
             continue

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stream.engine.change import shown_text
 from stream.engine.explain import Explanation, explain
-from stream.events.instant import parse_iso
+from stream.events.instant import LATEST_MS, iso, parse_iso
 from tests.depth import examples
 from tests.drawn.compare import driven, moves
 from tests.drawn.conditions import cut_at
@@ -164,3 +164,17 @@ def test_an_explanation_begins_anew_where_a_version_comes_between() -> None:
     assert next(asked) is None
     driver.shard.versions.revision += 1
     assert len(list(asked)) == parts
+
+
+def test_an_explanation_looks_no_further_than_dates_can_be_written() -> None:
+    """Found: whoever was seen on the last day of the year 9999 could not be explained."""
+    made = {
+        "dimension": "d",
+        "features": {"seen": {"since": "Product Viewed"}},
+        "segments": [{"segment": "late", "when": "seen >= 30d"}],
+        "otherwise": "rest",
+    }
+    driver = Driver(plan_of(made), logs([event("ann", "Product Viewed", LATEST_MS - DAY_MS)], LATEST_MS)).finish()
+    found = explain(driver.shard, "ann", 90 * DAY_MS)
+    assert found is not None
+    assert (found.foreseen, found.dimensions[0].next) == (iso(LATEST_MS), [])
