@@ -12,14 +12,14 @@ READY := $(VENV)/.ready
 PEERS := .venv-bench
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo test test-deep bench chaos fuzz check java prometheus clean
+.PHONY: help demo test test-deep bench chaos fuzz check java prometheus chromium clean
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
 
 demo: $(READY) java
 	@$(VENV)/bin/segstream demo $(ARGS)
 
-test: check java prometheus
+test: check java prometheus chromium
 	@$(VENV)/bin/pytest $(ARGS)
 
 test-deep: $(READY)
@@ -57,6 +57,9 @@ java:
 
 prometheus:
 	@scripts/install-prometheus
+
+chromium:
+	@scripts/install-chromium
 
 clean:
 	rm -rf $(VENV) $(PEERS) .segstream .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -94,10 +94,11 @@ class _Demo:
         """From nothing to the end of the show."""
         _, worker = await asyncio.gather(self._kafka(), self._worker())
         web = f"http://{self._settings.web.host}:{self._settings.web.port}"
-        self.say(f"The worker begins (its web server: {web}), and so do {self._options.customers:,} shoppers")
+        self.say(f"The worker begins, and so do {self._options.customers:,} shoppers")
+        self.say(f"The page: {web}/#/overview?within=30d")
         await worker.tell("begin")
         await self._shoppers()
-        subtitle = f"{_pace(self._options.speed)}   {web}/metrics   /customers/c1   Ctrl-C ends"
+        subtitle = f"{_pace(self._options.speed)}   the page: {web}/   Ctrl-C ends"
         async with reading(self._settings, "beginning") as source:
             show = Show(source, self.view, plain=self._options.plain, subtitle=subtitle)
             try:

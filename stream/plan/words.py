@@ -3,6 +3,7 @@ values in place of names."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,8 +58,8 @@ def amount(value: float, kind: Kind) -> str:
         return MISSING
     if kind is Kind.MONEY:
         return _plain(value / MICROS)
-    if kind is Kind.DURATION and value == int(value):
-        return ("-" if value < 0 else "") + format_duration(abs(int(value)))
+    if kind is Kind.DURATION and math.isfinite(value):
+        return ("-" if value < 0 else "") + format_duration(abs(round(value)))
     return _plain(value)
 
 

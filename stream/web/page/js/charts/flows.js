@@ -1,0 +1,51 @@
+// Who moved where: segments left at the left, segments entered at the right.
+
+import { called } from "../catalogue.js";
+import { text, tip, tooltip } from "../charts.js";
+import { human, number, percent } from "../format.js";
+import { table } from "../ui.js";
+
+const MOST = 24;
+const ROW = 42;
+
+/** What draws it, and how tall it wants to be. */
+export function flowsOptions(dimension, flows, colours) {
+  const shown = [...flows].sort((a, b) => b.changes - a.changes).slice(0, MOST);
+  const order = [...dimension.segments.map(({ segment }) => segment), null];
+  const side = (key) => order.filter((segment) => shown.some((flow) => flow[key] === segment));
+  const [left, right] = [side("from"), side("to")];
+  const name = (segment, from) => (segment === null ? (from ? "New here" : "None") : called(dimension, segment) ?? human(segment));
+  const total = (key, segment) => shown.reduce((sum, flow) => sum + (flow[key] === segment ? flow.changes : 0), 0);
+  const options = (t, width) => {
+    const narrow = width < 520, room = narrow ? 106 : 150;
+    const node = (segment, from) => ({
+      name: `${from ? "<" : ">"}${segment}`, depth: from ? 0 : 1, itemStyle: { color: t.colour(colours.get(segment) ?? "rest"), borderWidth: 0 },
+      label: {
+        position: from ? "left" : "right", width: room - 12, overflow: "truncate",
+        formatter: `${name(segment, from)}  {n|${number(total(from ? "from" : "to", segment))}}`,
+      },
+    });
+    return {
+      tooltip: tooltip(t, "item", ({ dataType, data, value }) => dataType === "edge"
+        ? tip(`${name(data.from, true)} → ${name(data.to, false)}`, [[null, "changes", number(value)], [null, "of all", percent(value, sum(shown))]])
+        : null),
+      series: [{
+        type: "sankey", left: room, right: room, top: 6, bottom: 6, nodeWidth: 9, nodeGap: 12, layoutIterations: 0, draggable: false,
+        emphasis: { focus: "adjacency" }, data: [...left.map((s) => node(s, true)), ...right.map((s) => node(s, false))],
+        links: shown.map((flow) => ({ source: `<${flow.from}`, target: `>${flow.to}`, value: flow.changes, from: flow.from, to: flow.to })),
+        lineStyle: { color: "gradient", opacity: 0.32, curveness: 0.5 },
+        label: { ...text(t, narrow ? 11.5 : 13), color: t.ink, rich: { n: { color: t.muted, fontFamily: t.font, fontSize: 12 } } },
+      }],
+    };
+  };
+  return [options, Math.min(620, Math.max(240, ROW * Math.max(left.length, right.length) + 40))];
+}
+
+const sum = (flows) => flows.reduce((all, flow) => all + flow.changes, 0);
+
+/** The same as a table, the most frequent first. */
+export function flowsTable(dimension, flows) {
+  const name = (segment, none) => (segment === null ? none : called(dimension, segment) ?? human(segment));
+  return table("Moves between segments", ["From", "To", { name: "Changes", number: true }],
+    [...flows].sort((a, b) => b.changes - a.changes).map((flow) => [name(flow.from, "New here"), name(flow.to, "None"), number(flow.changes)]));
+}
