@@ -194,9 +194,9 @@ def prefix_proxy(target: str, prefix: str) -> Iterator[str]:
     async def begin() -> tuple[web.AppRunner, int]:
         app = web.Application()
         app.router.add_get("/{path:.*}", hand_on)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         return runner, runner.addresses[0][1]
 

@@ -30,6 +30,9 @@ export function palette(dimension) {
   return found;
 }
 
+/** The colour of a cluster, by its number. */
+export const clusterColour = (id) => `c${id % COLOURS}`;
+
 /** A small round of a segment's colour. */
 export const dot = (colour) => h("i.dot", { style: { background: `var(--${colour ?? "rest"})` }, "aria-hidden": "true" });
 

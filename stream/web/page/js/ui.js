@@ -1,7 +1,7 @@
 // Pieces that several views are made of.
 
 import { to } from "./address.js";
-import { dot } from "./charts.js";
+import { clusterColour, dot } from "./charts.js";
 import { h, put } from "./dom.js";
 import { human, instant, shorter, timeOfDay, value } from "./format.js";
 
@@ -108,9 +108,12 @@ export function evidence(given) {
   return h("div.evidence", pairs);
 }
 
+/** The colour of a cluster that is no more. */
+const gone = (name) => { const found = /^cluster-(\d+)$/.exec(name); return found ? clusterColour(Number(found[1])) : undefined; };
+
 /** One change as a line of a list; `colours` of its dimension where known. */
 export function changeLine(change, { customer = true, dimension = true, colours, when = instant } = {}) {
-  const colour = (name) => (name === null ? "rest" : colours?.(change.dimension)?.get(name));
+  const colour = (name) => (name === null ? "rest" : colours?.(change.dimension)?.get(name) ?? gone(name));
   return h(
     "li.change",
     h("time", { datetime: change.time, title: instant(change.time) }, when(change.time)),

@@ -1,12 +1,9 @@
 // Clusters as pictures: where they lie beside one another, and how large they were.
 
-import { text, tip, tooltip } from "../charts.js";
+import { clusterColour, text, tip, tooltip } from "../charts.js";
 import { capital, human, percent } from "../format.js";
 
-const COLOURS = 12;
 const ROUNDS = 60;
-
-export const clusterColour = (id) => `c${id % COLOURS}`;
 
 /**
  * Centres of a version as deviations in the terms of another, so that two versions can be compared: the mean and the

@@ -3,8 +3,8 @@
 import { change, to } from "../address.js";
 import { get } from "../api.js";
 import { catalogue } from "../catalogue.js";
-import { dot, figure } from "../charts.js";
-import { clusterColour, drift, mapOptions, sharesOptions } from "../charts/clusters.js";
+import { clusterColour, dot, figure } from "../charts.js";
+import { drift, mapOptions, sharesOptions } from "../charts/clusters.js";
 import { h, put } from "../dom.js";
 import { capital, human, instant, number, percent, rounded } from "../format.js";
 import { card, empty, missing, pick, region, table, wide } from "../ui.js";
