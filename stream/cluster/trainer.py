@@ -78,7 +78,7 @@ class Trainer:
         self.learned = 0
         #: Drift seen and not yet told of; whoever tells of it empties the list.
         self.drifts: list[Drifted] = []
-        self._drifted: dict[str, None] = {}
+        self._drifted: set[str] = set()
         self._version, self._effective = 0, 0
         self._newest: ClusterModel | None = None
         self._published_at: int | None = None
@@ -203,7 +203,7 @@ class Trainer:
             self._kept.levels[drifted.what] = drifted.after
             self._kept.told[drifted.what] = int(numbers[row])
             if drifted.what not in self._drifted:  # what goes on changing is told once a version
-                self._drifted[drifted.what] = None
+                self._drifted.add(drifted.what)
                 self.drifts.append(drifted)
 
     @property
@@ -236,7 +236,8 @@ class Trainer:
         stamp = self._stamp(effective_ms) | {
             "learned": self.learned,
             "cursor": dict(cursor),
-            "drifted": tuple(self._drifted),
+            # In one order, however the vectors were cut into batches.
+            "drifted": tuple(what for what in (*self.settings.features, INERTIA) if what in self._drifted),
         }
         if drawing is not None and identity is not None:
             model = making.first_or_redrawn(self.settings, before, drawing, identity, self._given, stamp)
@@ -249,7 +250,7 @@ class Trainer:
         self._leave(model, samples, drawing, cursor)
         self._published_at = self.learned
         self._newest = msgspec.structs.replace(model, trainer=self._state())
-        self._following, self._drifted = None, {}
+        self._following, self._drifted = None, set()
         return self._newest
 
     def name(self, request: ClusterName) -> bool:

@@ -88,6 +88,23 @@ def test_a_version_that_redraws_nothing_has_the_very_same_centres() -> None:
         assert same == (next(score for score in model.scores if score.chosen).candidate == "published")
 
 
+@pytest.mark.parametrize("size", [1, 16, 399])
+def test_what_drifted_does_not_depend_on_how_vectors_were_cut_into_batches(size: int) -> None:
+    """A worker that takes over is given others than the one before it."""
+    training = replace(TRAINING, window=2_000, publish_every=400)
+    rows = np.concatenate((customers(2_000, 1), customers(400, 2)[::-1] + [0.0, 3.0, 3.0]))
+    whole, cut = Stream(training), Stream(training)
+    for stream in (whole, cut):
+        stream.feed(rows[:2_000])
+    whole.trainer.learn(rows[2_000:])
+    for at in range(2_000, 2_400, size):
+        cut.trainer.learn(rows[at : min(at + size, 2_400)])
+    found = whole.trainer.snapshot(9_999, {0: 2_400})
+    assert found is not None
+    assert set(found.drifted) >= {"b", "c"}
+    assert cut.trainer.snapshot(9_999, {0: 2_400}) == found
+
+
 @pytest.mark.parametrize("clusters", [5, (3, 6)])
 def test_a_new_kind_of_customer_is_told_and_gets_a_cluster_of_its_own(clusters: int | tuple[int, int]) -> None:
     """The rest keep theirs."""
