@@ -354,7 +354,7 @@ class Trainer:
             scale=kept.scale,
             placed=placed,
             levels=kept.levels,
-            told=kept.told,
+            told=dict(sorted(kept.told.items())),
         )
         return msgspec.Raw(msgspec.json.encode(state))
 

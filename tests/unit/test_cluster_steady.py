@@ -92,7 +92,7 @@ def test_a_version_that_redraws_nothing_has_the_very_same_centres() -> None:
 def test_what_drifted_does_not_depend_on_how_vectors_were_cut_into_batches(size: int) -> None:
     """A worker that takes over is given others than the one before it."""
     training = replace(TRAINING, window=2_000, publish_every=400)
-    rows = np.concatenate((customers(2_000, 1), customers(400, 2)[::-1] + [0.0, 3.0, 3.0]))
+    rows = np.concatenate((customers(2_000, 1), customers(400, 2) + np.array([0.0, 3.0, 3.0])))
     whole, cut = Stream(training), Stream(training)
     for stream in (whole, cut):
         stream.feed(rows[:2_000])
