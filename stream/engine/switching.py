@@ -152,7 +152,11 @@ class Switching:
         slots, rows, judge = self.versions.slots, self.shard.rows, self.shard.judge
         version, column = int(slots.version[1]), rows.table.ints[: len(rows), header.VERSION]
         start = self._scanned[1] if self._scanned[0] == version else 0
-        if slots.moves[1] == 0:  # it concerns no dimension
+        if slots.moves[1] == 0:  # it concerns no dimension; what was due before it is told by the one before it
+            due = rows.due(self.versions.coming - 1)
+            judge.fire(due[:limit], self.versions.coming - 1, out)
+            if len(due) > limit:
+                return False
             column[start:] = version
             start = len(column)
         while limit > 0 and start < len(column):

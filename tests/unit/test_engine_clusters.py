@@ -56,7 +56,11 @@ def versions(seed: int) -> list[bytes]:
     random = Random(seed)
     made, alive, fresh = [], {0: 0}, 1
     rested: dict[int, int] = {}
+    centres: dict[int, list[float]] = {}
     for number in range(1, 6):
+        if number > 1 and random.random() < 0.3:  # drawn the same
+            made.append(version(number, 25 * number + random.randrange(10), centres, list(alive.values())))
+            continue
         left = [i for i in alive if number > 1 and random.random() < 0.3]
         for i in left[: len(alive) - 1]:
             rested[alive.pop(i)] = number
@@ -89,7 +93,7 @@ class Plainly:
         begun = False
         for t in range(UNTIL + 1):
             model = next((m for m in reversed(self.models) if m.effective <= t), None)
-            if begun and any(m.effective == t for m in self.models):
+            if begun and any(m.effective == t for m in self.drawn):
                 self.judge(t, model, "model")
             if begun and self.is_look(t):
                 self.judge(t, model, "deadline")
@@ -100,6 +104,12 @@ class Plainly:
                 self.seen = t
                 self.judge(t, model, "event")
         return self.moves
+
+    @property
+    def drawn(self) -> list[ClusterModel]:
+        """The versions that differ from the one before."""
+        pairs = zip([None, *self.models], self.models, strict=False)
+        return [one for before, one in pairs if before is None or before.centroids != one.centroids]
 
     def is_look(self, t: int) -> bool:
         """Whether anything may have changed by time alone."""
@@ -284,3 +294,13 @@ def test_clusters_outlive_definitions_that_are_published(restarts: float) -> Non
         last[c.subject] = c.to_segment
         assert c.to_segment in {"cluster-41", "cluster-7", "cluster-23"} or (c.cause, c.at_ms) == ("definition", 300)
     assert set(last.values()) == {"a"}
+
+
+def test_what_was_due_before_a_version_is_told_by_the_one_before_it() -> None:
+    """Found: where the clock leapt over a version that moved nobody, deadlines from before it named that version."""
+    centres = {0: [0, -1], 1: [0, 3]}
+    made = [version(1, 5, centres), version(2, 200, centres), version(3, 300, centres)]
+    log = with_versions(logs([event("ann", "Order Completed", 10, id="a")], UNTIL), *made)
+    driver = Driver(plan_of(clusters(), WISH), log).finish()
+    moved = [c for c in driver.changes if c.dimension == "cluster" and c.cause == "deadline"]
+    assert [(c.at_ms, c.evidence["clusters"]["model"]) for c in moved] == [(90, 1)]
