@@ -1,4 +1,4 @@
-"""What all tests share: one real Kafka a session, and names nobody else uses."""
+"""What all tests share: one real Kafka, names nobody else uses, and who runs beside whom."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from stream.kafka.broker import EmbeddedBroker
 REPOSITORY = Path(__file__).parents[1]
 #: Kafka itself is fetched once for all tests and for the demo.
 JARS = REPOSITORY / ".segstream" / "kafka"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run two at a time: those with a real Kafka one after the other in one process, meanwhile the others, file by
+    file, in the other."""
+    for item in items:
+        real = {"integration", "e2e"} & set(item.path.parts) or "broker" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("kafka" if real else str(item.path)))
 
 
 @pytest.fixture(scope="session")
