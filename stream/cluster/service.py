@@ -110,6 +110,7 @@ class TrainerService(Learner):
             self._trainer = Trainer.after(self._trainer.settings, newest)
             self.counts.version = newest.version
             self._cursor = newest.cursor.get(0, 0)
+            self._latest_ms = newest.effective - self._where.lead_ms
             self._recalled = []
             if self._reports is not None:
                 self._reports.published(newest)
