@@ -66,8 +66,8 @@ class Block:
         entered between; and the place of each change among them."""
         if self._sorts is None:
             many = max((len(names) for names in self.names), default=0) + 2  # beside -1: a code that has no name
-            columns = (self.ints[:, c] for c in (header.DIMENSION, header.FROM, header.TO))
-            j, left, entered = (np.minimum(one, many - 2) for one in columns)
+            left, entered = (np.minimum(self.ints[:, c], many - 2) for c in (header.FROM, header.TO))
+            j = self.ints[:, header.DIMENSION]  # there may be more of them than segments in any
             codes = ((j * many + left + 1) * many + entered + 1) * len(CAUSES) + self.causes
             codes, which = np.unique(codes, return_inverse=True)
             found = []

@@ -36,7 +36,7 @@ from tests.plain_changes import PlainChanges, headers_on_the_wire, told
 from tests.shards import definitions
 
 CACHE = Path(REPOSITORY) / ".segstream" / "plans"
-#: Of every kind of value; one dimension has no evidence at all.
+#: Of every kind of value; and more dimensions than any of them has segments, as in the catalogue.
 DIMENSIONS: list[dict[str, Any]] = [
     {
         "dimension": "every kind",
@@ -62,6 +62,15 @@ DIMENSIONS: list[dict[str, Any]] = [
         "segments": [{"segment": "left", "when": "added >= 1h"}],
         "otherwise": "none-left",
     },
+    *(
+        {
+            "dimension": f"further-{k}",
+            "features": {"orders": {"count": "Order Completed"}},
+            "segments": [{"segment": f"{n}-orders-{k}", "when": f"orders >= {n}"} for n in (3, 2)],
+            "otherwise": f"fewer-{k}",
+        }
+        for k in range(10)
+    ),
 ]
 TEXTS = ["a", 'quoted " \\', "é ☃", "tab\t", ""]
 KEYS = [b"c1", "ünï".encode(), b'he said "no"', b"back\\slash", b"k" * 1000, b"\x01", b"anonymous:7"]
@@ -110,7 +119,7 @@ def drawn(random: Random, teller: Teller, count: int) -> Block:
     ints = np.zeros((count, header.EVIDENCE + teller.width), np.int64)
     floats = ints.view(np.float64)
     for row, values in zip(ints, floats, strict=True):
-        j = random.randrange(2)
+        j = random.randrange(len(DIMENSIONS))
         row[header.ROW], row[header.DIMENSION] = random.randrange(len(KEYS)), j
         row[header.FROM], row[header.TO] = random.randint(-1, 3), random.randint(-1, 3)
         row[header.AT] = random.choice([0, -1, EARLIEST_MS, LATEST_MS, random.randint(EARLIEST_MS, LATEST_MS)])
