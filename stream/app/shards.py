@@ -63,6 +63,8 @@ class ShardHost:
     def __init__(self, wiring: Wiring, metrics: Metrics) -> None:
         self.wiring = wiring
         self.metrics = metrics
+        for topic in (*wiring.group_topics, *wiring.broadcast_topics):
+            metrics.records_lost.labels(topic)  # there from the start, so that the first loss is seen as a rise
         self.client_options = wiring.client_options
         self.consumer_options = wiring.consumer_options
         self.term = 0
