@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from aiohttp import web
@@ -30,6 +31,7 @@ from stream.web.workers import Workers
 
 #: The page: files that are served as they are.
 PAGE = (Path(__file__).parent / "page").resolve()
+_PART = re.compile(r"\{(\w+)\}")
 
 
 def check_reach(settings: Web) -> str | None:
@@ -97,7 +99,8 @@ def fill(site: web.Application, endpoints: list[Endpoint], token: str | None, ra
 
     site.middlewares.extend(guard(token, rate, costs))
     for one in endpoints:
-        site.router.add_get(one.path, one.handler)
+        # Any text but a slash; without that, aiohttp takes none with braces.
+        site.router.add_get(_PART.sub(r"{\1:[^/]+}", one.path), one.handler)
     site.router.add_get("/{file:.*}", _page)
 
 

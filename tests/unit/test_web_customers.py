@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from stream.app.runner import ShardRunner, State
 from stream.web.customers import Customers
@@ -135,6 +137,70 @@ def test_what_cannot_be_answered_is_said_in_a_sentence(path: str, status: int, s
         assert said in told["error"]
 
     asked(talk)
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "a%2Fb", "a+b@c.d", "{x}", "a{b", "}", "%", "a b", "a?b#c", "a\\b", "\U0001f600", "a\nb\0c", "../../x", "c;d"]
+)
+def test_any_id_can_be_asked_for(name: str) -> None:
+    """Whatever stands in it, here and through another worker, once it is written as addresses have it."""
+
+    class Any_:
+        """Two workers of whom the other has everybody."""
+
+        def __init__(self, other: str | None) -> None:
+            self.other = other
+            self.shards = SimpleNamespace(
+                wiring=SimpleNamespace(changelog="c", partitions=1), partition_of=lambda _: 0, placed=self.placed
+            )
+
+        def owner_url(self, tp: Any) -> str | None:
+            return self.other
+
+        def placed(self, name: str) -> Any:
+            if self.other is not None:
+                raise KeyError(name)
+            return {"is": name}
+
+    def site(other: str | None) -> web.Application:
+        made, app = web.Application(), cast(Any, Any_(other))
+        peers = Peers(app)
+        fill(made, Customers(app.shards, peers).endpoints(), None, 1e6)
+        made.on_cleanup.append(lambda _: peers.stop())
+        return made
+
+    async def run() -> None:
+        async with TestServer(site(None)) as other:
+            address = str(other.make_url("/")).rstrip("/")
+            async with TestClient(TestServer(site(address))) as client:
+                path = URL(f"/customers/{quote(name, '')}/segments", encoded=True)
+                async with client.get(path) as answer:
+                    assert (answer.status, await answer.json()) == (200, {"is": name})
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (b"http://elsewhere/customers/b%2Fo", b"b/o described"),
+        (b"http://elsewhere:99/customers/ann", b"ann described"),
+    ],
+)
+def test_a_whole_address_is_asked_for_by_its_path(target: bytes, said: bytes) -> None:
+    """Where it stands in the place of a path, as proxies get it, it is no part of the owner's address."""
+
+    async def run() -> None:
+        async with TestServer(App("b/o", None).site()) as other:
+            address = str(other.make_url("/")).rstrip("/")
+            async with TestServer(App("ann", address).site()) as server:
+                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                writer.write(b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" % target)
+                answer = await reader.read()
+                writer.close()
+                assert (answer.split()[1], said in answer) == (b"200", True), answer
+
+    asyncio.run(run())
 
 
 def test_a_long_answer_does_not_hold_the_loop() -> None:
