@@ -72,8 +72,11 @@ class ReaderThread:
 
         return await self.do(run)
 
-    async def consumer(self) -> AIOKafkaConsumer:
-        """A started consumer; call it in the thread, and `release` it there."""
+    async def consumer(self, auto_offset_reset: str = "earliest") -> AIOKafkaConsumer:
+        """A started consumer; call it in the thread, and `release` it there.
+
+        ``auto_offset_reset``: where it goes on whose place Kafka no longer has; ``none``: it fails.
+        """
         consumer = AIOKafkaConsumer(
             **{
                 "fetch_max_wait_ms": 200,
@@ -82,7 +85,7 @@ class ReaderThread:
                 "group_id": None,
                 "enable_auto_commit": False,
                 "isolation_level": "read_committed",
-                "auto_offset_reset": "earliest",
+                "auto_offset_reset": auto_offset_reset,
             }
         )
         self._consumers.add(consumer)

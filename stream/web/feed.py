@@ -196,28 +196,30 @@ class Feed:
     async def _listen(self, query: FeedQuery, given: str | None) -> tuple[Listener, bytes]:
         """A listener at its place, and what they get first. Runs in the reader's thread."""
         topic = self._shards.wiring.changes
-        consumer = await self._reader.consumer()
+        # What retention deletes before it was told must end the answer, not be passed over.
+        consumer = await self._reader.consumer(auto_offset_reset="none")
         try:
             cluster = await consumer._client.fetch_all_metadata()
             tps = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
-            consumer.assign(tps)
-            ends = await consumer.end_offsets(tps)
+            beginnings, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
             places = {tp.partition: ends[tp] for tp in tps}
-            first = b""
             if given is not None:
-                beginnings = await consumer.beginning_offsets(tps)
-                places |= resumed(given, beginnings)
-            elif query.recent:
-                first = await _latest(consumer, query, ends)
-            for tp in tps:
+                places |= resumed(given, beginnings, ends)
+            consumer.assign(tps)
+            for tp in tps:  # at once: there is no place to begin at by default
                 consumer.seek(tp, places[tp.partition])
+            first = b""
+            if given is None and query.recent:
+                first = await _latest(consumer, query, beginnings, ends)
+                for tp in tps:
+                    consumer.seek(tp, places[tp.partition])
             return Listener(query, consumer, places), first
         except BaseException:
             await self._reader.release(consumer)
             raise
 
 
-def resumed(given: str, beginnings: Mapping[TopicPartition, int]) -> dict[int, int]:
+def resumed(given: str, beginnings: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> dict[int, int]:
     """Where to go on, by partition; a partition that is not named is new since then, and read from its beginning."""
     known = {tp.partition: beginning for tp, beginning in beginnings.items()}
     named = {int(p): int(at) for p, _, at in (part.partition("-") for part in given.split("."))}
@@ -227,12 +229,20 @@ def resumed(given: str, beginnings: Mapping[TopicPartition, int]) -> dict[int, i
     if gone:
         said = f"Kafka no longer has all changes after this id (partition {gone[0]}): leave it out to begin anew"
         raise RefusalError(410, said)
+    ahead = [tp.partition for tp, end in ends.items() if named.get(tp.partition, 0) > end]
+    if ahead:
+        said = f"the topic was made anew, and has less than this id says (partition {ahead[0]}): leave it out to begin anew"
+        raise RefusalError(410, said)
     return known | named
 
 
-async def _latest(consumer: AIOKafkaConsumer, query: FeedQuery, ends: Mapping[TopicPartition, int]) -> bytes:
+async def _latest(
+    consumer: AIOKafkaConsumer,
+    query: FeedQuery,
+    beginnings: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+) -> bytes:
     """The latest changes that fit among the last records of each partition, oldest first."""
-    beginnings = await consumer.beginning_offsets(list(ends))
     # Two offsets a record: each transaction has a mark of its own.
     reach = max(200, 4 * query.recent)
     left = set()

@@ -90,11 +90,15 @@ def test_what_is_too_much_is_counted(query: dict[str, Any], monkeypatch: pytest.
 
 
 def test_one_goes_on_where_one_was() -> None:
-    """A partition that is not named is read from its beginning; where records are gone, that is said."""
+    """A partition that is not named is read from its beginning; where records are gone, or not there yet, that is
+    said."""
     beginnings = {TopicPartition("t", 0): 5, TopicPartition("t", 1): 0, TopicPartition("t", 2): 3}
-    assert resumed("0-7.1-0", beginnings) == {0: 7, 1: 0, 2: 3}
+    ends = dict.fromkeys(beginnings, 7)
+    assert resumed("0-7.1-0", beginnings, ends) == {0: 7, 1: 0, 2: 3}
     with pytest.raises(RefusalError, match="no longer has all") as gone:
-        resumed("0-4.1-0", beginnings)
+        resumed("0-4.1-0", beginnings, ends)
+    with pytest.raises(RefusalError, match="made anew") as ahead:
+        resumed("0-7.1-8", beginnings, ends)
     with pytest.raises(RefusalError, match="partitions that there are not") as unknown:
-        resumed("0-7.9-0", beginnings)
-    assert (gone.value.status, unknown.value.status) == (410, 400)
+        resumed("0-7.9-0", beginnings, ends)
+    assert (gone.value.status, ahead.value.status, unknown.value.status) == (410, 410, 400)
