@@ -26,6 +26,9 @@ _QUIET = {
     "faust": logging.WARNING,
     "mode": logging.WARNING,
     "aiokafka": logging.ERROR,
+    # What is no HTTP, with its bytes: anybody could fill the log with it, and with ids. Failures of ours are told by
+    # `stream.web.guard`.
+    "aiohttp.server": logging.CRITICAL,
     "stream.app.app": logging.WARNING,
     "stream.app.table": logging.WARNING,
     "stream.kafka.recovery": logging.WARNING,

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from stream.app.logs import PATIENCE, JsonFormatter, Repeats, set_up_logging
 
@@ -154,3 +156,21 @@ def test_warnings_of_python_and_the_end_of_a_thread_are_records_too() -> None:
     told = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
     assert "old ways" in told[0]
     assert told[1] == "reader ended: KeyError: 'missing'"
+
+
+def test_what_is_no_http_does_not_fill_the_log() -> None:
+    """Anybody can send it, without a token, and its bytes may be a customer's id."""
+    text = io.StringIO()
+    set_up_logging(stream=text)
+
+    async def run() -> None:
+        server = TestServer(web.Application())
+        await server.start_server(access_log=None)  # as Faust does
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /customers/ann\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+        await server.close()
+
+    asyncio.run(run())
+    assert text.getvalue() == ""
