@@ -131,7 +131,8 @@ class Clusters:
             await self._reader.pieces(self._read_on)
         except UNREADABLE as error:
             raise unread(error) from error
-        fitting = [one for one in reversed(self._kept) if query.dimension in (None, one.dimension)]
+        kept = list(self._kept)  # in one step: the reader's thread may go on
+        fitting = [one for one in reversed(kept) if query.dimension in (None, one.dimension)]
         return json(ClustersAnswer(fitting[: query.limit]))
 
     async def typical(self, request: web.Request) -> web.Response:

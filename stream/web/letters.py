@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -105,8 +106,8 @@ class Letters:
                 if any(name == RESENT for name, _ in record.headers):
                     continue
                 letter = assembler.take(record)
-                if letter is not None:
-                    found.append(letter)
+                if letter is not None:  # no more of it than can be shown: all of them may be as large as Kafka takes
+                    found.append(replace(letter, key=_cut(letter.key), value=_cut(letter.value)))
         return complete, found
 
 
@@ -119,5 +120,9 @@ def _sample(letter: Letter, payload: bool) -> Sample:
     return sample
 
 
+def _cut(data: bytes | None) -> bytes | None:
+    return None if data is None else data[: 4 * LONGEST]
+
+
 def _text(data: bytes | None) -> str | None:
-    return None if data is None else data[: 4 * LONGEST].decode("utf-8", "replace")[:LONGEST]
+    return None if data is None else data.decode("utf-8", "replace")[:LONGEST]

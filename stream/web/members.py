@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from typing import Annotated
+from weakref import ref
 
 import msgspec
 from aiohttp import web
@@ -63,7 +64,7 @@ class Members:
     def __init__(self, shards: ShardHost, peers: Peers, segments: Segments) -> None:
         self._shards, self._peers, self._segments = shards, peers, segments
         #: by partition: the shard that row numbers in cursors are of, and its mark
-        self._marks: dict[int, tuple[Shard, str]] = {}
+        self._marks: dict[int, tuple[ref[Shard], str]] = {}
 
     def endpoints(self) -> list[Endpoint]:
         """What can be asked."""
@@ -140,8 +141,9 @@ class Members:
 
     def _mark(self, partition: int, shard: Shard) -> str:
         kept = self._marks.get(partition)
-        if kept is None or kept[0] is not shard:
-            kept = self._marks[partition] = (shard, secrets.token_hex(4))
+        if kept is None or kept[0]() is not shard:
+            # Not the shard itself: one that is thrown away, or another worker's now, would stay in memory for it.
+            kept = self._marks[partition] = (ref(shard), secrets.token_hex(4))
         return kept[1]
 
 

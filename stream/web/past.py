@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
+from weakref import ref
 
 import msgspec
 from aiokafka import TopicPartition
@@ -37,11 +38,17 @@ class Remembered:
     """The moves of one shard since it opened here, and those that were read back from before."""
 
     def __init__(self, shard: Shard | None) -> None:
-        self.shard, self.moves = shard, Moves()
+        #: without keeping in memory one that is thrown away
+        self._shard = None if shard is None else ref(shard)
+        self.moves = Moves()
         #: the offset, in the topic of changes, of the first change that this worker wrote; None: none yet
         self.own: int | None = None
         #: whether what lies before has been read back
         self.read_back = False
+
+    def is_of(self, shard: Shard | None) -> bool:
+        """Whether these are the moves of that very shard."""
+        return self._shard is not None and self._shard() is shard
 
 
 class Past:
@@ -70,7 +77,7 @@ class Past:
         """A shard is ready: what is known of it stays true where it was here all the while."""
         shard = self._shards.runners[partition].shard
         kept = self._kept.get(partition)
-        if kept is None or kept.shard is not shard:
+        if kept is None or not kept.is_of(shard):
             kept = self._kept[partition] = Remembered(shard)
             if shard is not None and shard.clock_ms is not None:
                 kept.moves.complete_from(shard.clock_ms)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
+from weakref import ref
 
 import msgspec
 from aiohttp import web
@@ -141,19 +142,20 @@ class Sizes:
     """Counts the customers of a shard in each segment, in a thread, and not more often than is of use."""
 
     def __init__(self) -> None:
-        self._counted: dict[int, tuple[Any, float, Mapping[str, Mapping[str, int]]]] = {}
+        #: by partition: the shard, without keeping it in memory, until when the count will do, and the count
+        self._counted: dict[int, tuple[ref[Any], float, Mapping[str, Mapping[str, int]]]] = {}
         self._lock = asyncio.Lock()
 
     async def of(self, partition: int, shard: Any) -> Mapping[str, Mapping[str, int]]:
         """The sizes of a shard's segments, at most a moment old."""
         async with self._lock:
             counted = self._counted.get(partition)
-            if counted is not None and counted[0] is shard and time.monotonic() < counted[1]:
+            if counted is not None and counted[0]() is shard and time.monotonic() < counted[1]:
                 return counted[2]
             began = time.monotonic()
             found: Mapping[str, Mapping[str, int]] = await asyncio.to_thread(shard.sizes)
             ended = time.monotonic()
-            self._counted[partition] = (shard, ended + max(SIZES_SECONDS, SIZES_TIMES * (ended - began)), found)
+            self._counted[partition] = (ref(shard), ended + max(SIZES_SECONDS, SIZES_TIMES * (ended - began)), found)
             return found
 
 
