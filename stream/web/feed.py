@@ -231,7 +231,7 @@ def resumed(given: str, beginnings: Mapping[TopicPartition, int], ends: Mapping[
         raise RefusalError(410, said)
     ahead = [tp.partition for tp, end in ends.items() if named.get(tp.partition, 0) > end]
     if ahead:
-        said = f"the topic was made anew, and has less than this id says (partition {ahead[0]}): leave it out to begin anew"
+        said = f"the topic was made anew since this id (partition {ahead[0]}): leave it out to begin anew"
         raise RefusalError(410, said)
     return known | named
 

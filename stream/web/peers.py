@@ -84,8 +84,7 @@ class Peers:
         headers = {ASKED_BY_WORKER: "1"}
         if "Authorization" in request.headers:
             headers["Authorization"] = request.headers["Authorization"]
-        # The path as it came: a slash inside a customer's id must stay written as %2F.  Not all that came: that may be a
-        # whole address.
+        # The path as it came: a slash inside a customer's id must stay %2F.  What came may be a whole address.
         return self._session.get(URL(owner + request.rel_url.raw_path_qs, encoded=True), headers=headers)
 
     def missing(self, parts: Mapping[int, Any]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Listeners to changes on a real Kafka: whoever is overtaken by retention is not told the rest as if nothing was gone."""
+"""Listeners to changes on a real Kafka: whoever is overtaken by retention is not told the rest in silence."""
 
 from __future__ import annotations
 

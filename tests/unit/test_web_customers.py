@@ -140,12 +140,28 @@ def test_what_cannot_be_answered_is_said_in_a_sentence(path: str, status: int, s
 
 
 @pytest.mark.parametrize(
-    "name", ["a/b", "a%2Fb", "a+b@c.d", "{x}", "a{b", "}", "%", "a b", "a?b#c", "a\\b", "\U0001f600", "a\nb\0c", "../../x", "c;d"]
+    "name",
+    [
+        "a/b",
+        "a%2Fb",
+        "a+b@c.d",
+        "{x}",
+        "a{b",
+        "}",
+        "%",
+        "a b",
+        "a?b#c",
+        "a\\b",
+        "\U0001f600",
+        "a\nb\0c",
+        "../../x",
+        "c;d",
+    ],
 )
 def test_any_id_can_be_asked_for(name: str) -> None:
     """Whatever stands in it, here and through another worker, once it is written as addresses have it."""
 
-    class Any_:
+    class Anybody:
         """Two workers of whom the other has everybody."""
 
         def __init__(self, other: str | None) -> None:
@@ -163,7 +179,7 @@ def test_any_id_can_be_asked_for(name: str) -> None:
             return {"is": name}
 
     def site(other: str | None) -> web.Application:
-        made, app = web.Application(), cast(Any, Any_(other))
+        made, app = web.Application(), cast(Any, Anybody(other))
         peers = Peers(app)
         fill(made, Customers(app.shards, peers).endpoints(), None, 1e6)
         made.on_cleanup.append(lambda _: peers.stop())

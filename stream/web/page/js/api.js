@@ -101,6 +101,8 @@ export async function listen(path, { params, signal, onEvent, onState }) {
       }
     } catch (error) {
       if (signal.aborted) return;
+      // What was seen last is no longer there, or not known: begin anew rather than ask for it for ever.
+      if (error.status === 410 || error.status === 400) last = null;
       onState("lost", error instanceof ApiError ? error : null);
     }
     await new Promise((done) => setTimeout(done, pause));

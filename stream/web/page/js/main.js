@@ -19,7 +19,7 @@ let shown = null;
 /** Show what the address says: the same view hears of new filters, another one begins. */
 function show() {
   const { view, params } = here();
-  const name = view in VIEWS ? view : "overview";
+  const name = Object.hasOwn(VIEWS, view) ? view : "overview";
   document.title = `${TITLES[name]} – segstream`;
   for (const link of document.querySelectorAll(".tabs a")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");

@@ -111,7 +111,7 @@ export function overview(root, signal) {
   }
 
   return (params) => {
-    const period = params.within in SAID ? params.within : "24h";
+    const period = Object.hasOwn(SAID, params.within ?? "") ? params.within : "24h";
     within.set(period);
     live.update(params);
     let before = null;

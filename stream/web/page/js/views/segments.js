@@ -11,6 +11,15 @@ import { card, empty, missing, pick, region, table, wide } from "../ui.js";
 const REFRESH_MS = 15_000;
 const PAGE = 60;
 
+/** The next members; an answer without any is not the end where it says what comes next. */
+async function page(path, after, signal) {
+  for (;;) {
+    const answer = await get(path, { params: { limit: PAGE, after }, signal });
+    if (answer.customers.length || !answer.next) return answer;
+    after = answer.next;
+  }
+}
+
 export function segments(root, signal) {
   const list = region(signal, "list"), detail = region(signal);
   const filter = h("input", { type: "search", placeholder: "Filter dimensions", "aria-label": "Filter dimensions", oninput: () => change({ q: filter.value.trim() }, { replace: true }) });
@@ -103,7 +112,7 @@ export function segments(root, signal) {
         put(more, answer.next ? h("button", { type: "button", onclick: () => ask(answer.next, true) }, "Show more") : null);
         return body.hasChildNodes() ? h("div", missing(answer.missing), body) : empty("Nobody is in it now.", "Look at its condition above, or at the overview to see who left.");
       };
-      rows.ask((end) => get(path, { params: { limit: PAGE, after }, signal: end }), draw, { fresh: !quietly });
+      rows.ask((end) => page(path, after, end), draw, { fresh: !quietly });
     };
     ask(null, false);
     return card(`Who is in “${name(one)}”`, { note: "With the time since which they have been there." }, rows.node, more,

@@ -1,0 +1,130 @@
+"""The page in a real browser, where answers are not as they mostly are: from endpoints of this test, without Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from aiohttp import web
+from playwright.sync_api import Browser, expect
+
+from stream.app.moves import WITHIN
+from stream.web.endpoint import Endpoint, json
+from stream.web.refusal import RefusalError
+from stream.web.site import fill
+from tests.e2e.browser import Site, chromium, visit
+
+AT = "2026-01-01T00:00:00.000Z"
+SEGMENT = {
+    **{"segment": "active", "words": "orders > 0", "note": "", "name": None, "size": 3, "topic": None, "warning": None},
+    **{"entered_hour": 0, "left_hour": 0, "entered_day": 0, "left_day": 0},
+}
+DIMENSION = {
+    **{"dimension": "life", "description": "", "owner": "", "definition": "life@1", "learned": False},
+    **{"minimum_size": None, "customers": 3, "segments": [SEGMENT]},
+}
+#: how often somebody came back for what is gone
+GONE = web.AppKey("gone", list[bool])
+DATED = {"as_of": AT, "since": AT, "missing": []}
+
+
+async def segments(request: web.Request) -> web.Response:
+    """One dimension with one segment."""
+    return json({**DATED, "dimensions": [DIMENSION]})
+
+
+async def moves(request: web.Request) -> web.Response:
+    """Nobody moved."""
+    if request.query["within"] not in WITHIN:
+        raise RefusalError(400, "within: there is no such time")
+    return json({**DATED, "flows": [], "times": [], "sizes": {}})
+
+
+async def members(request: web.Request) -> web.Response:
+    """The shards of the first worker have none, that of the second has one."""
+    second = request.query.get("after") == "1"
+    found = [{"customer": "ann", "since": AT}] if second else []
+    return json({"dimension": "life", "segment": "active", "customers": found, "next": None if second else "1"})
+
+
+async def changes(request: web.Request) -> web.StreamResponse:
+    """One change and the end; then the place behind it is gone, and whoever begins anew is told another."""
+    if "Last-Event-ID" in request.headers:
+        request.app[GONE].append(True)
+        raise RefusalError(410, "Kafka no longer has all changes after this id")
+    customer = b"bo" if request.app[GONE] else b"ann"
+    body = b'{"id":"%b","time":"%b","customer":"%b","dimension":"life","from":null,"to":"active","cause":"event",'
+    body = body % (customer, AT.encode(), customer) + b'"evidence":{},"sequence":1,"definition":"life@1"}'
+    told = b"retry: 2000\nid: 0-1\n\nid: 0-2\nevent: change\ndata: %b\n\n" % body
+    return web.Response(body=told, content_type="text/event-stream")
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The page over these endpoints, in a thread; its address."""
+    loop = asyncio.new_event_loop()
+    made = web.Application()
+    made[GONE] = []
+    paths = {
+        **{"/segments": segments, "/flows": moves, "/sizes": moves, "/changes": changes},
+        "/segments/{dimension}/{segment}/customers": members,
+    }
+    fill(made, [Endpoint(path, "", handler, None) for path, handler in paths.items()], None, 1e6)
+    runner = web.AppRunner(made, access_log=None, shutdown_timeout=0.1)
+
+    async def begin() -> int:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return int(runner.addresses[0][1])
+
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(begin(), loop).result(10)}"
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """The page."""
+    with served() as url:
+        yield cast(Any, SimpleNamespace(url=url))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all."""
+    with chromium() as found:
+        yield found
+
+
+def test_the_feed_begins_anew_where_its_place_is_gone(browser: Browser, site: Site) -> None:
+    """It would else ask for what Kafka has deleted until somebody loads the page again."""
+    with visit(browser, site, token=None) as seen:
+        page = seen.go("overview?dimension=life")
+        for customer in ("ann", "bo"):
+            expect(page.locator(".changes .change .who", has_text=customer)).to_be_visible()
+
+
+@pytest.mark.parametrize("view", ["toString", "constructor?dimension=life", "overview?within=toString"])
+def test_an_address_of_nothing_is_the_overview(browser: Browser, site: Site, view: str) -> None:
+    """Also where it is a name that every object has something under."""
+    with visit(browser, site, token=None) as seen:
+        page = seen.go(view)
+        expect(page.locator(".bars li")).to_have_count(1)
+        expect(page.locator(".failed")).to_have_count(0)
+
+
+def test_members_are_looked_for_until_some_are_found(browser: Browser, site: Site) -> None:
+    """An answer without any is not the end where it says what comes next: other workers have other shards."""
+    with visit(browser, site, token=None) as seen:
+        page = seen.go("segments?dimension=life&segment=active")
+        expect(page.locator(".people li")).to_contain_text("ann")
