@@ -140,6 +140,7 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
         rule_of=rule_of,
         encode_vector=encode_vector,
         wall_clock=settings.time.clock == "wall",
+        disorder_ms=settings.time.disorder,
         max_records=batch.max_records,
         max_waiting=5 * batch.max_records,
         commit_every=batch.commit_every / 1000,

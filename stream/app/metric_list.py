@@ -159,6 +159,7 @@ _TIMES = (
     Metric(
         "clock_timestamp_seconds", "gauge", ("partition",), "The clock of a shard (event time), since 1 January 1970."
     ),
+    Metric("time_disorder_seconds", "gauge", (), "How far clocks stay behind by the settings (time.disorder)."),
     Metric(
         "blocked",
         "gauge",

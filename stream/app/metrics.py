@@ -58,6 +58,7 @@ class Metrics:
         self.lag = self._of(Gauge, "lag_records")
         self.clock_age = self._of(Gauge, "clock_age_seconds")
         self.clock = self._of(Gauge, "clock_timestamp_seconds")
+        self.disorder = self._of(Gauge, "time_disorder_seconds")
         self.blocked = self._of(Gauge, "blocked")
         self.batch_records = self._of(BulkHistogram, "batch_records")
         self.step_seconds = self._of(BulkHistogram, "step_seconds")
@@ -155,6 +156,7 @@ class Metrics:
         self.partitions.set(host.wiring.partitions)
         self.ready.set(self.is_ready())
         self.kafka_silent.set(host.pulse.silent_for)
+        self.disorder.set(host.wiring.disorder_ms / 1000)
         self.worker_info.labels(version("segstream"), "wall" if host.wiring.wall_clock else "event").set(1)
 
     def _of_shards(self, host: ShardHost) -> None:

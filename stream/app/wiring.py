@@ -73,6 +73,8 @@ class Wiring:
     make_summary: MakeSummary | None = None
     #: whether a topic read to its end counts as the wall clock; otherwise time is what events say
     wall_clock: bool = True
+    #: how far the clocks of the shards stay behind what they know (ms)
+    disorder_ms: int = 0
     #: most events in one transaction
     max_records: int = 4_000
     #: a source partition is not read further while more than this many of its records wait in the shard

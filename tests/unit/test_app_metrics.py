@@ -183,7 +183,7 @@ class Host:
     """A worker without shards."""
 
     class wiring:  # noqa: N801
-        partitions, wall_clock = 8, True
+        partitions, wall_clock, disorder_ms = 8, True, 600_000
 
     class pulse:  # noqa: N801
         silent_for = 0.5
