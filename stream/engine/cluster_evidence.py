@@ -55,8 +55,8 @@ class ClusterEvidence:
         with np.errstate(invalid="ignore", over="ignore"):
             scaled = scaled_by(vectors, models.mean[slot], models.scale[slot])
             parts = [
-                np.where((codes >= 0)[:, None], np.square(scaled - models.centroids[slot, codes]), np.nan)
-                for codes in (ints[:, header.FROM], ints[:, header.TO])
+                np.square(scaled - _centres(models.centroids[slot], ints[:, column]))
+                for column in (header.FROM, header.TO)
             ]
         was, now = (np.sqrt(squares.sum(axis=1)).tolist() for squares in parts)
         gain = np.nan_to_num(parts[0] - parts[1], nan=-1.0)
@@ -78,6 +78,13 @@ class ClusterEvidence:
             for model in known
             for place, number, name in zip(model.places, model.numbers, model.names, strict=True)
         }
+
+
+def _centres(centroids: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The centre of each code's place; NaN of who is in none, or in a segment of former definitions, behind them."""
+    there = (codes >= 0) & (codes < len(centroids))
+    found: NDArray[np.float64] = np.where(there[:, None], centroids[np.where(there, codes, 0)], np.nan)
+    return found
 
 
 def _side(cluster: tuple[int, str] | None, distance: float) -> dict[str, Any] | None:

@@ -304,3 +304,22 @@ def test_what_was_due_before_a_version_is_told_by_the_one_before_it() -> None:
     driver = Driver(plan_of(clusters(), WISH), log).finish()
     moved = [c for c in driver.changes if c.dimension == "cluster" and c.cause == "deadline"]
     assert [(c.at_ms, c.evidence["clusters"]["model"]) for c in moved] == [(90, 1)]
+
+
+@pytest.mark.parametrize("restarts", [0.0, 0.2])
+def test_clusters_take_a_dimension_over_from_more_rules_than_they_have_places(restarts: float) -> None:
+    """Who comes out of a segment of the former definitions has no old centre, and is told like anyone else."""
+    made = [version(1, 5, {41: [0, 0], 7: [1, 0], 23: [0, 2]}, [4, 0, 5])]
+    rules = [{"segment": f"{k} orders", "when": f"orders == {k}"} for k in range(12)]
+    rule = {"dimension": "cluster", "features": clusters()["features"], "segments": rules}
+    others = [DefinitionsVersion(1, 210, files_of(rule)), DefinitionsVersion(2, 300, files_of(clusters()))]
+    log = with_versions(logs(histories(5), UNTIL), *made, *(one.to_json() for one in others))
+    driver = Driver(plan_of(clusters(), WISH), log, limit=3, plans=Published())
+    driver.wander(Random(2), restarts=restarts)
+    back = [c for c in driver.changes if c.dimension == "cluster" and c.at_ms == 300]
+    assert len(back) == 5
+    for c in back:
+        assert (c.from_segment or "").endswith(" orders")
+        assert c.evidence["clusters"]["from"] is None
+        assert c.evidence["clusters"]["to"]["id"] in {41, 7, 23}
+        assert c.evidence["clusters"]["moved_by"] == []
