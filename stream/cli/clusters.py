@@ -139,10 +139,11 @@ def rename(
     settings = _settings(where)
 
     async def asked() -> ClusterModel | None:
-        request = requested((await _models(settings, where))[-1], cluster, name)
+        newest = (await _models(settings, where))[-1]
+        request = requested(newest, cluster, name)
         with quiet_aiokafka():
             options = consumer_options(settings), producer_options(settings)
-            return await ask(*options, settings.topics.control, request, timeout)
+            return await ask(*options, settings.topics.control, request, timeout, newest)
 
     version = asyncio.run(asked())
     if version is None:

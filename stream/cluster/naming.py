@@ -30,10 +30,13 @@ async def ask(
     control: str,
     request: ClusterName,
     seconds: float,
+    newest: ClusterModel | None = None,
 ) -> ClusterModel | None:
     """Write the request to the control topic; the version that grants it, or None if there is none after ``seconds``.
 
-    The options are aiokafka's. The request stays on the topic: whoever runs the trainer later grants it.
+    The options are aiokafka's. The request stays on the topic: whoever runs the trainer later grants it. Where the
+    ``newest`` version grants it already, no other will come for it: that one is the answer. It is written all the same,
+    as somebody may have asked for another name since.
     """
     place = TopicPartition(control, 0)
     consumer = AIOKafkaConsumer(**{**consumer_options, "group_id": None, "isolation_level": "read_committed"})
@@ -42,6 +45,8 @@ async def ask(
         consumer.assign([place])
         consumer.seek(place, (await consumer.end_offsets([place]))[place])
         await _write(producer_options, control, request)
+        if newest is not None and grants(newest, request):
+            return newest
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             published = Published()

@@ -134,7 +134,9 @@ class TrainerService(Learner):
             if self._trainer.name(request):
                 self._asked = True
             else:
-                log.warning("nothing is called otherwise: there is no cluster %d of %s", request.id, request.dimension)
+                log.warning(
+                    "nothing is called otherwise: there is no cluster %d of %.40r", request.id, request.dimension
+                )
 
     async def learn(self, records: Sequence[Any], producer: ShardProducer) -> None:
         """Learn records in slices, with pauses that keep to the share; publish exactly where a version is due."""

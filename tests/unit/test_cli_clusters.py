@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from stream.cli import clusters
 from stream.cli.view.clusters import as_json, draw_clusters, draw_history, eventful, history_as_json, told
+from stream.cluster import naming
 from stream.cluster.model import ClusterModel, ClusterName, Happening, Profile, Trait
 from stream.cluster.naming import grants
 from stream.errors import UserError
@@ -164,3 +166,41 @@ def test_options_of_the_list_mean_nothing_before_another_command() -> None:
     result = CliRunner().invoke(clusters.command, ["--json", "rename", "7", "x"])
     assert result.exit_code == 2
     assert "--json before rename" in result.output
+
+
+class Silent:
+    """A consumer of a control topic to which nothing comes any more."""
+
+    def __init__(self, **options: Any) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def end_offsets(self, places: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(places, 0)
+
+    def assign(self, places: list[Any]) -> None: ...
+
+    def seek(self, place: Any, offset: int) -> None: ...
+
+    async def getmany(self, place: Any, timeout_ms: int) -> dict[Any, Any]:
+        await asyncio.sleep(timeout_ms / 1000)
+        return {}
+
+
+@pytest.mark.parametrize(("name", "granted"), [("my favourites", True), ("another", False)])
+def test_a_name_that_a_cluster_has_already_is_granted_by_the_version_that_has_it(
+    name: str, granted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trainer publishes none for it; the request is written all the same."""
+    written: list[ClusterName] = []
+
+    async def write(options: Any, control: str, request: ClusterName) -> None:
+        written.append(request)
+
+    monkeypatch.setattr(naming, "AIOKafkaConsumer", Silent)
+    monkeypatch.setattr(naming, "_write", write)
+    request = ClusterName("cluster", 7, name)
+    found = asyncio.run(naming.ask({}, {}, "control", request, 0.1, FOURTH))
+    assert (found, written) == (FOURTH if granted else None, [request])
