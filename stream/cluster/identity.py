@@ -74,16 +74,17 @@ def carry_on(
     next_id: int,
     resting: Mapping[int, int],
     places: int,
+    held: bool = True,
 ) -> Identity | None:
     """The identity of new clusters after old ones with these ``ids`` and ``slots``.
 
     None where so many places rest that there is none for each new cluster: the old ones then stay for a version more.
-    ``places`` is how many there are in a row.
+    ``places`` is how many there are in a row; ``held``: whether rows may still be in those of the old ones.
     """
     matched = match(old, new)
     gone = [row for row in range(len(ids)) if row not in matched]
     resting = {place: since for place, since in resting.items() if version - since < REST and place < places}
-    resting |= {slots[row]: version for row in gone if slots[row] < places}
+    resting |= {slots[row]: version for row in gone if held and slots[row] < places}
     staying = {slots[row] for row in matched if row >= 0}
     free = (place for place in range(places) if place not in resting and place not in staying)
     found_ids, found_slots = [], []

@@ -199,7 +199,8 @@ class Trainer:
         for point in candidates.points(following.space.scaled(vectors)):
             for candidate in following.candidates.values():
                 candidate.learn_one(point)
-        for row, drifted in following.watch.look(_watched(newest, kept)):
+        # By rows: how vectors are cut into batches says nothing about which of two changes was seen first.
+        for row, drifted in sorted(following.watch.look(_watched(newest, kept)), key=lambda seen: seen[0]):
             self._kept.levels[drifted.what] = drifted.after
             self._kept.told[drifted.what] = int(numbers[row])
             if drifted.what not in self._drifted:  # what goes on changing is told once a version
@@ -232,6 +233,7 @@ class Trainer:
                 order = np.argsort(identity.ids)
                 drawing, identity = replace(drawing, best=drawing.best.ordered(order)), identity.ordered(order.tolist())
         if drawing is None and before is None:
+            self._seeded = False  # too few differ among those that clusters are found on: warm up for longer
             return None
         stamp = self._stamp(effective_ms) | {
             "learned": self.learned,
@@ -300,6 +302,8 @@ class Trainer:
             next_id=kept.next_id,
             resting=kept.resting,
             places=places,
+            # Shards pass over clusters that the definition has no room for: then nobody is in their places.
+            held=len(before.centroids) <= self.settings.most and max(before.places) < places,
         )
 
     def _online(self) -> dict[str, Matrix]:

@@ -52,17 +52,23 @@ class Window:
     def add(self, first: int, vectors: Matrix) -> tuple[NDArray[np.int64], Matrix]:
         """Offer vectors (n, d) with the numbers ``first``, ``first`` + 1 ...; those that are kept, with their numbers.
 
-        Missing values are NaN.
+        Missing values are NaN. The answer is the same for one by one.
         """
         numbers = np.arange(first, first + len(vectors), dtype=np.int64)
-        kept = (_hashed(numbers) < self.share) & (numbers >= self.oldest)
-        part = numbers[kept], np.array(vectors[kept])
-        self._parts.append(part)
-        self._count += len(part[0])
-        while self._count > CAPACITY:
-            self.share /= 2
-            self._keep(lambda numbers: _hashed(numbers) < self.share)
-        return part
+        hashed, at = _hashed(numbers), 0
+        picks = [np.empty(0, np.intp)]
+        while at < len(numbers):  # up to the one that is too many: those behind it are thinned by more
+            fitting = (hashed[at:] < self.share) & (numbers[at:] >= self.oldest)
+            kept = at + np.flatnonzero(fitting)[: CAPACITY + 1 - self._count]
+            self._parts.append((numbers[kept], np.array(vectors[kept])))
+            self._count += len(kept)
+            at = int(kept[-1]) + 1 if self._count > CAPACITY else len(numbers)
+            picks.append(kept)
+            while self._count > CAPACITY:
+                self.share /= 2
+                self._keep(lambda numbers: _hashed(numbers) < self.share)
+        found = np.concatenate(picks)
+        return numbers[found], np.array(vectors[found])
 
     def forget(self, before: int) -> None:
         """Let go of vectors with lower numbers."""

@@ -123,6 +123,29 @@ def test_how_vectors_are_cut_into_batches_does_not_matter(sizes: list[int]) -> N
     assert one.snapshot(1, {}) == other.snapshot(1, {})
 
 
+@pytest.mark.parametrize("chunk", [7, 16, 50])
+def test_what_is_seen_to_drift_does_not_hang_on_the_batches_either(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither on where the sample becomes too large in one of them, nor on which of two features is looked at first."""
+    for module in (trainer_module, window_module):
+        monkeypatch.setattr(module, "CAPACITY", 300)
+    training = replace(SETTINGS, window=600, publish_every=400, warm_up=100)
+    rows = vectors(2_100, seed=9)
+    rows[700:] += [6.0, 150.0, 6.0]
+    rows[1_600:] -= [12.0, 300.0, 9.0]
+    found = []
+    for size in (1, chunk):
+        trainer, models, at = Trainer(training), [], 0
+        while at < len(rows):
+            part = rows[at : at + min(size, trainer.until_due())]
+            trainer.learn(part)
+            at += len(part)
+            if trainer.until_due() == 0:
+                models.append(trainer.snapshot(at, {0: at}))
+        found.append(([None if model is None else model.to_json() for model in models], trainer.drifts))
+    assert found[1] == found[0]
+    assert found[0][1]
+
+
 def test_nothing_is_published_before_the_warm_up_ends() -> None:
     trainer = Trainer(SETTINGS)
     trainer.learn(vectors(49))
@@ -140,6 +163,18 @@ def test_the_warm_up_goes_on_while_customers_do_not_differ_enough() -> None:
     assert trainer.warming_up
     trainer.learn(vectors(50))
     assert not trainer.warming_up
+
+
+def test_the_warm_up_goes_on_while_those_that_clusters_are_found_on_do_not_differ_enough() -> None:
+    """Only every second one is: where others differ, nothing can be published yet, and learning goes on."""
+    trainer = Trainer(replace(SETTINGS, warm_up=600, window=600))
+    rows = np.zeros((600, 3))
+    rows[1::2, 0] = np.arange(300) % 3
+    trainer.learn(rows)
+    assert trainer.snapshot(1, {}) is None
+    assert (trainer.warming_up, trainer.until_due()) == (True, 600)
+    trainer.learn(vectors(600))
+    assert trainer.snapshot(1, {}) is not None
 
 
 def test_the_first_centroids_are_one_to_a_group() -> None:
@@ -218,6 +253,16 @@ def test_another_number_of_clusters_goes_on_with_the_old_ones(clusters: int) -> 
     assert all(new >= 3 for new in set(model.ids) - set(published.ids))
     assert max(model.slots) < 2 * clusters
     assert model.story
+
+
+def test_far_fewer_clusters_come_at_once() -> None:
+    """Nobody is in those that there is no room for, so their places need no rest: there would never be a free one."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(0, 4, (8, 3))[rng.integers(0, 8, 1_200)] + rng.normal(0, 1, (1_200, 3))
+    training = replace(SETTINGS, clusters=8, publish_every=600, warm_up=600, window=2_000)
+    (published,) = run(Trainer(training), rows[:600])
+    model = run(resumed(replace(training, clusters=2), published, rows), rows[600:])[0]
+    assert (len(model.ids), max(model.slots) < 4) == (2, True)
 
 
 BROKEN: list[dict[str, object]] = [
