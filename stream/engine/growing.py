@@ -7,6 +7,7 @@ touched costs nothing.  Where so much cannot be reserved (a limit of the system)
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -44,7 +45,8 @@ class Growing(Generic[T]):
         found: NDArray[T] = room[:rows]
         self._given = found
         if self._region is not None and found.nbytes >= LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
-            self._region.madvise(mmap.MADV_HUGEPAGE, 0, -(-found.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE)
+            with suppress(OSError):  # a kernel without them: small ones do, too
+                self._region.madvise(mmap.MADV_HUGEPAGE, 0, -(-found.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE)
         return found
 
     def _reserve(self, array: NDArray[T], rows: int) -> NDArray[T]:

@@ -50,6 +50,14 @@ def test_more_than_was_reserved_is_reserved_anew(monkeypatch: pytest.MonkeyPatch
     assert larger[:400].tolist() == [*range(10), *[5] * 390]
 
 
+def test_a_kernel_without_large_pages_gives_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses the advice, and nothing else."""
+    monkeypatch.setattr(mmap, "MADV_HUGEPAGE", 9_999, raising=False)
+    monkeypatch.setattr(growing, "LARGE", 1)
+    room: Growing[np.int64] = Growing()
+    assert room.grown(np.arange(3), 10)[:3].tolist() == [0, 1, 2]
+
+
 def test_without_address_space_arrays_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit on address space (ulimit -v) costs time, and nothing else."""
 
