@@ -206,12 +206,15 @@ class TrainerService(Learner):
             )
 
     async def _publish(self, producer: ShardProducer) -> float:
-        """Make the version that is due beside the event loop, and write it; the processor's time that took."""
+        """Make the version that is due beside the event loop, with all that the next one begins with, and write it; the
+        processor's time that took."""
         effective, cursor = self._latest_ms + self._where.lead_ms, {0: self._cursor}
 
         def make() -> tuple[ClusterModel | None, float]:
             busy = time.thread_time()
-            return self._trainer.snapshot(effective, cursor), time.thread_time() - busy
+            model = self._trainer.snapshot(effective, cursor)
+            self._trainer.prepare()
+            return model, time.thread_time() - busy
 
         model, spent = await asyncio.to_thread(make)
         await self._send(model, producer)

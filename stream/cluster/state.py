@@ -55,6 +55,8 @@ class TrainerState(msgspec.Struct, frozen=True):
         numbers = [value for row in rows for value in row] + list(self.levels.values())
         if not all(map(isfinite, numbers)) or min(self.scale, default=0) < 0:
             raise ValueError("a trainer's state must be finite, its scale not negative")
+        if any(min(item) < 0 for mark in self.marks for item in mark.cursor.items()):
+            raise ValueError("a place in the stream of vectors must not be negative")
         if not self.marks or not 0 < self.share <= 1 or self.next_id < 0:
             raise ValueError("a trainer's state needs a mark, a share in (0, 1] and an id that is not negative")
 

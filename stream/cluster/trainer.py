@@ -159,8 +159,7 @@ class Trainer:
         while at < len(vectors):
             size = self.until_due() if self.warming_up else len(vectors) - at
             part = vectors[at : at + size]
-            if self._newest is not None and self._following is None:
-                self._following = self._begin_following(self._newest)
+            self.prepare()
             numbers, kept = self._window.add(self.learned, part)
             self.learned += len(part)
             at += len(part)
@@ -168,6 +167,11 @@ class Trainer:
                 self._follow(self._newest, self._following, part, numbers, kept)
             elif self.learned % self.settings.warm_up == 0:
                 self._end_warm_up()
+
+    def prepare(self) -> None:
+        """Begin what learns until the next version, as `learn` does where nobody has: it takes longer than a vector."""
+        if self._newest is not None and self._following is None:
+            self._following = self._begin_following(self._newest)
 
     def _end_warm_up(self) -> None:
         """Unless there are fewer different customers so far than clusters."""

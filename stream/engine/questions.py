@@ -86,7 +86,8 @@ def sizes_of(rows: Rows) -> dict[str, dict[str, int]]:
     for j, dimension in enumerate(rows.plan.definitions.dimensions):
         codes = rows.table.ints[: len(rows), rows.plan.layout.segment[j]].copy()  # someone may leave while we count
         counts = np.bincount(codes[codes >= 0], minlength=len(rows.names[j])).tolist()
-        learned = {code for (name, code) in rows.places if name == dimension.name and dimension.learning}
+        places = dimension.learning.places if dimension.learning else 0  # codes behind them are former segments
+        learned = {code for (name, code) in rows.places if name == dimension.name and code < places}
         there = learned or range(len(dimension.segment_names))
         pairs = enumerate(zip(rows.names[j], counts, strict=False))
         found[dimension.name] = {name: n for code, (name, n) in pairs if n or code in there}

@@ -156,8 +156,9 @@ class Rows:
 
     def call_places(self, dimension: str, places: Mapping[int, str]) -> None:
         """From now on the places of a dimension's clusters in a row stand for these segments."""
-        self.places = {key: segment for key, segment in self.places.items() if key[0] != dimension}
-        self.places |= {(dimension, place): segment for place, segment in places.items()}
+        others = {key: segment for key, segment in self.places.items() if key[0] != dimension}
+        # At once: somebody may be counting in another thread (:func:`stream.engine.questions.sizes_of`).
+        self.places = others | {(dimension, place): segment for place, segment in places.items()}
         j = self.plan.learned
         if j is not None and self.plan.definitions.dimensions[j].name == dimension:
             learning = self.plan.definitions.dimensions[j].learning

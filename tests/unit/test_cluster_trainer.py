@@ -146,6 +146,19 @@ def test_what_is_seen_to_drift_does_not_hang_on_the_batches_either(chunk: int, m
     assert found[0][1]
 
 
+def test_what_is_prepared_after_a_version_is_what_the_next_vector_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = vectors(200)
+    one, other = Trainer(SETTINGS), Trainer(SETTINGS)
+    for trainer in (one, other):
+        run(trainer, rows[:50])
+    other.prepare()
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_begin_following", None)  # not again
+        other.learn(rows[50:60])
+    one.learn(rows[50:60])
+    assert run(one, rows[60:]) == run(other, rows[60:])
+
+
 def test_nothing_is_published_before_the_warm_up_ends() -> None:
     trainer = Trainer(SETTINGS)
     trainer.learn(vectors(49))
@@ -274,6 +287,7 @@ BROKEN: list[dict[str, object]] = [
     {"placed": {"kmeans": [[1.0]]}},
     {"placed": {"kmeans": []}},
     {"marks": []},
+    {"marks": [{"learned": 0, "cursor": {"0": -1}}]},
 ]
 
 

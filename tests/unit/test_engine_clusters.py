@@ -323,3 +323,12 @@ def test_clusters_take_a_dimension_over_from_more_rules_than_they_have_places(re
         assert c.evidence["clusters"]["from"] is None
         assert c.evidence["clusters"]["to"]["id"] in {41, 7, 23}
         assert c.evidence["clusters"]["moved_by"] == []
+
+
+def test_what_is_counted_are_clusters_and_not_what_stands_behind_their_places() -> None:
+    """Where fewer clusters are asked for, segments of former definitions have the codes behind the places."""
+    made = [version(1, 5, {41: [0, 0], 7: [1, 0], 23: [0, 2]}, [4, 0, 5])]
+    driver = Driver(plan_of(clusters(), WISH), with_versions(logs(histories(5), UNTIL), *made)).finish()
+    driver.open(plan_of(clusters(clusters=1), WISH))
+    driver.drain()
+    assert set(driver.shard.sizes()["cluster"]) <= {"cluster-41", "cluster-7", "cluster-23"}
