@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 from aiohttp import web
+from msgspec import inspect
 
 from stream.web.refusal import RefusalError
 
@@ -21,6 +22,10 @@ _MISTAKE = re.compile(r"(?P<what>.*?)(?: - at `\$\.(?P<name>\w+)`)?", re.DOTALL)
 
 #: How msgspec names the kinds of values, and how people do.
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "1 or 0", "str": "text"}
+
+
+#: How msgspec tells of a name that is unknown or missing, and how it is told to people.
+_FIELDS = {"Object contains unknown field ": "{} is unknown", "Object missing required field ": "{} is missing"}
 
 
 class NoQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,8 +72,29 @@ def _sentence(told: str, kind: type[msgspec.Struct]) -> str:
     what, name = re.sub(r"`(\w+)`", lambda kind: _KINDS.get(kind[1], kind[1]), match["what"]), match["name"]
     if name is None:
         known = ", ".join(kind.__struct_encode_fields__) or "nothing"
+        for begins, says in _FIELDS.items():
+            if what.startswith(begins):
+                what = says.format(what.removeprefix(begins))
         return f"{what}: what can be asked for here is {known}"
+    meant = _field(kind, name)
+    if isinstance(meant, inspect.LiteralType):
+        *others, last = sorted(map(str, meant.values), key=lambda one: (len(one), one))
+        return f"{name}: expected {', '.join(others)} or {last}"
+    if what.startswith("Expected text matching regex"):
+        return f"{name}: send `next` of the answer before as it came, or leave it out to begin"
     return f"{name}: {what[:1].lower()}{what[1:].removesuffix(', got text')}"
+
+
+def _field(kind: type[msgspec.Struct], name: str) -> inspect.Type | None:
+    """What may stand for a name, beside nothing at all."""
+    info = cast("inspect.StructType", inspect.type_info(kind))
+    found: inspect.Type | None = next((one.type for one in info.fields if one.encode_name == name), None)
+    while isinstance(found, inspect.Metadata | inspect.UnionType):
+        if isinstance(found, inspect.Metadata):
+            found = found.type
+        else:
+            found = next((one for one in found.types if not isinstance(one, inspect.NoneType)), None)
+    return found
 
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

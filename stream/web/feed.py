@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -37,7 +37,7 @@ class FeedQuery(msgspec.Struct, forbid_unknown_fields=True):
     dimension: Annotated[str | None, msgspec.Meta(description="Only of this dimension.")] = None
     segment: Annotated[str | None, msgspec.Meta(description="Only into or out of this segment.")] = None
     cause: Annotated[
-        str | None, msgspec.Meta(description="Only of this cause: event, deadline, definition or model.")
+        Literal["event", "deadline", "definition", "model"] | None, msgspec.Meta(description="Only of this cause.")
     ] = None
     customer: Annotated[str | None, msgspec.Meta(description="Only of this customer.")] = None
     recent: Annotated[

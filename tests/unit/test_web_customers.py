@@ -121,7 +121,7 @@ def test_what_a_worker_asks_is_not_handed_on() -> None:
         ("ann/explain?ahead=" + "9" * 5_000, 400, "ahead"),
         ("ann/explain?ahead=%D9%A3", 400, "ahead: expected a whole number"),
         ("ann/explain?ahead=", 400, "ahead: expected a whole number"),
-        ("ann/explain?ahaed=5", 400, "what can be asked for here is ahead"),
+        ("ann/explain?ahaed=5", 400, "ahaed is unknown: what can be asked for here is ahead"),
         ("ann/explain?ahead=5&ahead=6", 400, "ahead stands twice"),
         ("ann?features=1", 400, "what can be asked for here is nothing"),
         ("ann/nothing", 404, "/openapi.json"),
