@@ -181,6 +181,17 @@ def test_clusters_by_version(browser: Browser, site: Site) -> None:
         assert seen.mistakes == []
 
 
+def test_the_feed_calls_clusters_by_their_names(browser: Browser, site: Site) -> None:
+    """As every other part of the page does; the number is in the tip."""
+    with visit(browser, site) as seen:
+        page = seen.go("overview?dimension=cluster&within=30d")
+        segments = page.locator(".feed .change .segment")
+        expect(segments.first).to_be_visible()
+        assert not [text for text in segments.all_inner_texts() if re.fullmatch(r"Cluster \d+", text.strip())]
+        assert re.fullmatch(r"cluster-\d+", segments.first.locator("span").get_attribute("title") or "")
+        assert seen.mistakes == []
+
+
 def test_health_tells_partitions_and_what_was_rejected(browser: Browser, site: Site) -> None:
     """All partitions ready, and the record that was no JSON with its place."""
     with visit(browser, site) as seen:

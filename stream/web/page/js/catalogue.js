@@ -31,3 +31,12 @@ export function called(dimension, segment) {
   const found = dimension?.segments.find((one) => one.segment === segment);
   return found?.name && found.name !== segment ? capital(found.name) : null;
 }
+
+/**
+ * The same by the name of the dimension.  A cluster that is no more goes by the name that it had in the change that is
+ * told, `then`: its side of the evidence.
+ */
+export function calledNow(dimension, segment, then) {
+  const name = called(kept?.dimensions.find((one) => one.dimension === dimension), segment);
+  return name ?? (then?.name && then.name !== segment ? capital(then.name) : null);
+}

@@ -50,11 +50,14 @@ export function from(iso, now) {
   return Number.isNaN(seconds) ? "–" : seconds >= 0 ? `in ${span(seconds)}` : `${span(-seconds)} ago`;
 }
 
+/** Text that is too long for its place, cut. */
+export const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 1)).trimEnd()}…` : text);
+
 /** A name of the definitions for people: "at-risk" -> "At risk". */
 export function human(name) {
   if (name === null || name === undefined) return "None";
   if (ACRONYMS.has(name)) return name.toUpperCase();
-  return capital(name.replaceAll("-", " ").replaceAll("_", " "));
+  return capital(name.replaceAll("-", " ").replaceAll("_", " ").replace(/\bcant\b/, "can’t"));
 }
 
 /** A sentence or a name that was given, with its first letter large. */

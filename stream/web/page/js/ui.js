@@ -1,6 +1,7 @@
 // Pieces that several views are made of.
 
 import { to } from "./address.js";
+import { calledNow } from "./catalogue.js";
 import { clusterColour, dot } from "./charts.js";
 import { h, put } from "./dom.js";
 import { human, instant, shorter, timeOfDay, value } from "./format.js";
@@ -102,7 +103,7 @@ export function evidence(given) {
   const pairs = Object.entries(features).map(([name, of]) => h("span.pair", h("span", name), h("b", value(of))));
   if (event?.name) pairs.unshift(h("span.pair.event", h("b", event.name)));
   if (clusters?.to) {
-    const moved = (clusters.moved_by ?? []).map((one) => one.feature ?? one.name ?? one[0]).filter(Boolean);
+    const moved = (clusters.moved_by ?? []).map(({ part }) => human(part).toLowerCase());
     if (moved.length) pairs.unshift(h("span.pair", h("span", "moved by"), h("b", moved.join(", "))));
   }
   return h("div.evidence", pairs);
@@ -113,7 +114,11 @@ const gone = (name) => { const found = /^cluster-(\d+)$/.exec(name); return foun
 
 /** One change as a line of a list; `colours` of its dimension where known. */
 export function changeLine(change, { customer = true, dimension = true, colours, when = instant } = {}) {
-  const colour = (name) => (name === null ? "rest" : colours?.(change.dimension)?.get(name) ?? gone(name));
+  const end = (side) => {
+    const name = change[side];
+    const colour = name === null ? "rest" : colours?.(change.dimension)?.get(name) ?? gone(name);
+    return segment(name, colour, calledNow(change.dimension, name, change.evidence?.clusters?.[side]));
+  };
   return h(
     "li.change",
     h("time", { datetime: change.time, title: instant(change.time) }, when(change.time)),
@@ -122,8 +127,8 @@ export function changeLine(change, { customer = true, dimension = true, colours,
       h("p",
         customer ? h("a.who", { href: to("customer", { id: change.customer }) }, change.customer) : null,
         dimension ? h("span.dimension", human(change.dimension)) : null,
-        h("span.move", change.from === null ? h("span.muted", "first placed in") : segment(change.from, colour(change.from)),
-          change.from === null ? null : h("span.arrow", { "aria-label": "to" }, "→"), segment(change.to, colour(change.to)))),
+        h("span.move", change.from === null ? h("span.muted", "first placed in") : end("from"),
+          change.from === null ? null : h("span.arrow", { "aria-label": "to" }, "→"), end("to"))),
       evidence(change.evidence),
     ),
     cause(change.cause),

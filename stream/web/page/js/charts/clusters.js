@@ -1,7 +1,7 @@
 // Clusters as pictures: where they lie beside one another, and how large they were.
 
 import { clusterColour, text, tip, tooltip } from "../charts.js";
-import { capital, human, percent } from "../format.js";
+import { capital, cut, human, percent } from "../format.js";
 
 const ROUNDS = 60;
 
@@ -104,8 +104,6 @@ export function mapOptions(features, versions) {
     };
   };
 }
-
-const cut = (name, most) => (name.length > most ? `${name.slice(0, most - 1).trimEnd()}…` : name);
 
 /** The share of each cluster in each version, as lines. */
 export function sharesOptions(versions) {

@@ -2,11 +2,13 @@
 
 import { called } from "../catalogue.js";
 import { text, tip, tooltip } from "../charts.js";
-import { human, number, percent } from "../format.js";
+import { cut, human, number, percent } from "../format.js";
 import { table } from "../ui.js";
 
 const MOST = 24;
 const ROW = 42;
+/** How wide a letter and a figure of a label are, and what stands between name and number. */
+const LETTER = 0.49, GAP = 26;
 
 /** What draws it, and how tall it wants to be. */
 export function flowsOptions(dimension, flows, colours) {
@@ -17,13 +19,14 @@ export function flowsOptions(dimension, flows, colours) {
   const name = (segment, from) => (segment === null ? (from ? "New here" : "None") : called(dimension, segment) ?? human(segment));
   const total = (key, segment) => shown.reduce((sum, flow) => sum + (flow[key] === segment ? flow.changes : 0), 0);
   const options = (t, width) => {
-    const narrow = width < 520, room = narrow ? 106 : 150;
+    const narrow = width < 520, size = narrow ? 11.5 : 13, room = narrow ? Math.max(106, width * 0.34) : Math.max(150, width * 0.3);
+    const label = (segment, from) => {
+      const count = number(total(from ? "from" : "to", segment));
+      return `${cut(name(segment, from), Math.floor((room - GAP) / (LETTER * size)) - count.length)}  {n|${count}}`;
+    };
     const node = (segment, from) => ({
       name: `${from ? "<" : ">"}${segment}`, depth: from ? 0 : 1, itemStyle: { color: t.colour(colours.get(segment) ?? "rest"), borderWidth: 0 },
-      label: {
-        position: from ? "left" : "right", width: room - 12, overflow: "truncate",
-        formatter: `${name(segment, from)}  {n|${number(total(from ? "from" : "to", segment))}}`,
-      },
+      label: { position: from ? "left" : "right", formatter: label(segment, from) },
     });
     return {
       tooltip: tooltip(t, "item", ({ dataType, data, value }) => dataType === "edge"
@@ -34,7 +37,7 @@ export function flowsOptions(dimension, flows, colours) {
         emphasis: { focus: "adjacency" }, data: [...left.map((s) => node(s, true)), ...right.map((s) => node(s, false))],
         links: shown.map((flow) => ({ source: `<${flow.from}`, target: `>${flow.to}`, value: flow.changes, from: flow.from, to: flow.to })),
         lineStyle: { color: "gradient", opacity: 0.32, curveness: 0.5 },
-        label: { ...text(t, narrow ? 11.5 : 13), color: t.ink, rich: { n: { color: t.muted, fontFamily: t.font, fontSize: 12 } } },
+        label: { ...text(t, size), color: t.ink, rich: { n: { color: t.muted, fontFamily: t.font, fontSize: 12 } } },
       }],
     };
   };

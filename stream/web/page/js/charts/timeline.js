@@ -1,5 +1,6 @@
 // A customer's segments over time: one line for each dimension, one bar for each stay.
 
+import { calledNow } from "../catalogue.js";
 import { text, tip, tooltip } from "../charts.js";
 import { human, instant, span } from "../format.js";
 
@@ -8,7 +9,7 @@ const MOST = 20;
 const DAY_MS = 86_400_000;
 
 /**
- * Stays by dimension from changes, newest first: [{dimension, stays: [{dimension, segment, from, until, open, cause}]}].
+ * Stays by dimension from changes, newest first: [{dimension, stays: [{dimension, segment, from, until, open, cause, then}]}].
  * Where the changes do not reach back to the present stay of a dimension, `segments` and `since` tell of it.
  */
 export function stays(changes, { segments, since = {} }, until) {
@@ -19,7 +20,7 @@ export function stays(changes, { segments, since = {} }, until) {
     rows.set(change.dimension, row);
     const end = ends.get(change.dimension);
     if (change.to !== null) {
-      row.push({ dimension: change.dimension, segment: change.to, from, until: end ?? Math.max(from, new Date(until).getTime()), open: end === undefined, cause: change.cause });
+      row.push({ dimension: change.dimension, segment: change.to, from, until: end ?? Math.max(from, new Date(until).getTime()), open: end === undefined, cause: change.cause, then: change.evidence?.clusters?.to });
     }
     ends.set(change.dimension, from);
   }
@@ -48,7 +49,7 @@ export function timelineOptions(rows, until, days, colours) {
         axisLabel: { ...text(t), hideOverlap: true, formatter: { year: "{yyyy}", month: "{d} {MMM}", day: "{d} {MMM}", hour: "{HH}:{mm}", minute: "{HH}:{mm}" } } },
       yAxis: { type: "category", inverse: true, data: shown.map((row) => human(row.dimension)), axisLine: { show: false }, axisTick: { show: false },
         axisLabel: { ...text(t, 12.5), color: t.soft, width: room - 14, overflow: "truncate", interval: 0, align: "left", margin: room - 4 } },
-      tooltip: tooltip(t, "item", ({ data: { stay } }) => tip(human(stay.segment), [
+      tooltip: tooltip(t, "item", ({ data: { stay } }) => tip(calledNow(stay.dimension, stay.segment, stay.then) ?? human(stay.segment), [
         [null, human(stay.dimension), ""], [null, "from", instant(new Date(stay.from).toISOString())],
         [null, stay.open ? "still there" : "until", stay.open ? "" : instant(new Date(stay.until).toISOString())],
         [null, "for", span((stay.until - stay.from) / 1000)], [null, "cause", stay.cause]])),

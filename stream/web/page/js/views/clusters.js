@@ -88,10 +88,12 @@ export function clusters(root, signal) {
   function story(list) {
     const told = list.filter((one) => one.version > 1).toReversed().flatMap((one) => (one.story ?? []).map((event) => ({ ...event, version: one })));
     if (!told.length) return empty("Nothing yet.", "No cluster was born, died, split or merged in these versions.");
+    const names = new Map(list.flatMap((one) => one.clusters.map((of) => [of.id, label(of)])));
+    const name = (id) => h("span.segment", dot(clusterColour(id)), h("span", { title: `cluster-${id}` }, names.get(id) ?? `cluster-${id}`));
     return h("ol.story", told.map((event) => h("li",
       h("time", { datetime: event.version.effective }, instant(event.version.effective), h("span.muted", ` version ${event.version.version}`)),
-      h("p", dot(clusterColour(event.id)), h("b", `cluster-${event.id}`), ` ${KINDS[event.kind] ?? event.kind}`,
-        event.others?.length ? [["born", "died"].includes(event.kind) ? h("span.muted", "beside") : null, event.others.map((id) => h("span.segment", dot(clusterColour(id)), `cluster-${id}`))] : null))));
+      h("p", h("b", name(event.id)), ` ${KINDS[event.kind] ?? event.kind}`,
+        event.others?.length ? [["born", "died"].includes(event.kind) ? h("span.muted", "beside") : null, event.others.map(name)] : null))));
   }
 
   /** The versions; where nothing was measured of the clusters, the latest has the shares that there are now. */

@@ -2,7 +2,7 @@
 
 import { change, here, to } from "../address.js";
 import { get } from "../api.js";
-import { called, catalogue, chosen, colours } from "../catalogue.js";
+import { called, calledNow, catalogue, chosen, colours } from "../catalogue.js";
 import { figure } from "../charts.js";
 import { stays, timelineOptions } from "../charts/timeline.js";
 import { h, put } from "../dom.js";
@@ -44,6 +44,12 @@ export function customer(root, signal) {
     }
     update(params);
   };
+}
+
+/** Who is not known may be spelt otherwise, or not be there yet. */
+function unknown(error) {
+  if (error.status === 404) error.todo = "Ids are exact, capitals too, and begin with anonymous: where there is no user id. A customer is here from their first event on, until they are forgotten.";
+  throw error;
 }
 
 /** All there is to see of one customer. */
@@ -100,6 +106,8 @@ function profile(root, id, signal) {
     }
   }
 
+  const place = ({ dimension }, name) => segment(name, colours(dimension)?.get(name), calledNow(dimension, name));
+
   function drawNext(told) {
     const coming = told.dimensions.flatMap((one) => one.next.map((step) => ({ ...step, dimension: one.dimension })));
     coming.sort((a, b) => new Date(a.at) - new Date(b.at));
@@ -107,7 +115,7 @@ function profile(root, id, signal) {
     const items = few.slice(0, NEXT).map((step) => h("li",
       h("time", { datetime: step.at, title: instant(step.at) }, from(step.at, told.at), h("span", dateMinute(step.at))),
       h("div", h("span.dimension", human(step.dimension)),
-        h("p.move", segment(step.from, colours(step.dimension)?.get(step.from)), h("span.arrow", { "aria-label": "to" }, "→"), segment(step.to, colours(step.dimension)?.get(step.to))))));
+        h("p.move", place(step, step.from), h("span.arrow", { "aria-label": "to" }, "→"), place(step, step.to)))));
     if (told.forgotten) items.push(h("li", h("time", { datetime: told.forgotten }, from(told.forgotten, told.at), h("span", dateMinute(told.forgotten))), h("p", "is forgotten: nothing is kept any more")));
     return items.length ? h("ol.coming", items) : empty("Nothing changes by itself.", `Looked ahead until ${date(told.foreseen)}.`);
   }
@@ -136,7 +144,7 @@ function profile(root, id, signal) {
     const [options, tall, still] = timelineOptions(rows, until, params.span ? Number(params.span) : null, colours);
     line.show(`Segments of ${id} over time, one line for each dimension. The table and the list below have all of it.`,
       table("Stays in segments, newest first", ["Dimension", "Segment", "From", "Until"],
-        rows.flatMap((row) => row.stays).sort((a, b) => b.from - a.from).slice(0, 100).map((stay) => [human(stay.dimension), human(stay.segment),
+        rows.flatMap((row) => row.stays).sort((a, b) => b.from - a.from).slice(0, 100).map((stay) => [human(stay.dimension), calledNow(stay.dimension, stay.segment, stay.then) ?? human(stay.segment),
           instant(new Date(stay.from).toISOString()), stay.open ? "now" : instant(new Date(stay.until).toISOString())])), options, tall);
     return h("div", line.node, still ? h("p.muted.small", `${still} further dimensions did not change in this time.`) : null);
   }
@@ -172,7 +180,7 @@ function profile(root, id, signal) {
     causes.set([["", "Any cause"], ["event", "Event"], ["deadline", "Deadline"], ["definition", "Definition"], ["model", "Model"]], params.cause ?? "");
     spans.set(params.span ?? "");
     now.ask(async (stop) => {
-      const [answer, found] = await Promise.all([get(path, { signal: stop }), catalogue(stop).catch(() => null)]);
+      const [answer, found] = await Promise.all([get(path, { signal: stop }).catch(unknown), catalogue(stop).catch(() => null)]);
       all = found ?? { dimensions: Object.keys(answer.segments).map((dimension) => ({ dimension, segments: [] })) };
       dimensions.set(all.dimensions.map(({ dimension }) => [dimension, human(dimension)]), selected());
       of.set([["", "All dimensions"], ...all.dimensions.map(({ dimension }) => [dimension, human(dimension)])], params.of ?? "");
