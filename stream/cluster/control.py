@@ -76,7 +76,11 @@ class Published:
     broken
         One sentence for each record that claims to be a version and is none, or is no JSON at all.
     namings
-        Requests to name a cluster, in the order of the topic.
+        Requests to name a cluster that there was in the newest version before them, in the order of the topic.
+    refused
+        Those to name one that there was not: they count for nothing, also where its id exists later.
+    ids
+        Dimension -> the clusters of its newest version so far.
     end
         The offset after the last record read.
     """
@@ -84,6 +88,8 @@ class Published:
     versions: list[Version] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     namings: list[ClusterName] = field(default_factory=list)
+    refused: list[ClusterName] = field(default_factory=list)
+    ids: dict[str, tuple[int, ...]] = field(default_factory=dict)
     end: int = 0
 
     def newest(self, dimension: str) -> ClusterModel | None:
@@ -111,7 +117,9 @@ class Published:
         """Take one record; clocks are not for us."""
         try:
             if kind_of(value or b"") == NAMING:
-                self.namings.append(ClusterName.from_json(value or b""))
+                request = ClusterName.from_json(value or b"")
+                there = request.id in self.ids.get(request.dimension, ())
+                (self.namings if there else self.refused).append(request)
                 return
             version = read_version(value or b"")
         except ValueError as error:
@@ -119,6 +127,8 @@ class Published:
         else:
             if version is not None:
                 self.versions.append(version)
+            if isinstance(version, ClusterModel):
+                self.ids[version.dimension] = version.numbers
 
 
 async def read_published(options: Mapping[str, Any], topic: str) -> Published:

@@ -78,6 +78,10 @@ class Learner(ABC):
     def resume(self, published: Published) -> int | None:
         """Go on from what is published; the offset of the source to read from, None for its beginning."""
 
+    def place(self, start: int | None, first: int, end: int) -> int:
+        """The offset to read from, of a source that now holds what is from ``first`` to before ``end``."""
+        return first if start is None else start
+
     #: Whether it also listens to what comes to the control topic, after what it resumed from.
     listens = False
 
@@ -123,10 +127,8 @@ class Learner(ABC):
             consumer.assign([source, control] if self.listens else [source])
             if self.listens:
                 consumer.seek(control, published.end)
-            if start is None:
-                await consumer.seek_to_beginning(source)
-            else:
-                consumer.seek(source, start)
+            first, end = await consumer.beginning_offsets([source]), await consumer.end_offsets([source])
+            consumer.seek(source, self.place(start, first[source], end[source]))
             while True:
                 fetched = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=FETCH)
                 if control in fetched:

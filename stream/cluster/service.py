@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 SLICE_SECONDS = 0.002
 #: Vectors learned between two looks at the clock.
 CHUNK = 16
+#: So many fetches in a row that bring nothing mean that there is nothing.
+SILENT = 4
 
 
 @dataclass
@@ -91,9 +93,13 @@ class TrainerService(Learner):
         self._reports = reports
         self._latest_ms = 0
         self._cursor = 0
+        self._ids: dict[str, tuple[int, ...]] = {}
         #: Vectors before the cursor, which the trainer's sample is filled from again; None: it is filled.
         self._recalled: list[NDArray[np.float64]] | None = None
         self._asked = False
+        #: Where the topic of vectors ended when this trainer began, until it was read up to there; then 0.
+        self._behind = 0
+        self._silent = 0
 
     @property
     def newest(self) -> ClusterModel | None:
@@ -117,7 +123,35 @@ class TrainerService(Learner):
         for request in published.namings:  # those that were granted change nothing
             self._trainer.name(request)
         self._asked = bool(published.namings)
+        self._ids = published.ids
         return None if newest is None else min(self._trainer.recall.get(0, 0), self._cursor)
+
+    def place(self, start: int | None, first: int, end: int) -> int:
+        """See `Learner.place`: go on from what is there, where that is not what there was."""
+        self._behind = end
+        if self._cursor > end:
+            log.warning(
+                "%s ends at %d, before %d, where learning was: it was made anew or cut; all that is in it is learned",
+                self._where.source,
+                end,
+                self._cursor,
+            )
+            self._go_on_from(first)
+        elif self._cursor < first and start is not None:
+            log.warning(
+                "%s begins at %d: the %d vectors from %d on, where learning was, were deleted before they were learned",
+                self._where.source,
+                first,
+                first - self._cursor,
+                self._cursor,
+            )
+            self._go_on_from(first)
+        return max(first, min(start or 0, self._cursor))
+
+    def _go_on_from(self, offset: int) -> None:
+        """All before it is not there any more: the sample fills again as it goes."""
+        self._cursor, self._recalled = offset, None
+        self._trainer.begin_again({0: offset})
 
     async def stop(self) -> None:
         """See `Learner.stop`."""
@@ -127,20 +161,21 @@ class TrainerService(Learner):
 
     async def hear(self, records: Sequence[Any], producer: ShardProducer) -> None:
         """Grant what people ask: names of clusters."""
-        heard = Published()
+        heard = Published(ids=self._ids)
         for record in records:
             heard.add(f"{self._where.control}[0]@{record.offset}", record.value)
         for request in heard.namings:
             if self._trainer.name(request):
                 self._asked = True
             else:
-                log.warning(
-                    "nothing is called otherwise: there is no cluster %d of %.40r", request.id, request.dimension
-                )
+                heard.refused.append(request)
+        for request in heard.refused:
+            log.warning("nothing is called otherwise: there is no cluster %d of %.40r", request.id, request.dimension)
 
     async def learn(self, records: Sequence[Any], producer: ShardProducer) -> None:
         """Learn records in slices, with pauses that keep to the share; publish exactly where a version is due."""
-        if self._asked:
+        # Not before it knows how far time was when it began: shards would be past the instant of the version.
+        if self._caught_up(records) and self._asked:
             self._asked = False
             await self._send(self._trainer.renamed(self._latest_ms + self._where.lead_ms), producer)
         done = 0
@@ -165,8 +200,23 @@ class TrainerService(Learner):
                 self._reports.learned(self.counts.learned - learned, self.counts.skipped - skipped, spent)
             await asyncio.sleep(spent * (1 / self._share - 1))
 
+    def _caught_up(self, records: Sequence[Any]) -> bool:
+        """Whether what was there when it began is read; the last offsets may hold no records."""
+        self._silent = 0 if records else self._silent + 1
+        if self._cursor >= self._behind or self._silent >= SILENT:
+            self._behind = 0
+        return self._behind == 0
+
     def _take(self, records: Sequence[Any]) -> None:
         features = self._trainer.settings.features
+        if self._recalled is None and records[0].offset < self._cursor:
+            log.warning(
+                "%s goes on at %d, after %d: it was made anew or cut; all that is in it is learned",
+                self._where.source,
+                records[0].offset,
+                self._cursor - 1,
+            )
+            self._go_on_from(records[0].offset)
         new = [record for record in records if record.offset >= self._cursor]
         if self._recalled is not None:
             old = [item for r in records if r.offset < self._cursor and (item := decode(r, features, self._layout))]

@@ -139,6 +139,13 @@ class Trainer:
         vectors = usable(vectors[max(0, len(vectors) - self.learned) :])
         self._window.add(self.learned - len(vectors), vectors)
 
+    def begin_again(self, cursor: Mapping[int, int]) -> None:
+        """What it learned from is not there any more; what comes next is at ``cursor``.
+
+        The clusters stay, and the sample fills again.
+        """
+        self._kept.marks = [Mark(self.learned, dict(cursor))]
+
     @property
     def warming_up(self) -> bool:
         """No clusters yet, so nothing to publish."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from numpy.typing import NDArray
 
 from stream.cluster.control import Published, read_published
@@ -174,6 +174,105 @@ def test_a_name_that_a_person_gives_stays_over_versions_and_restarts(broker: str
         assert at.failures == []
 
     asyncio.run(scenario())
+
+
+def test_a_name_asked_for_while_no_trainer_ran_takes_effect_after_all_that_came_since(broker: str, unique: str) -> None:
+    """Shards are as far as the latest vector; a version at an earlier instant would come late to them."""
+
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        await at.send(0, 150)
+        first = at.service()
+        await first.start()
+        await until(lambda: first.counts.version == 1)
+        await first.stop()
+        await at.send(150, 240)
+        await at.send_raw(at.settings.control, ClusterName("cluster", 0, "regulars").to_json())
+        second = at.service()
+        await second.start()
+        await until(lambda: second.counts.version == 2)
+        await second.stop()
+        newest = (await at.published()).newest("cluster")
+        assert newest is not None
+        assert (newest.given, newest.effective) == ((0,), START_MS + 239 + LEAD_MS)
+
+    asyncio.run(scenario())
+
+
+def test_a_name_asked_for_too_early_stays_refused_when_there_is_such_a_cluster(broker: str, unique: str) -> None:
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        await at.send_raw(at.settings.control, ClusterName("cluster", 1, "too early").to_json())
+        for hi in (150, 250):
+            await at.send(0 if hi == 150 else 150, hi)
+            service = at.service()
+            await service.start()
+            await until(lambda service=service, hi=hi: service.counts.version == len(undisturbed(hi)))  # type: ignore[misc]
+            await service.stop()
+        assert (await at.published()).versions == undisturbed(250)
+
+    asyncio.run(scenario())
+
+
+def test_a_topic_made_anew_is_learned_from_its_beginning(
+    broker: str, unique: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its offsets say nothing of where learning was; versions and clusters go on."""
+
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        await at.send(0, 150)
+        first = at.service()
+        await first.start()
+        await until(lambda: first.counts.version == 1)
+        await first.stop()
+        anew = await bench(broker, unique + "-anew")
+        anew.settings = replace(anew.settings, control=at.settings.control)
+        await anew.send(150, 280)
+        second, third = anew.service(), anew.service()
+        await second.start()
+        await until(lambda: second.counts.learned == 130)
+        await second.stop()
+        await third.start()
+        await until(lambda: third.counts.learned == 30)
+        await third.stop()
+        models = [model for model in (await at.published()).versions if isinstance(model, ClusterModel)]
+        assert [(model.learned, model.cursor) for model in models] == [(150, {0: 150}), (250, {0: 100})]
+        assert models[0].numbers == models[1].numbers
+
+    asyncio.run(scenario())
+    assert [r.message for r in caplog.records if "made anew" in r.message] == [
+        f"{unique}-anew-vectors ends at 130, before 150, where learning was: it was made anew or cut; all that is in "
+        "it is learned"
+    ]
+
+
+def test_vectors_deleted_before_they_were_learned_are_told(
+    broker: str, unique: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        at = await bench(broker, unique)
+        await at.send(0, 200)
+        first = at.service()
+        await first.start()
+        await until(lambda: first.counts.version == 1)
+        await first.stop()
+        admin = AIOKafkaAdminClient(**at.settings.consumer)
+        await admin.start()
+        try:
+            await admin.delete_records({TopicPartition(at.settings.source, 0): RecordsToDelete(180)})
+        finally:
+            await admin.close()
+        second = at.service()
+        await second.start()
+        await until(lambda: second.counts.learned == 20)
+        await second.stop()
+
+    asyncio.run(scenario())
+    assert [r.message for r in caplog.records if "deleted" in r.message] == [
+        f"{unique}-vectors begins at 180: the 30 vectors from 150 on, where learning was, were deleted before they "
+        "were learned"
+    ]
 
 
 @dataclass

@@ -100,12 +100,24 @@ def test_other_records_of_the_control_topic_are_passed_over_and_broken_ones_told
 
 def test_a_request_to_name_a_cluster_is_no_version_and_not_broken() -> None:
     request = ClusterName("cluster", 3, "early birds")
-    published = Published()
+    published = Published(ids={"cluster": (3,)})
     published.add("control[0]@1", request.to_json())
     published.add("control[0]@2", b'{"type":"cluster-name","dimension":"cluster","id":-3,"name":"x"}')
     assert (published.versions, published.namings) == ([], [request])
     assert [sentence.split(":")[0] for sentence in published.broken] == ["control[0]@2"]
     assert read_version(request.to_json()) is None
+
+
+def test_a_request_counts_only_if_its_cluster_was_there_when_it_came() -> None:
+    """The trainer that hears it and one that is started later decide by the same: the order of the topic."""
+    early, later = ClusterName("cluster", 1, "too early"), ClusterName("cluster", 1, "early birds")
+    published = Published()
+    for each in (early, model(1, 10), early, ClusterName("other", 0, "elsewhere")):
+        published.add("control[0]@1", each.to_json())
+    published.add("control[0]@5", msgspec.structs.replace(model(2, 20), ids=(1,)).to_json())
+    published.add("control[0]@6", later.to_json())
+    assert published.namings == [later]
+    assert published.refused == [early, early, ClusterName("other", 0, "elsewhere")]
 
 
 def test_a_file_brings_back_the_versions_written(tmp_path: Path) -> None:
