@@ -216,6 +216,12 @@ _WEB = (
 
 _CLUSTERS = (
     Metric("cluster_vectors_total", "counter", ("outcome",), "Vectors that came to the trainer of the clusters."),
+    Metric(
+        "cluster_vectors_held_back_total",
+        "counter",
+        (),
+        "Vectors that shards kept from the trainer, as a day has only so many (`clusters.most_vectors`).",
+    ),
     Metric("cluster_version", "gauge", (), "Version of the clusters that this worker's trainer published last."),
     Metric(
         "cluster_inertia",

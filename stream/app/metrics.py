@@ -77,6 +77,7 @@ class Metrics:
         self.web_requests = self._of(Counter, "web_requests_total")
         self.web_seconds = self._of(BulkHistogram, "web_request_seconds")
         self.cluster_vectors = self._of(Counter, "cluster_vectors_total")
+        self.vectors_held_back = self._of(Counter, "cluster_vectors_held_back_total")
         self.cluster_version = self._of(Gauge, "cluster_version")
         self.cluster_inertia = self._of(Gauge, "cluster_inertia")
         self.cluster_silhouette = self._of(Gauge, "cluster_silhouette")
@@ -119,6 +120,7 @@ class Metrics:
             due = changes.at_ms[changes.causes == CAUSES.index("deadline")]
             self.lateness.observe(np.maximum(0.0, now - due) / 1000)
         self.refunds_unmatched.inc(step.unmatched)
+        self.vectors_held_back.inc(step.beyond)
         for (topic, why), number in kept_back.items():
             self.kept_back.labels(topic, why).inc(number)
         self.batch_records.observe(counts.read)

@@ -86,6 +86,7 @@ class Step:
     vector_keys: Sequence[bytes] = ()
     vector_instants: Sequence[int] = ()
     unmatched: int = 0
+    beyond: int = 0
 
 
 class CountingShard:
@@ -203,8 +204,8 @@ class CountingShard:
     def members(self, dimension: str, segment: str, below: int, most: int) -> tuple[list[tuple[str, str | None]], int]:
         return [(customer.decode(), None) for customer in self.counts], 0
 
-    def typical(self, segment: str, most: int) -> list[dict[str, Any]]:
-        return []
+    def typical(self, segment: str, most: int) -> Iterator[list[dict[str, Any]] | None]:
+        return iter(([],))
 
     def describe(self, customer_id: str) -> dict[str, Any] | None:
         count = self.counts.get(customer_id.encode())

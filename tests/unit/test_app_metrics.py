@@ -54,6 +54,11 @@ def test_events_are_counted_by_what_became_of_them() -> None:
     assert value(metrics, "events_total", outcome="rejected_json") == 1
 
 
+def test_vectors_that_the_bound_holds_back_are_counted() -> None:
+    """Else nobody sees that clusters are learned from a part of the customers only."""
+    assert value(counted(Step(beyond=7)), "cluster_vectors_held_back_total") == 7
+
+
 def test_a_change_is_one_who_leaves_and_one_who_enters() -> None:
     """In its dimension, with its cause; whoever had no segment leaves none."""
     metrics = counted(Step(changes=PlainChanges([Change(), Change(from_segment=None)])))

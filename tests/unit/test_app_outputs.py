@@ -81,6 +81,7 @@ class Step:
     vector_keys: list[bytes] = field(default_factory=list)
     vector_instants: list[int] = field(default_factory=list)
     unmatched: int = 0
+    beyond: int = 0
 
 
 def wiring(rule_of: Callable[[str], Rule] = everything) -> Wiring:
