@@ -356,8 +356,8 @@ class Shard:
         for found in explaining(self, customer, horizon):
             yield None if found is None else msgspec.to_builtins(found)
 
-    def typical(self, segment: str, most: int) -> list[dict[str, Any]]:
-        """The members of a cluster that are nearest to its centre (:mod:`stream.engine.typical`)."""
+    def typical(self, segment: str, most: int) -> Iterator[list[dict[str, Any]] | None]:
+        """The members of a cluster that are nearest to its centre, in small parts (:mod:`stream.engine.typical`)."""
         return typical_of(self, segment, most)
 
     def sizes(self) -> dict[str, dict[str, int]]:

@@ -140,8 +140,10 @@ class Clusters:
         query, segment = asked(request, TypicalQuery), request.match_info["segment"]
         own: dict[int, list[Typical]] = {}
         for runner, shard in list(self._shards.ready_shards()):
-            own[runner.partition] = msgspec.convert(shard.typical(segment, query.limit), list[Typical])
-            await asyncio.sleep(0)  # events have their turn between two shards
+            for found in shard.typical(segment, query.limit):
+                if found is not None:
+                    own[runner.partition] = msgspec.convert(found, list[Typical])
+                await asyncio.sleep(0)  # events have their turn between two parts
         if from_worker(request):
             return json(own)
         parts = await self._peers.gather(request, own, list[Typical])

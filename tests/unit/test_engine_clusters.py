@@ -253,6 +253,14 @@ def test_only_what_an_earlier_release_would_misread_is_in_the_later_format() -> 
         assert orjson.loads(driver.changelog[-1][1] or b"")["format"] == expected
 
 
+def typical(driver: Driver, segment: str, most: int) -> list[dict[str, Any]]:
+    """What is found at the end."""
+    *parts, found = driver.shard.typical(segment, most)
+    assert not any(parts)
+    assert found is not None
+    return found
+
+
 def test_typical_members_are_those_nearest_to_the_centre() -> None:
     """As of the clock, by the version in force; of what nobody is in there are none."""
     made = [version(1, 5, {41: [0, 0], 7: [1, 0], 23: [0, 2]}, [4, 0, 5])]
@@ -260,7 +268,7 @@ def test_typical_members_are_those_nearest_to_the_centre() -> None:
     driver = Driver(plan_of(clusters(), WISH), log).finish()
     model = ClusterModel.from_json(made[0])
     for segment, size in driver.shard.sizes()["cluster"].items():
-        told = driver.shard.typical(segment, 100)
+        told = typical(driver, segment, 100)
         assert len(told) == size
         number = int(segment.removeprefix("cluster-"))
         for one in told:
@@ -271,8 +279,27 @@ def test_typical_members_are_those_nearest_to_the_centre() -> None:
             assert seen["segments"]["cluster"] == segment
             assert one["vector"]["orders"] == seen["features"]["orders"]
         assert [one["distance"] for one in told] == sorted(one["distance"] for one in told)
-        assert driver.shard.typical(segment, 2) == told[:2]
-    assert driver.shard.typical("cluster-9", 5) == []
+        assert typical(driver, segment, 2) == told[:2]
+    assert typical(driver, "cluster-9", 5) == []
+
+
+def test_typical_members_are_looked_for_in_parts_while_the_shard_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events have their turn between two parts; where another version came into force meanwhile, it begins anew."""
+    monkeypatch.setattr("stream.engine.typical.SLICE", 4)
+    made = [version(1, 5, {0: [0, 0], 1: [1, 0]}), version(2, UNTIL // 2, {0: [0, 1], 1: [2, 0]})]
+    driver = Driver(plan_of(clusters(), WISH), with_versions(logs(histories(8, customers=40), UNTIL), *made))
+    for source, records in driver.log.items():
+        driver.offer(source, len(records) if source == (CONTROL, 0) else len(records) // 2)
+        driver.prove(source, 0)
+    driver.drain()
+    (segment, size) = max(driver.shard.sizes()["cluster"].items(), key=lambda item: item[1])
+    before = typical(driver, segment, 100)
+    looking = driver.shard.typical(segment, 100)
+    parts = [next(looking)]
+    driver.finish()
+    *more, found = looking
+    assert len(parts) + len(more) > size // 4
+    assert found == typical(driver, segment, 100) != before
 
 
 @pytest.mark.parametrize("restarts", [0.0, 0.2])
