@@ -150,7 +150,7 @@ _TIMES = (
         "histogram",
         (),
         # what was due more than a day ago is history that is being read, not a deadline told late
-        "From the instant at which time moved a customer to that change committed; by the wall clock, up to a day.",
+        "From when a change by time was due (its instant + time.disorder) to its commit; wall clock, up to a day.",
         _LATENCY,
         86_400.0,
     ),

@@ -102,9 +102,16 @@ class Metrics:
         return made
 
     def committed(
-        self, step: Step, kept_back: KeptBack, step_seconds: float, commit_seconds: float, *, wall_clock: bool = True
+        self,
+        step: Step,
+        kept_back: KeptBack,
+        step_seconds: float,
+        commit_seconds: float,
+        *,
+        behind_ms: int | None = 0,
     ) -> None:
-        """Count a step, now that its transaction is committed; ``wall_clock``: deadlines are due by that clock."""
+        """Count a step, now that its transaction is committed; ``behind_ms``: how far behind the wall clock deadlines
+        are due (``time.disorder``), None where they are due by another clock."""
         counts = step.counts
         for outcome, number in counts.by_outcome().items():
             self.events.labels(outcome).inc(number)
@@ -116,9 +123,9 @@ class Metrics:
         changes = step.changes
         # an event that moves someone in several dimensions counts once
         self.latency.observe([max(0.0, now - caused_ms) / 1000 for caused_ms in changes.caused()])
-        if wall_clock:
+        if behind_ms is not None:
             due = changes.at_ms[changes.causes == CAUSES.index("deadline")]
-            self.lateness.observe(np.maximum(0.0, now - due) / 1000)
+            self.lateness.observe(np.maximum(0.0, now - behind_ms - due) / 1000)
         self.refunds_unmatched.inc(step.unmatched)
         self.vectors_held_back.inc(step.beyond)
         for (topic, why), number in kept_back.items():

@@ -374,8 +374,8 @@ class ShardRunner:
         self._kept_position = max(ends.get(self._wiring.changelog, 0), self._kept_position or 0)
         if step is not None:
             self.committed.update(step.offsets)
-            seconds, wall_clock = self._last_commit - began, self._wiring.wall_clock
-            self._host.metrics.committed(step, kept_back, step_seconds, seconds, wall_clock=wall_clock)
+            seconds, behind = self._last_commit - began, self._wiring.disorder_ms if self._wiring.wall_clock else None
+            self._host.metrics.committed(step, kept_back, step_seconds, seconds, behind_ms=behind)
             self._host.committed(self.partition, step, ends)
             self._mind_pace(self._last_commit - began, max(step.counts.read, len(step.rows)))
 

@@ -88,7 +88,15 @@ def test_lateness_is_measured_of_deadlines_by_the_wall_clock_only() -> None:
     """In time that is compressed, the instant of a change says nothing of how late it is."""
     step = Step(changes=PlainChanges([Change(round(time.time() * 1000), "deadline", caused_ms=None), Change()]))
     assert value(counted(step), "deadline_to_change_seconds_count") == 1
-    assert value(counted(step, wall_clock=False), "deadline_to_change_seconds_count") == 0
+    assert value(counted(step, behind_ms=None), "deadline_to_change_seconds_count") == 0
+
+
+def test_a_clock_that_stays_behind_by_the_settings_is_not_late() -> None:
+    """With ``time.disorder`` of five seconds no deadline can be told sooner: late is what comes after that."""
+    due = round(time.time() * 1000) - 5_200
+    step = Step(changes=PlainChanges([Change(at_ms=due, cause="deadline")]))
+    assert value(counted(step, behind_ms=5_000), "deadline_to_change_seconds_bucket", le="1.0") == 1
+    assert value(counted(step), "deadline_to_change_seconds_bucket", le="1.0") == 0
 
 
 def test_a_deadline_of_long_ago_is_history_that_is_being_read() -> None:
