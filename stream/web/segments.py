@@ -64,8 +64,8 @@ class DimensionAnswer(msgspec.Struct):
 
 
 class SegmentsAnswer(msgspec.Struct):
-    """All dimensions.  ``as_of``: event time, the least of the shards; ``since``: from when on moves are counted;
-    ``missing``: shards that did not answer, whose customers are not counted."""
+    """All dimensions.  ``as_of``: event time, the least of the shards; ``since``: from when on moves are counted, null
+    where all that there ever were are; ``missing``: shards that did not answer, whose customers are not counted."""
 
     as_of: Instant | None
     since: Instant | None
@@ -82,7 +82,8 @@ class Flow(msgspec.Struct):
 
 
 class FlowsAnswer(msgspec.Struct):
-    """Moves in one dimension, the most frequent first; ``since``: from when on they are counted."""
+    """Moves in one dimension, the most frequent first; ``since``: from when on they are counted, null: from the first
+    one on."""
 
     dimension: str
     within: str
@@ -93,7 +94,8 @@ class FlowsAnswer(msgspec.Struct):
 
 
 class SizesAnswer(msgspec.Struct):
-    """Sizes over time: at each of ``times`` (event time, the last one now), how many were in each segment."""
+    """Sizes over time: at each of ``times`` (event time, the last one now), how many were in each segment; ``since``:
+    from when on moves are counted, null: from the first one on."""
 
     dimension: str
     within: str
@@ -303,11 +305,12 @@ def _churn(moves: Moves, clock: int | None, within: str) -> list[tuple[str, str,
 
 
 def _dated(parts: Iterable[SegmentsPart | FlowsPart | SizesPart]) -> tuple[str | None, str | None]:
-    """The least clock of the shards, and from when on all of them count moves; null where nothing is known."""
+    """The least clock of the shards, null where none has one, and from when on all of them count moves, null where that
+    is from the first one on."""
     found = list(parts)
     clocks = [part.clock for part in found if part.clock is not None]
-    since = [part.since for part in found if part.since is not None]
-    return iso(min(clocks)) if clocks else None, iso(max(since)) if since else None
+    since = max((part.since for part in found if part.since is not None), default=0)
+    return iso(min(clocks)) if clocks else None, iso(since) if since > 0 else None
 
 
 def _dimension(dimension: Dimension, parts: Iterable[SegmentsPart], clusters: ClusterModel | None) -> DimensionAnswer:

@@ -16,7 +16,7 @@ from stream.kafka.letter import records_of
 from stream.web.letters import LONGEST, LOOKED, Letters
 from stream.web.members import Members
 from stream.web.past import Past
-from stream.web.segments import Sizes
+from stream.web.segments import SegmentsPart, Sizes, _dated
 
 
 class Shard:
@@ -56,6 +56,14 @@ def test_a_shard_that_is_thrown_away_is_let_go() -> None:
         assert past.moves(0) is not known
 
     asyncio.run(run())
+
+
+def test_moves_that_are_counted_from_the_first_one_on_have_no_since() -> None:
+    """An instant of 1970 is told to nobody; of several shards the one that began latest decides."""
+    from_the_first, unmoved, later = (SegmentsPart(86_400_000, since, {}, [], []) for since in (0, None, 3_600_000))
+    assert _dated([from_the_first, unmoved]) == ("1970-01-02T00:00:00.000Z", None)
+    assert _dated([from_the_first, unmoved, later]) == ("1970-01-02T00:00:00.000Z", "1970-01-01T01:00:00.000Z")
+    assert _dated([]) == (None, None)
 
 
 def test_of_a_rejected_record_no_more_is_kept_than_is_shown() -> None:
