@@ -147,7 +147,7 @@ class _Demo:
         compiled = asyncio.create_task(worker.said(READY))
         done, _ = await asyncio.wait([compiled], timeout=PATIENCE_S)
         if not done:
-            self.say("Compiling the definitions: half a minute or so, only where they or the program are new")
+            self.say("Compiling the definitions: a minute or two, only where they or the program are new")
         await compiled
         self.say(f"The worker is loaded, {len(self._definitions.dimensions)} dimensions compiled")
         return worker

@@ -89,7 +89,7 @@ def _run(settings: Settings, definitions: Path | None, web_port: int | None, end
             folder,
             published.version,
         )
-    log.info("loading %d dimensions; compiling them takes half a minute where they are new", len(compiled.dimensions))
+    log.info("loading %d dimensions; compiling them takes a minute or two where they are new", len(compiled.dimensions))
     plan = make_plan(compiled, settings)
     app = create_app(settings, plan, web_port=web_port, published=published)
     add_site(app, settings, compiled)
