@@ -16,9 +16,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.app.shards import ShardHost
 from stream.kafka.reader import ReaderThread, StoppedError
+from stream.plan.definitions import Definitions
 from stream.web.endpoint import Endpoint, asked
 from stream.web.guard import HEADERS
 from stream.web.refusal import UNREADABLE, RefusalError, unread
+from stream.web.segments import Segments
 from stream.web.told import Change, read_change
 
 #: Most that listen to one worker at a time: each has a consumer of its own.
@@ -27,6 +29,7 @@ MOST_LISTENERS = 20
 SIGN_OF_LIFE = 10.0
 #: How long stopping waits for those who listen to be let go, in seconds.
 STOP_SECONDS = 1.0
+_CLUSTER = re.compile(r"cluster-\d{1,18}", re.ASCII)
 #: Where the changes are read on: ``partition-offset``, with dots between.
 _PLACE = re.compile(r"\d{1,5}-\d{1,18}(\.\d{1,5}-\d{1,18})*", re.ASCII)
 
@@ -118,8 +121,8 @@ class Listener:
 class Feed:
     """The changes of all shards, from any worker: it reads what Kafka has of them."""
 
-    def __init__(self, shards: ShardHost, reader: ReaderThread) -> None:
-        self._shards, self._reader = shards, reader
+    def __init__(self, shards: ShardHost, reader: ReaderThread, segments: Segments) -> None:
+        self._shards, self._reader, self._segments = shards, reader, segments
         self._listeners: set[asyncio.Task[Any]] = set()
 
     def endpoints(self) -> list[Endpoint]:
@@ -149,6 +152,7 @@ class Feed:
     async def changes(self, request: web.Request) -> web.StreamResponse:
         """The changes, until whoever listens is gone."""
         query = asked(request, FeedQuery)
+        check(query, self._segments.definitions)
         if len(self._listeners) >= MOST_LISTENERS:
             raise RefusalError(503, f"{MOST_LISTENERS} listen to this worker already: ask another one")
         given = request.headers.get("Last-Event-ID") or query.after
@@ -217,6 +221,22 @@ class Feed:
         except BaseException:
             await self._reader.release(consumer)
             raise
+
+
+def check(query: FeedQuery, definitions: Definitions) -> None:
+    """`RefusalError` 400 where a dimension or segment is asked for that there is not: nothing would ever come."""
+    dimensions = {one.name: one for one in definitions.dimensions}
+    if query.dimension is not None and query.dimension not in dimensions:
+        known = ", ".join(sorted(dimensions))
+        raise RefusalError(400, f"dimension: there is no {query.dimension[:100]!r}: there are {known}")
+    meant = list(dimensions.values()) if query.dimension is None else [dimensions[query.dimension]]
+    # Clusters are born and die while one listens, and the topic tells of former ones.
+    if query.segment is None or (_CLUSTER.fullmatch(query.segment) and any(one.learning is not None for one in meant)):
+        return
+    segments = [*dict.fromkeys(name for one in meant if one.learning is None for name in one.segment_names)]
+    if query.segment not in segments:
+        known = ", ".join([*segments, *(["cluster-<id>"] if any(one.learning is not None for one in meant) else [])])
+        raise RefusalError(400, f"segment: there is no {query.segment[:100]!r}: there are {known}")
 
 
 def resumed(given: str, beginnings: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> dict[int, int]:

@@ -56,7 +56,7 @@ class Site:
         past = Past(shards, reader)
         health = Health(app, settings.web.ready_without_kafka / 1000)
         segments = Segments(shards, peers, past, definitions)
-        self._feed = Feed(shards, reader)
+        self._feed = Feed(shards, reader, segments)
         shards.on_stop.extend((self._feed.stop, past.stop, reader.stop, peers.stop))
         shards.metrics.is_ready = lambda: health.ready()[1]["ready"] is True
         parts = (

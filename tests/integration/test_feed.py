@@ -45,7 +45,7 @@ def test_whoever_is_overtaken_by_retention_is_told(broker: str, unique: str) -> 
         tp = TopicPartition(unique, 0)
         await create(broker, unique)
         reader = ReaderThread({"bootstrap_servers": broker})
-        feed = Feed(cast(Any, SimpleNamespace(wiring=SimpleNamespace(changes=unique))), reader)
+        feed = Feed(cast(Any, SimpleNamespace(wiring=SimpleNamespace(changes=unique))), reader, cast(Any, None))
 
         async def listen(given: str | None) -> Listener:
             return (await reader.do(lambda: feed._listen(FeedQuery(recent=5), given)))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -11,7 +12,7 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 
-from stream.web.feed import FeedQuery, Listener, resumed
+from stream.web.feed import FeedQuery, Listener, check, resumed
 from stream.web.refusal import RefusalError
 
 
@@ -87,6 +88,45 @@ def test_what_is_too_much_is_counted(query: dict[str, Any], monkeypatch: pytest.
     whole, none = told(FeedQuery(**query), RECORDS * 3)
     some, left_out = told(FeedQuery(**query, per_second=2), RECORDS * 3)
     assert (none, some, left_out) == (0, whole[:2], len(whole) - 2)
+
+
+DEFINITIONS = cast(
+    Any,
+    SimpleNamespace(
+        dimensions=[
+            SimpleNamespace(name="life", segment_names=("active", "at-risk"), learning=None),
+            SimpleNamespace(name="cluster", segment_names=(), learning="by k-means"),
+        ]
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"dimension": "lief"}, "dimension: there is no 'lief': there are cluster, life"),
+        ({"dimension": "life", "segment": "actve"}, "segment: there is no 'actve': there are active, at-risk"),
+        ({"dimension": "life", "segment": "cluster-1"}, "segment: there is no 'cluster-1': there are active, at-risk"),
+        ({"dimension": "cluster", "segment": "active"}, "segment: there is no 'active': there are cluster-<id>"),
+        ({"segment": "x"}, "segment: there is no 'x': there are active, at-risk, cluster-<id>"),
+    ],
+    ids=str,
+)
+def test_what_there_is_not_is_refused(query: dict[str, Any], said: str) -> None:
+    """Whoever listens to a name that is spelt wrongly would wait for ever; the refusal says what there is."""
+    with pytest.raises(RefusalError) as refused:
+        check(FeedQuery(**query), DEFINITIONS)
+    assert (refused.value.status, refused.value.sentence) == (400, said)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"dimension": "life", "segment": "active"}, {"segment": "at-risk"}, {"segment": "cluster-7"}],
+    ids=str,
+)
+def test_what_there_is_can_be_listened_to(query: dict[str, Any]) -> None:
+    """Also former clusters, and a segment of any dimension."""
+    check(FeedQuery(**query), DEFINITIONS)
 
 
 def test_one_goes_on_where_one_was() -> None:
