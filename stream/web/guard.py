@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from traceback import extract_tb
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: On every answer.  Scripts, styles and pictures come from this server alone, and none stands inside a page.
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -68,12 +68,17 @@ class Rates:
         return 0.0 if allowed else (min(cost, most) - left) / self._rate
 
 
-def guard(token: str | None, per_second: float, costs: Callable[[web.Request], tuple[float, bool]]) -> list[Middleware]:
+def guard(
+    token: str | None,
+    per_second: float,
+    costs: Callable[[web.Request], tuple[float, bool]],
+    is_peer: Callable[[str], Awaitable[bool]],
+) -> list[Middleware]:
     """The middlewares, outermost first.
 
     ``token`` None: no token is asked for, and only who speaks to this machine by one of its loopback names is answered,
     so that no page from elsewhere can ask through a browser.  ``costs`` gives for a request how many it counts as, and
-    whether it needs no token.
+    whether it needs no token; ``is_peer`` whether another worker is at an address.
     """
     rates = Rates(per_second)
 
@@ -99,8 +104,11 @@ def guard(token: str | None, per_second: float, costs: Callable[[web.Request], t
     @web.middleware
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
         cost, _ = costs(request)
-        # What a worker asks was counted where it came in.
-        wait = rates.wait(request.remote or "", cost / 10 if from_worker(request) else cost)
+        client = request.remote or ""
+        # What a worker asks was counted where it came in; that it is one, anybody could say.
+        if from_worker(request) and await is_peer(client):
+            cost /= 10
+        wait = rates.wait(client, cost)
         if wait:
             seconds = max(1, round(wait + 0.5))
             said = f"more than {per_second:g} requests a second: wait {seconds} s, or raise web.rate"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -19,6 +21,8 @@ from stream.web.refusal import RefusalError
 ASKED_BY_WORKER = "X-Segstream-Worker"
 #: How long another worker may take to answer, in seconds.
 PATIENCE = 10.0
+#: For how many seconds it is remembered which addresses a worker's name stands for.
+ADDRESSES_SECONDS = 30.0
 P = TypeVar("P")
 
 
@@ -28,6 +32,8 @@ class Peers:
     def __init__(self, app: App) -> None:
         self._app = app
         self._session: aiohttp.ClientSession | None = None
+        #: worker -> its network addresses, and until when they will do
+        self._addresses: dict[str, tuple[set[str], float]] = {}
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -42,6 +48,16 @@ class Peers:
         """The addresses of all other workers that have shards."""
         owners = {self.owner(partition) for partition in range(self._app.shards.wiring.partitions)}
         return sorted(owner for owner in owners if owner is not None)
+
+    async def are_at(self, address: str) -> bool:
+        """Whether one of the other workers that have shards is at a network address."""
+        # how an IPv4 one comes in where IPv6 is listened to
+        address, others = address.removeprefix("::ffff:"), self.others()
+        self._addresses = {worker: known for worker, known in self._addresses.items() if worker in others}
+        for worker in others:
+            if worker not in self._addresses or time.monotonic() >= self._addresses[worker][1]:
+                self._addresses[worker] = await _addresses(worker), time.monotonic() + ADDRESSES_SECONDS
+        return any(address in self._addresses[worker][0] for worker in others if worker in self._addresses)
 
     async def forward(self, request: web.Request, partition: int) -> web.Response:
         """What the owner of a shard answers to the same question.  `RefusalError` 503 where it cannot be asked."""
@@ -90,6 +106,16 @@ class Peers:
     def missing(self, parts: Mapping[int, Any]) -> list[int]:
         """The shards that said nothing."""
         return [partition for partition in range(self._app.shards.wiring.partitions) if partition not in parts]
+
+
+async def _addresses(worker: str) -> set[str]:
+    """The network addresses of a worker; none where its name is unknown."""
+    host = URL(worker).host
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {str(address[0]) for *_, address in found}
 
 
 def from_worker(request: web.Request) -> bool:

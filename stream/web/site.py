@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -52,6 +53,7 @@ class Site:
         self._settings, self._token = settings, check_reach(settings.web)
         self._metrics = app.shards.metrics
         shards, peers = app.shards, Peers(app)
+        self._peers = peers
         reader = ReaderThread({**shards.wiring.client_options, **shards.wiring.consumer_options})
         past = Past(shards, reader)
         health = Health(app, settings.web.ready_without_kafka / 1000)
@@ -77,7 +79,7 @@ class Site:
     def open(self, server: web.Application) -> None:
         """The web server is about to start."""
         server.middlewares.append(counting(self._metrics))
-        fill(server, self.endpoints, self._token, self._settings.web.rate)
+        fill(server, self.endpoints, self._token, self._settings.web.rate, self._peers.are_at)
         server.on_shutdown.append(lambda _: self._feed.stop())
 
 
@@ -88,7 +90,18 @@ def add_site(app: App, settings: Settings, definitions: Definitions) -> Site:
     return site
 
 
-def fill(site: web.Application, endpoints: list[Endpoint], token: str | None, rate: float) -> None:
+async def _nowhere(address: str) -> bool:
+    """There are no other workers."""
+    return False
+
+
+def fill(
+    site: web.Application,
+    endpoints: list[Endpoint],
+    token: str | None,
+    rate: float,
+    is_peer: Callable[[str], Awaitable[bool]] = _nowhere,
+) -> None:
     """Add endpoints and the page to a web server, behind its guard (:func:`stream.web.guard.guard`)."""
     by_path = {one.path: one for one in endpoints}
 
@@ -97,7 +110,7 @@ def fill(site: web.Application, endpoints: list[Endpoint], token: str | None, ra
         found = by_path.get(resource.canonical) if resource is not None else None
         return (1.0, True) if found is None else (found.cost, found.open)
 
-    site.middlewares.extend(guard(token, rate, costs))
+    site.middlewares.extend(guard(token, rate, costs, is_peer))
     for one in endpoints:
         # Any text but a slash; without that, aiohttp takes none with braces.
         site.router.add_get(_PART.sub(r"{\1:[^/]+}", one.path), one.handler)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientResponse, web
@@ -16,7 +18,7 @@ from stream.errors import UserError
 from stream.settings import Settings
 from stream.web.endpoint import Endpoint, json
 from stream.web.guard import Rates, is_loopback
-from stream.web.peers import ASKED_BY_WORKER
+from stream.web.peers import ASKED_BY_WORKER, Peers
 from stream.web.site import check_reach, fill
 
 TOKEN = "a token of more than sixteen characters"  # noqa: S105
@@ -33,8 +35,8 @@ async def broken(request: web.Request) -> web.Response:
     raise ValueError(f"about {request.path}")
 
 
-def site(token: str | None = None, rate: float = 1e6) -> web.Application:
-    """Three endpoints and the page."""
+def site(token: str | None = None, rate: float = 1e6, workers: Collection[str] = ()) -> web.Application:
+    """Four endpoints and the page; ``workers``: where there are others."""
     made = web.Application()
     endpoints = [
         Endpoint("/secret", "", fine, None),
@@ -42,7 +44,11 @@ def site(token: str | None = None, rate: float = 1e6) -> web.Application:
         Endpoint("/dear", "", fine, None, cost=10),
         Endpoint("/broken/{name}", "", broken, None),
     ]
-    fill(made, endpoints, token, rate)
+
+    async def is_peer(address: str) -> bool:
+        return address in workers
+
+    fill(made, endpoints, token, rate, is_peer)
     return made
 
 
@@ -107,6 +113,7 @@ def test_every_answer_tells_browsers_what_to_go_by() -> None:
         for path in ("/", "/open", "/secret", "/nothing"):
             headers = (await ask(path)).headers
             assert "script-src" not in headers["Content-Security-Policy"]
+            assert "unsafe" not in headers["Content-Security-Policy"]
             assert headers["Content-Security-Policy"].startswith("default-src 'self';")
             assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
             assert (headers["X-Content-Type-Options"], headers["X-Frame-Options"]) == ("nosniff", "DENY")
@@ -147,7 +154,35 @@ def test_what_workers_ask_each_other_counts_little() -> None:
         asked = [(await ask("/secret", **{ASKED_BY_WORKER: "1"})).status for _ in range(20)]
         assert asked == [200] * 20
 
-    talk(site(rate=2), about)
+    talk(site(rate=2, workers=["127.0.0.1"]), about)
+
+
+def test_who_only_says_to_be_a_worker_pays_in_full() -> None:
+    """Else a header would be worth ten times the rate to anybody."""
+
+    async def about(ask: Ask) -> None:
+        asked = [(await ask("/secret", **{ASKED_BY_WORKER: "1"})).status for _ in range(5)]
+        assert asked == [200] * 4 + [429]
+
+    talk(site(rate=2, workers=["10.0.0.1"]), about)
+
+
+def test_workers_are_known_by_the_addresses_that_their_names_stand_for() -> None:
+    """As the assignment names them; a name that is unknown is nobody's."""
+
+    async def run() -> None:
+        urls = ["http://localhost:6066", "http://no-such-host.invalid:6066", None]
+        app = SimpleNamespace(
+            shards=SimpleNamespace(wiring=SimpleNamespace(changelog="c", partitions=3)),
+            owner_url=lambda tp: urls[tp.partition],
+        )
+        peers = Peers(cast(Any, app))
+        known = [await peers.are_at(address) for address in ("127.0.0.1", "::ffff:127.0.0.1", "10.0.0.1", "")]
+        assert known == [True, True, False, False]
+        urls[0] = None
+        assert not await peers.are_at("127.0.0.1"), "it has left"
+
+    asyncio.run(run())
 
 
 def test_a_bucket_fills_with_time_and_holds_no_more_than_two_seconds() -> None:
