@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -30,6 +32,8 @@ DIMENSION = {
 }
 #: how often somebody came back for what is gone
 GONE = web.AppKey("gone", list[bool])
+#: how often somebody listened to who is silent
+SILENT = web.AppKey("silent", list[bool])
 DATED = {"as_of": AT, "since": AT, "missing": []}
 
 
@@ -53,15 +57,43 @@ async def members(request: web.Request) -> web.Response:
 
 
 async def changes(request: web.Request) -> web.StreamResponse:
-    """One change and the end; then the place behind it is gone, and whoever begins anew is told another."""
+    """One change of long ago and the end; then the place behind it is gone, and whoever begins anew is told another, of
+    now."""
+    if request.query.get("customer") == "silent":
+        return await silence(request)
     if "Last-Event-ID" in request.headers:
         request.app[GONE].append(True)
         raise RefusalError(410, "Kafka no longer has all changes after this id")
-    customer = b"bo" if request.app[GONE] else b"ann"
+    now = datetime.now(UTC).isoformat().encode()
+    customer, at = (b"bo", now) if request.app[GONE] else (b"ann", AT.encode())
+    return web.Response(body=b"retry: 2000\nid: 0-1\n\n" + told(customer, at), content_type="text/event-stream")
+
+
+async def silence(request: web.Request) -> web.StreamResponse:
+    """A connection on which nothing comes, as after a laptop's sleep; one change for whoever comes again."""
+    request.app[SILENT].append(True)
+    answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await answer.prepare(request)
+    await answer.write(b"id: 0-1\n\n" if len(request.app[SILENT]) == 1 else told(b"silent", AT.encode()))
+    await asyncio.Event().wait()
+    return answer
+
+
+def told(customer: bytes, at: bytes) -> bytes:
+    """A change as it goes over the wire."""
     body = b'{"id":"%b","time":"%b","customer":"%b","dimension":"life","from":null,"to":"active","cause":"event",'
-    body = body % (customer, AT.encode(), customer) + b'"evidence":{},"sequence":1,"definition":"life@1"}'
-    told = b"retry: 2000\nid: 0-1\n\nid: 0-2\nevent: change\ndata: %b\n\n" % body
-    return web.Response(body=told, content_type="text/event-stream")
+    body = body % (customer, at, customer) + b'"evidence":{},"sequence":1,"definition":"life@1"}'
+    return b"id: 0-2\nevent: change\ndata: %b\n\n" % body
+
+
+async def workers(request: web.Request) -> web.Response:
+    """One worker with a shard that waits for another topic all the time."""
+    shard = {
+        **{"partition": 0, "state": "ready", "doing": None, "customers": 3, "clock": AT, "clock_age_seconds": 1.0},
+        **{"lag": {"clicks": 1}, "blocked_by": "segstream-rekeyed", "definitions_version": None, "books": {}},
+    }
+    worker = {"url": "http://w:1", "ready": True, "why": [], "kafka_silent_seconds": 0.0, "shards": [shard]}
+    return json({"workers": [worker], "missing": [], "rejects": {}})
 
 
 @contextmanager
@@ -69,10 +101,11 @@ def served() -> Iterator[str]:
     """The page over these endpoints, in a thread; its address."""
     loop = asyncio.new_event_loop()
     made = web.Application()
-    made[GONE] = []
+    made[GONE], made[SILENT] = [], []
     paths = {
         **{"/segments": segments, "/flows": moves, "/sizes": moves, "/changes": changes},
         "/segments/{dimension}/{segment}/customers": members,
+        "/workers": workers,
     }
     fill(made, [Endpoint(path, "", handler, None) for path, handler in paths.items()], None, 1e6)
     runner = web.AppRunner(made, access_log=None, shutdown_timeout=0.1)
@@ -112,6 +145,38 @@ def test_the_feed_begins_anew_where_its_place_is_gone(browser: Browser, site: Si
         page = seen.go("overview?dimension=life")
         for customer in ("ann", "bo"):
             expect(page.locator(".changes .change .who", has_text=customer)).to_be_visible()
+        # What was not today says when it was.
+        days = [line.locator(".day").all_inner_texts() for line in page.locator(".changes .change").all()]
+        assert len(days) == 2
+        assert days[0] == []
+        assert re.fullmatch(r"1 Jan( 2026)?", days[1][0])
+
+
+def test_a_connection_that_has_fallen_silent_is_opened_again(browser: Browser, site: Site) -> None:
+    """Signs of life come every 10 s, so half a minute without any is a connection that is no more."""
+    with visit(browser, site, token=None) as seen:
+        seen.page.clock.install()
+        page = seen.go("overview?dimension=life&customer=silent")
+        expect(page.locator(".feed .state")).to_have_text("Live")
+        expect(page.locator(".changes .change")).to_have_count(0)
+        page.clock.fast_forward(26_000)
+        expect(page.locator(".changes .change .who")).to_have_text("silent")
+        expect(page.locator(".feed .state")).to_have_text("Live")
+
+
+def test_a_short_wait_for_another_topic_is_nothing_to_tell(browser: Browser, site: Site) -> None:
+    """Every shard waits for moments; one whose clock stands meanwhile is held back, and by what."""
+    with visit(browser, site, token=None) as seen:
+        seen.page.clock.install()
+        page = seen.go("health")
+        row = page.locator("section.card").first.locator("tbody tr")
+        expect(row).to_contain_text("ready")
+        expect(row).not_to_contain_text("waits")
+        for _ in range(3):
+            with page.expect_response("**/workers"):
+                page.clock.fast_forward(6_000)
+            seen.settled()
+        expect(row).to_contain_text("waits for more of segstream-rekeyed, for")
 
 
 @pytest.mark.parametrize("view", ["toString", "constructor?dimension=life", "overview?within=toString"])

@@ -2,6 +2,8 @@
 
 const base = new URL("./", document.baseURI);
 const KEY = "segstream-token";
+/** The worker gives a sign of life every 10 s; after so much silence the connection is lost, as after a laptop's sleep. */
+const SILENCE_MS = 25_000;
 let asking = null;
 
 /** What went wrong, in a sentence, and what to do about it. */
@@ -89,13 +91,16 @@ function ask(wrong) {
 export async function listen(path, { params, signal, onEvent, onState }) {
   let last = null, pause = 500;
   while (!signal.aborted) {
+    const silent = new AbortController();
+    let heard = Date.now();
+    const watch = setInterval(() => { if (Date.now() - heard > SILENCE_MS) silent.abort(); }, SILENCE_MS / 10);
     try {
       const headers = { Accept: "text/event-stream", ...(last === null ? {} : { "Last-Event-ID": last }) };
-      const answer = await request(path, { params, signal, headers });
+      const answer = await request(path, { params, signal: AbortSignal.any([signal, silent.signal]), headers });
       if (!answer.ok) throw await refusal(answer);
       onState("live");
       pause = 500;
-      for await (const event of events(answer.body)) {
+      for await (const event of events(answer.body, () => { heard = Date.now(); })) {
         if (event.id !== null) last = event.id;
         if (event.data) onEvent(JSON.parse(event.data), event.type);
       }
@@ -104,18 +109,21 @@ export async function listen(path, { params, signal, onEvent, onState }) {
       // What was seen last is no longer there, or not known: begin anew rather than ask for it for ever.
       if (error.status === 410 || error.status === 400) last = null;
       onState("lost", error instanceof ApiError ? error : null);
+    } finally {
+      clearInterval(watch);
     }
     await new Promise((done) => setTimeout(done, pause));
     pause = Math.min(pause * 2, 10_000);
   }
 }
 
-async function* events(body) {
+async function* events(body, onHeard) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    onHeard();
     const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {

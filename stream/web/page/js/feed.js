@@ -4,7 +4,7 @@ import { change } from "./address.js";
 import { listen } from "./api.js";
 import { colours } from "./catalogue.js";
 import { h, put } from "./dom.js";
-import { capital, human, number, timeOfDay } from "./format.js";
+import { capital, human, number, otherDay, timeOfDay } from "./format.js";
 import { card, changeLine, empty, pick } from "./ui.js";
 
 const KEPT = 60;
@@ -14,6 +14,9 @@ const DRAW_MS = 400;
 /** So many new ones at a time are marked; where there are more, all moves anyway. */
 const FEW = 3;
 const CAUSES = [["", "Any cause"], ["event", "Event"], ["deadline", "Deadline"], ["definition", "Definition"], ["model", "Model"]];
+
+/** The time of a change, under its day where that is not today. */
+const when = (time) => { const day = otherDay(time); return [day ? h("span.day", day) : null, timeOfDay(time)]; };
 
 /** The card with the live feed; `update(params)` follows the filters, `know(catalogue, dimension)` names the segments. */
 export function feed(signal) {
@@ -56,7 +59,7 @@ export function feed(signal) {
     const had = new Set([...list.children].map((line) => line.dataset.id));
     const some = had.size > 0 && kept.filter(({ id }) => !had.has(id)).length <= FEW;
     put(list, kept.map((one) => {
-      const line = changeLine(one, { colours, when: timeOfDay, dimension: now.feed === "all" });
+      const line = changeLine(one, { colours, when, dimension: now.feed === "all" });
       line.dataset.id = one.id;
       if (some && !had.has(one.id)) line.classList.add("new");
       return line;

@@ -8,6 +8,7 @@ const minute = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short"
 const full = new Intl.DateTimeFormat("en-GB", {
   day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
 });
+const shortDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 const UNITS = [["year", 31_557_600], ["month", 2_629_800], ["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
@@ -33,6 +34,13 @@ export const date = at(day);
 export const dateMinute = at(minute);
 export const instant = at(full);
 export const timeOfDay = at(clock);
+
+/** The day of an instant where that is not today, with the year where that is another; else nothing. */
+export function otherDay(iso) {
+  const then = new Date(iso), now = new Date();
+  if (Number.isNaN(then.getTime()) || then.toDateString() === now.toDateString()) return "";
+  return (then.getFullYear() === now.getFullYear() ? shortDay : day).format(then);
+}
 
 /** A span of seconds in its largest unit: "3 days". */
 export function span(seconds) {

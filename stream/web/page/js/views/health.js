@@ -7,6 +7,8 @@ import { card, empty, missing, region, table, wide } from "../ui.js";
 
 const REFRESH_MS = 5_000;
 const SAMPLES = 10;
+/** A shard often waits a moment for what the other topics have; it is held back where its clock stands for longer. */
+const HELD_MS = 10_000;
 const REJECTED = "rejected_";
 const WORDS = { ready: "good", restoring: "warn", opening: "warn", waiting: "warn", closed: "bad", failed: "bad" };
 const TODO = {
@@ -23,7 +25,21 @@ const TODO = {
 const behind = (part) => Object.values(part.lag ?? {}).reduce((sum, count) => sum + count, 0);
 const rejected = (name) => name.startsWith(REJECTED);
 const words = (name) => (rejected(name) ? `rejected: ${name.slice(REJECTED.length)}` : name.replaceAll("_", " "));
-const told = (part) => part.doing ?? (part.blocked_by ? `waits to know more of ${part.blocked_by}` : "");
+
+/** What a shard is at, or waits for: `(part) => words`, asked with each answer in turn. */
+function doings() {
+  const seen = new Map();
+  return (part) => {
+    if (part.doing) return part.doing;
+    if (part.blocked_by === "definitions") return "compiles new definitions";
+    const { blocked_by: topic, clock, partition } = part;
+    const before = seen.get(partition);
+    const same = before && before.topic === topic && before.clock === clock;
+    if (!same) seen.set(partition, { topic, clock, since: Date.now() });
+    const held = same ? Date.now() - before.since : 0;
+    return topic && held >= HELD_MS ? `waits for more of ${topic}, for ${span(held / 1000)} by now` : "";
+  };
+}
 
 /** What became of all records of these shards, the rejected last; what never happened is left out. */
 function totals(shards) {
@@ -36,6 +52,7 @@ function totals(shards) {
 
 export function health(root, signal) {
   const figures = h("div.figures"), workers = region(signal), letters = region(signal), lead = h("p.lead");
+  const doing = doings();
   put(
     root,
     h("div.head", h("div", h("h1", "Health"), lead)),
@@ -72,11 +89,15 @@ export function health(root, signal) {
     },
     one.why?.length ? h("ul.warnings", one.why.map((why) => h("li.warning", why))) : null,
     held ? wide(`Partitions of ${title}`, table(`Partitions of ${title}`, ["Partition", "State", { name: "Customers", number: true }, { name: "Behind", number: true }, { name: "Clock", number: true }, { name: "Before now", number: true }],
-      one.shards.map((part) => [String(part.partition),
-        h("span", h("span", { class: `pill ${WORDS[part.state] ?? ""}` }, part.state), told(part) ? h("span.muted.small", ` ${told(part)}`) : null),
+      one.shards.map((part) => [String(part.partition), state(part),
         number(part.customers), number(behind(part)), part.clock ? instant(part.clock) : "–", Number.isFinite(part.clock_age_seconds) ? span(Math.max(0, part.clock_age_seconds)) : "–"])))
       : empty("It has no partitions.", "There may be more workers than partitions, or the group is sharing them out anew."),
     books.length ? h("dl.books", books.map(([name, count]) => h("div", h("dt", words(name)), h(rejected(name) && count ? "dd.warning" : "dd", number(count))))) : null);
+  }
+
+  function state(part) {
+    const words = doing(part);
+    return h("span", h("span", { class: `pill ${WORDS[part.state] ?? ""}` }, part.state), words ? h("span.muted.small", ` ${words}`) : null);
   }
 
   function drawLetters(answer) {
