@@ -16,12 +16,13 @@ REPOSITORY = Path(__file__).parents[1]
 JARS = REPOSITORY / ".segstream" / "kafka"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run two at a time: those with a real Kafka one after the other in one process, meanwhile the others, file by
     file, in the other."""
     for item in items:
         real = {"integration", "e2e"} & set(item.path.parts) or "broker" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("kafka" if real else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group("kafka" if real else item.path.stem))
 
 
 @pytest.fixture(scope="session")
