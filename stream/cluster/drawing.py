@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stream.cluster.identity import Drawn, match
 from stream.cluster.model import ClusterModel, Score
-from stream.cluster.scoring import CLEARLY, Scale, Scored, choose_number, score, score_as
+from stream.cluster.scoring import CLEARLY, Scale, Scored, choose_number, nearest, score, score_as
 from stream.cluster.seeding import refine, seed_centroids
 from stream.cluster.settings import TrainerSettings
 from stream.cluster.window import Space
@@ -85,6 +85,7 @@ def draw(
         followed.append(score(REFINED, refined, scale))
     best = _best(settings, followed, fresh[number], present)
     decision, redrawn = _decide(settings, best, before, present)
+    best = _whole(best, points) if redrawn else best
     shown = best if redrawn or present is None else present
     others = [each for each in (*followed, fresh[number], present) if each is not None]
     scores = tuple(
@@ -126,6 +127,13 @@ def _best(settings: TrainerSettings, followed: Sequence[Scored], fresh: Scored, 
         if settings.fewest <= each.clusters <= settings.most and each.silhouette > best.silhouette + CLEARLY
     ]
     return max([each for each in bold if each.clusters != best.clusters], key=lambda e: e.silhouette, default=best)
+
+
+def _whole(best: Scored, points: Matrix) -> Scored:
+    """What is to be published, moved to the middle of its customers in both halves of the sample: which is the best was
+    decided by the half held out, where the centres lie is better known by both."""
+    centroids = refine(points, best.centroids)
+    return best if centroids is None else replace(best, centroids=centroids, labels=nearest(points, centroids))
 
 
 def _kept(present: Scored, other: Scored) -> float:

@@ -60,6 +60,11 @@ class Watch:
             for value in rows[name].tolist():
                 self._detectors[name].update(value)
 
+    def level(self) -> None:
+        """Measure changes from where each series is now, as far as that is known."""
+        now = {name: float(each.estimation) for name, each in self._detectors.items() if each.width >= ENOUGH}
+        self.levels |= now
+
     def look(self, rows: Matrix) -> Iterator[tuple[int, Drifted]]:
         """The changes seen in further numbers (n, series), each with the row at which it was seen."""
         for name in self.levels:

@@ -35,6 +35,10 @@ class TrainerState(msgspec.Struct, frozen=True):
         Candidate -> its centroids there.
     levels, told
         Series -> the mean that drift is measured from, and the number of the vector at which it was told last.
+    stayed
+        Series -> versions in a row in which it did not move.
+    unrest
+        Number of the vector up to which the world counts as moving.
     """
 
     next_id: int
@@ -47,6 +51,8 @@ class TrainerState(msgspec.Struct, frozen=True):
     placed: dict[str, tuple[tuple[float, ...], ...]]
     levels: dict[str, float]
     told: dict[str, int]
+    stayed: dict[str, int] = {}
+    unrest: int = 0
 
     def __post_init__(self) -> None:
         rows = [self.mean, self.scale, *(row for rows in self.placed.values() for row in rows)]

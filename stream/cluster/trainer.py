@@ -33,6 +33,10 @@ Matrix = NDArray[np.float64]
 LAGGING = 0.1
 #: Places in the stream of vectors that are remembered for one span of the sample.
 MARKS = 8
+#: While the world moves clusters are drawn anew for this part of the gain that is asked for otherwise.
+RESTLESS = 1 / 3
+#: While the sample has never been full, a series that moved is told of only if it stayed for so many versions before.
+STAYED = 2
 
 
 @dataclass
@@ -56,6 +60,8 @@ class _Kept:
     placed: dict[str, Matrix] = field(default_factory=dict)
     levels: dict[str, float] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
+    stayed: dict[str, int] = field(default_factory=dict)
+    unrest: int = 0
 
 
 class Trainer:
@@ -78,6 +84,8 @@ class Trainer:
         self.learned = 0
         #: Drift seen and not yet told of; whoever tells of it empties the list.
         self.drifts: list[Drifted] = []
+        #: Series that moved since the newest version, and those of them that are told.
+        self._moved: set[str] = set()
         self._drifted: set[str] = set()
         self._version, self._effective = 0, 0
         self._newest: ClusterModel | None = None
@@ -118,6 +126,7 @@ class Trainer:
         kept.mean, kept.scale = state.mean, state.scale
         kept.placed = {name: np.array(rows, np.float64) for name, rows in state.placed.items()}
         kept.levels, kept.told = dict(state.levels), dict(state.told)
+        kept.stayed, kept.unrest = dict(state.stayed), state.unrest
         floor = CAPACITY / (8 * self._span)
         self._window = Window(len(self.settings.features), state.oldest, max(state.share, min(1.0, floor)))
 
@@ -202,6 +211,9 @@ class Trainer:
         watch = Watch((*settings.features, INERTIA), kept.levels)
         values = _watched(newest, samples)
         watch.seen({name: values[numbers > kept.told.get(name, -1), i] for i, name in enumerate(watch.names)})
+        if self._starting:
+            watch.level()
+            kept.levels |= watch.levels
         return _Following(space, {name: each for name, each in made.items() if each is not None}, watch)
 
     def _follow(
@@ -214,13 +226,20 @@ class Trainer:
         for row, drifted in sorted(following.watch.look(_watched(newest, kept)), key=lambda seen: seen[0]):
             self._kept.levels[drifted.what] = drifted.after
             self._kept.told[drifted.what] = int(numbers[row])
-            if drifted.what not in self._drifted:  # what goes on changing is told once a version
+            self._moved.add(drifted.what)
+            told = not self._starting or self._kept.stayed.get(drifted.what, 0) >= STAYED
+            if told and drifted.what not in self._drifted:  # what goes on changing is told once a version
                 self._drifted.add(drifted.what)
                 self.drifts.append(drifted)
 
     @property
     def _span(self) -> int:
         return max(self.settings.window, self.settings.publish_every)
+
+    @property
+    def _starting(self) -> bool:
+        """Fewer vectors were learned so far than the sample reaches back once it is full."""
+        return self.learned < self._span
 
     # Versions
 
@@ -232,9 +251,11 @@ class Trainer:
         """
         if self.warming_up:
             return None
-        before, samples, version = self._newest, self._window.samples(), self._version + 1
+        before, version = self._newest, self._version + 1
+        self._settle()
+        samples = self._window.samples()
         enough = before is None or len(samples) >= min(self.settings.warm_up, CAPACITY // 4)
-        drawing = draw(self.settings, samples, before, self._online()) if enough else None
+        drawing = draw(self._asking(), samples, before, self._online()) if enough else None
         identity = None
         if drawing is not None and drawing.redrawn:
             identity = self._identify(before, drawing, version)
@@ -263,8 +284,28 @@ class Trainer:
         self._leave(model, samples, drawing, cursor)
         self._published_at = self.learned
         self._newest = msgspec.structs.replace(model, trainer=self._state())
-        self._following, self._drifted = None, set()
+        self._following, self._moved, self._drifted = None, set(), set()
         return self._newest
+
+    def _settle(self) -> None:
+        """Note what moved since the version before, and let go of the sample before that: it shows customers as they
+        no longer are. At least a quarter of a full sample stays."""
+        kept, since = self._kept, self._published_at
+        if since is None:
+            return
+        kept.stayed = {name: 0 if name in self._moved else kept.stayed.get(name, 0) + 1 for name in kept.levels}
+        if self._moved:
+            kept.unrest = self.learned + self._span // MARKS
+            numbers = self._window.numbers
+            if len(numbers) > CAPACITY // 4:
+                least = min(int(numbers[-(CAPACITY // 4)]), self.learned - self._span // 4)
+                self._window.forget(min(since, least))
+
+    def _asking(self) -> TrainerSettings:
+        """While the world moves a smaller gain is enough to draw clusters anew."""
+        if self.learned > self._kept.unrest:
+            return self.settings
+        return replace(self.settings, redraw_gain=self.settings.redraw_gain * RESTLESS)
 
     def name(self, request: ClusterName) -> bool:
         """Call a cluster as a person wishes from now on; False where there is no such cluster here."""
@@ -370,6 +411,8 @@ class Trainer:
             placed=placed,
             levels=kept.levels,
             told=dict(sorted(kept.told.items())),
+            stayed=dict(sorted(kept.stayed.items())),
+            unrest=kept.unrest,
         )
         return msgspec.Raw(msgspec.json.encode(state))
 

@@ -148,7 +148,7 @@ def test_a_few_odd_customers_at_the_start_do_not_stay_clusters_for_ever() -> Non
 
 def test_a_given_name_is_kept_and_given_back() -> None:
     stream = Stream(TRAINING)
-    stream.feed(customers(1_400, 1))
+    stream.feed(customers(4_400, 1))
     newest = stream.models[-1]
     trainer = stream.trainer
     assert trainer.renamed(1) is None
