@@ -302,8 +302,8 @@ class Trainer:
                 self._window.forget(min(since, least))
 
     def _asking(self) -> TrainerSettings:
-        """While the world moves a smaller gain is enough to draw clusters anew."""
-        if self.learned > self._kept.unrest:
+        """While the world moves, or the sample has never been full, a smaller gain is enough to draw clusters anew."""
+        if not self._starting and self.learned > self._kept.unrest:
             return self.settings
         return replace(self.settings, redraw_gain=self.settings.redraw_gain * RESTLESS)
 

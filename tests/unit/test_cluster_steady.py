@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stream.cluster.model import ClusterModel, ClusterName
 from stream.cluster.settings import TrainerSettings
+from stream.cluster.state import TrainerState
 from stream.cluster.trainer import Trainer
 
 Matrix = NDArray[np.float64]
@@ -126,6 +127,54 @@ def test_a_new_kind_of_customer_is_told_and_gets_a_cluster_of_its_own(clusters: 
     assert any(each.id == number for model in stream.models for each in model.story) or number in before.ids
 
 
+def test_after_a_drift_a_cluster_of_the_new_exists_within_a_tenth_of_the_window() -> None:
+    """Although the sample still held nine of the old for each of them: it lets go of what was before."""
+    stream = Stream(replace(TRAINING, clusters=5, window=20_000, publish_every=1_000))
+    stream.feed(customers(30_000, 1))
+    begin = stream.models[-1].learned
+    stream.feed(customers(4_000, 2, new=0.2))
+    told = next(model for model in stream.models if model.learned > begin and model.drifted)
+    assert told.learned <= begin + 2_000
+
+    found = next(model for model in stream.models if model.learned > begin + 1_000)
+    theirs = homes(found, NEW + np.random.default_rng(3).normal(0, 1, (500, 3)))
+    number = np.bincount(theirs).argmax()
+    assert np.mean(theirs == number) >= 0.8
+    mixed = customers(5_000, 4, new=0.2)
+    inside = mixed[homes(found, mixed) == number]
+    assert np.mean(np.linalg.norm(inside - NEW, axis=1) < 3.5) >= 0.8
+
+
+def test_a_drift_makes_the_sample_let_go_of_what_was_before_it() -> None:
+    """A quarter of a full sample stays, so that there is enough to draw clusters by."""
+    stream = Stream(replace(TRAINING, window=8_000, publish_every=1_000))
+    stream.feed(customers(12_000, 1))
+    steady = TrainerState.of(stream.models[-1])
+    stream.feed(customers(1_000, 2) + np.array([0.0, 3.0, 3.0]))
+    state = TrainerState.of(stream.models[-1])
+    assert stream.models[-1].drifted
+    assert steady is not None
+    assert state is not None
+    learned = stream.models[-1].learned
+    assert learned - steady.oldest >= 7_000
+    assert 1_024 <= learned - state.oldest <= 5_000
+    assert state.unrest == learned + 1_000
+
+
+def test_a_start_tells_of_no_drift_while_everything_still_moves() -> None:
+    """Customers are new, and all become others for weeks. What stayed for two versions is watched from then on."""
+    stream = Stream(replace(TRAINING, window=20_000, publish_every=1_000))
+    rows = customers(8_000, 1)
+    rows[:, 0] += 6 * (1 - np.exp(-np.arange(8_000) / 3_000))
+    stream.feed(rows)
+    assert len(stream.models) == 8
+    assert not any(model.drifted for model in stream.models)
+    assert not stream.trainer.drifts
+    late = customers(2_000, 2) + np.array([5.6, 0.0, 4.0])
+    stream.feed(late)
+    assert {what for model in stream.models for what in model.drifted} >= {"c"}
+
+
 def test_the_number_of_clusters_is_found_in_a_range_and_says_why() -> None:
     rng = np.random.default_rng(1)
     rows = 4 * CENTRES[rng.choice(4, 2_000)] + rng.normal(0, 1, (2_000, 3))
@@ -167,7 +216,9 @@ def test_a_given_name_is_kept_and_given_back() -> None:
     assert stream.trainer.name(ClusterName("cluster", newest.ids[1], ""))
     back = stream.trainer.renamed(1)
     assert back is not None
-    assert (back.names, back.given) == (newest.names, ())
+    assert back.given == ()
+    assert back.names[1] != "Sonntagsbäcker"
+    assert (back.names[0], *back.names[2:]) == (newest.names[0], *newest.names[2:])
 
 
 def test_a_given_name_that_another_cluster_has_already_makes_that_one_another() -> None:
