@@ -28,6 +28,8 @@ from stream.plan.header import Events
 from stream.plan.plan import Plan
 
 ROOM = 8192
+#: Rows and instants of vectors (n, 2), and the vectors (n, d).
+Sampled = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 class Judge:
@@ -77,14 +79,16 @@ class Judge:
         out_arrays = self.arrays
         start, counters = 0, self.rows.table.counters
         counters[header.LEFT] = most
+        taken: list[Sampled] = []
         while start < len(run):
             n, start = self.plan.kernels.apply(
                 self.rows.table, self.rows.bags, self.versions.slots, events, out_arrays, 0, start
             )
             self._changes(n, out, run)
-            self._vectors(out_arrays, out)
+            self._vectors(out_arrays, taken)
             if counters[header.LEFT] <= 0 and counters[header.CURSOR] != pool.NONE:
                 break
+        self._choose(taken, out)
         out.rekeyed += [sent for k, sent in sent_on.items() if k < start]
         out.unmatched += int(counters[header.UNMATCHED])
         counters[header.UNMATCHED] = 0
@@ -119,10 +123,12 @@ class Judge:
         self, call: Callable[[Any, int], tuple[int, int]], count: int, out: Output, most: int | None = None
     ) -> None:
         arrays, start = self.arrays, 0
+        taken: list[Sampled] = []
         while start < count and (most is None or len(out.changes) + len(out.forgotten) < most):
             n, start = call(arrays, start)
             self._changes(n, out, None)
-            self._vectors(arrays, out)
+            self._vectors(arrays, taken)
+        self._choose(taken, out)
 
     def _events(self, run: Run, customers: list[Any], upto: NDArray[np.int64]) -> Events:
         rows = np.full(len(run), -1, np.int64)
@@ -185,18 +191,26 @@ class Judge:
             message = batch.ids[i]
         return Forgotten(customer, row[header.AT], "asked" if cause >= 0 else "dormant", message, after)
 
-    def _vectors(self, arrays: header.Out, out: Output) -> None:
+    def _vectors(self, arrays: header.Out, taken: list[Sampled]) -> None:
+        """Set aside what the kernel took, for it writes over it."""
         counters = self.rows.table.counters
         n = int(counters[header.SAMPLED])
         counters[header.SAMPLED] = 0
         if n:
-            rows, instants = arrays.sampled[:n].T
-            picks = np.flatnonzero(self.bound.pick(self.rows.table.ints[rows, header.CUSTOMER], instants))
-            out.beyond += n - len(picks)
-            found = arrays.vectors[picks]
-            out.vectors = found if out.vectors is None else np.concatenate((out.vectors, found))
-            out.vector_keys += [self.rows.keys[i] for i in rows[picks].tolist()]
-            out.vector_instants += instants[picks].tolist()
+            taken.append((arrays.sampled[:n].copy(), arrays.vectors[:n].copy()))
+
+    def _choose(self, taken: list[Sampled], out: Output) -> None:
+        """All that were taken at once are bounded at once: room of the kernels does not matter."""
+        if not taken:
+            return
+        sampled, vectors = (np.concatenate(parts) for parts in zip(*taken, strict=True))
+        rows, instants = sampled.T
+        picks = np.flatnonzero(self.bound.pick(self.rows.table.ints[rows, header.CUSTOMER], instants))
+        out.beyond += len(rows) - len(picks)
+        found = vectors[picks]
+        out.vectors = found if out.vectors is None else np.concatenate((out.vectors, found))
+        out.vector_keys += [self.rows.keys[i] for i in rows[picks].tolist()]
+        out.vector_instants += instants[picks].tolist()
 
     def _count(self, run: Run, events: Events, applied: int, out: Output) -> None:
         """The books of the first so many records."""

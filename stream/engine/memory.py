@@ -55,7 +55,7 @@ class OwnRow(msgspec.Struct):
     books: dict[str, int] = {}
     requests: list[int] = []
     format: int = 0
-    sampling: tuple[int, int, int, int] = (0, 0, 0, 0)
+    sampling: tuple[int, ...] = ()
 
 
 class _Format(msgspec.Struct):

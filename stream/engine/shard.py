@@ -256,6 +256,8 @@ class Shard:
             return
         self.switching.caught_up(limit, out)
         upto = min(clock, self.versions.crowded_at - 1)
+        if self.plan.vector and len(due := self.rows.due(upto)):
+            upto = self.bound.upto(upto, int(self.rows.table.deadline[due].min()))
         if self.versions.coming <= upto:
             self.switching.switch(upto, limit, out)
         due = self.rows.due(upto)

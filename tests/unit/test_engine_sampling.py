@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -103,6 +104,54 @@ def test_a_day_has_only_so_many() -> None:
     assert Bound(None).pick(customers, instants).all()
 
 
+def test_each_counts_as_of_its_own_day_however_many_days_come_at_once() -> None:
+    """Row by row, as a clock that leaps over four days brings them, or in the order of time, and in pieces."""
+    random = np.random.default_rng(2)
+    customers = random.integers(-(1 << 62), 1 << 62, 8_000)
+    instants = random.integers(0, 4 * DAY_MS, 8_000)
+    leap, steady = Bound(500), Bound(500)
+    order = np.argsort(instants)
+    pieces = np.split(order, range(100, 8_000, 100))
+    found = leap.pick(customers, instants)
+    again = np.concatenate([steady.pick(customers[k], instants[k]) for k in pieces])
+    assert (found[order] == again).all()
+    assert leap.state == steady.state
+    assert np.bincount(instants[found] // DAY_MS).min() > 400
+
+
+@pytest.mark.parametrize("limit", [7, 1000])
+def test_what_passes_does_not_depend_on_how_far_a_clock_leaps(limit: int) -> None:
+    """Hour by hour, or over ten days at once, in slices of few rows."""
+    rule = {**CLUSTER, "learn": {**CLUSTER["learn"], "every": "6h"}}
+    events = [event(f"c{k}", "Product Viewed", 1 + k, product_id="p", id=str(k)) for k in range(40)]
+    leap, steady = logs(events, 10 * DAY_MS), logs(events)
+    for hour in range(1, 241):
+        steady[CONTROL, 0] += [replace(logs([], hour * DAY_MS // 24)[CONTROL, 0][0], offset=hour - 1)]
+    drivers = [Driver(plan_of(rule), log, limit=size) for log, size in ((leap, limit), (steady, 1000))]
+    for driver in drivers:
+        driver.shard.bound.most = 11
+    drivers[0].finish()
+    for source in steady:
+        drivers[1].offer(source, 0 if source[0] == CONTROL else 1000)
+        drivers[1].prove(source)
+    for _ in range(240):
+        drivers[1].offer((CONTROL, 0), 1)
+        drivers[1].drain()
+    drivers[1].finish()
+    first, second = (sorted(taken(driver), key=lambda one: one[:2]) for driver in drivers)
+    assert len({instant // DAY_MS for _, instant, _ in first}) > 2
+    assert first == second
+    assert drivers[0].shard.bound.state == drivers[1].shard.bound.state
+    assert sum(out.beyond for out in drivers[0].outputs) > 0
+
+
+def test_what_an_earlier_release_kept_of_the_bound_is_read() -> None:
+    bound = Bound(10, (20, 6, 5, 40))
+    day = np.full(100, 20 * DAY_MS, np.int64) + np.arange(100)
+    assert np.count_nonzero(bound.pick(np.arange(100), day)) == 5
+    assert bound.state == (19, 40, 40, 20, 106, 10)
+
+
 def test_the_bound_goes_on_after_a_restart() -> None:
     """Else a worker that restarts often would send a day's share each time."""
     log = logs(visits({f"c{k}": 5 for k in range(10)}, 1500), 1500)
@@ -116,5 +165,6 @@ def test_the_bound_goes_on_after_a_restart() -> None:
     before = driver.shard.bound.state
     driver.open()
     assert driver.shard.bound.state == before
+    assert len(before) == 3
     assert before[2] == len(taken(driver)) == 7
     assert sum(out.beyond for out in driver.outputs) == before[1] - 7
