@@ -20,7 +20,7 @@ demo: $(READY) java
 	@$(VENV)/bin/segstream demo $(ARGS)
 
 test: check java prometheus chromium
-	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(VENV)/bin/pytest --numprocesses 2 $(ARGS)
 
 test-deep: $(READY)
 	@SEGSTREAM_TEST_DEPTH=$(or $(DEPTH),50) $(VENV)/bin/pytest -m deep tests/unit $(ARGS)

@@ -6,8 +6,10 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from stream.kafka.broker import EmbeddedBroker
 
@@ -16,13 +18,17 @@ REPOSITORY = Path(__file__).parents[1]
 JARS = REPOSITORY / ".segstream" / "kafka"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run two at a time: those with a real Kafka one after the other in one process, meanwhile the others, file by
-    file, in the other."""
-    for item in items:
-        real = {"integration", "e2e"} & set(item.path.parts) or "broker" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("kafka" if real else item.path.stem))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Who runs beside whom where ``--numprocesses`` is asked for, as `make test` does: tests with a real Kafka go one
+    after the other in one process, all others file by file in those that are free."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _together
+    return scheduler
+
+
+def _together(nodeid: str) -> str:
+    file = nodeid.split("::", 1)[0]
+    return "kafka" if file.startswith(("tests/integration/", "tests/e2e/")) else file
 
 
 @pytest.fixture(scope="session")
