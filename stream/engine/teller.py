@@ -21,6 +21,7 @@ from stream.engine.rows import Rows
 from stream.events.instant import EARLIEST_MS, LATEST_MS, iso
 from stream.features.base import Kind
 from stream.plan import digits, header, telling
+from stream.plan.packed import EXACT
 from stream.plan.telling import ID_BYTES, Told
 
 #: Fragments that are kept; with more of them (segments that come and go), they are written anew.
@@ -144,9 +145,9 @@ class Teller:
             given[places] = len(texts)
             texts.append(orjson.dumps(shown_text(code, self.rows.texts)))
         size = np.abs(values)
-        whole = (values == np.floor(values)) & (size < digits.EXACT)
+        whole = (values == np.floor(values)) & (size < EXACT)
         plain = (kinds != telling.AMOUNT) & whole
-        plain |= (kinds == telling.DURATION) & (size < digits.EXACT)
+        plain |= (kinds == telling.DURATION) & (size < EXACT)
         amount = whole & (size < digits.MOST_MICROS) & ((size >= digits.LEAST_MICROS) | (values == 0))
         plain |= (kinds == telling.AMOUNT) & amount & ~((values == 0) & np.signbit(values))
         odd = ~plain & ~np.isnan(values) & (kinds != telling.TEXT) & (kinds != telling.NOTHING)

@@ -171,8 +171,7 @@ def buys(
         return math.nan
     x = orders - 1.0
     age = _age(orders, first, last, now)
-    # The model's own: its rates of who bought once were fitted with all of them alive.
-    still = alive(orders, first, last, now, r, alpha, a, b) if orders > 1 else 1.0
+    still = _still(orders, first, last, now, r, alpha, a, b)
     return still * -math.expm1(-(r + x) * math.log1p(horizon / (alpha + age)))
 
 
@@ -182,6 +181,12 @@ def buys_until(
 ) -> int:
     """The first instant after ``now`` at which ``buys >= k`` no longer holds; see `alive_until`."""
     return _crossing(True, orders, first, last, now, k, horizon, r, alpha, a, b)
+
+
+@register_jitable
+def _still(orders: int, first: int, last: int, now: int, r: float, alpha: float, a: float, b: float) -> float:
+    """P(alive) by the model's own: its rates of who bought once were fitted with all of them alive."""
+    return alive(orders, first, last, now, r, alpha, a, b) if orders > 1 else 1.0
 
 
 @register_jitable
@@ -199,8 +204,7 @@ def expected(
         return math.nan
     x = orders - 1.0
     age = _age(orders, first, last, now)
-    # The model's own: its rates of who bought once were fitted with all of them alive.
-    still = alive(orders, first, last, now, r, alpha, a, b) if orders > 1 else 1.0
+    still = _still(orders, first, last, now, r, alpha, a, b)
     return still * purchases_if_alive(r + x, a, b + x, horizon / (alpha + age))
 
 

@@ -10,14 +10,16 @@ from typing import Any
 
 from numba.extending import register_jitable
 
-#: Whole numbers below this are exact in float64, and what is written of them is what Python writes.
-EXACT = 1 << 53
+from stream.plan.packed import put_count
+
 #: Amounts below this in micros have at most 15 digits, so that the shortest text of the float is the amount itself;
 #: and from the second on they are written without an exponent.
 MOST_MICROS, LEAST_MICROS = 10**15, 1_000
 #: The longest text of one value that is written here.
 LONGEST = 40
 
+#: Units of lengths of time in milliseconds, and the letters for them: d, h, m, s.
+_UNITS = ((86_400_000, 100), (3_600_000, 104), (60_000, 109), (1_000, 115))
 _DAY = 86_400_000
 #: Days from 0000-03-01 to 1970-01-01, and in 400 years.
 _ERA_SHIFT, _ERA_DAYS = 719_468, 146_097
@@ -86,26 +88,12 @@ def put_duration(out: Any, at: int, ms: int) -> int:
         out[at] = 48
         out[at + 1] = 115
         at += 2
-    if ms >= 86_400_000:
-        at = put_whole(out, at, ms // 86_400_000)
-        out[at] = 100
-        at += 1
-        ms %= 86_400_000
-    if ms >= 3_600_000:
-        at = put_whole(out, at, ms // 3_600_000)
-        out[at] = 104
-        at += 1
-        ms %= 3_600_000
-    if ms >= 60_000:
-        at = put_whole(out, at, ms // 60_000)
-        out[at] = 109
-        at += 1
-        ms %= 60_000
-    if ms >= 1_000:
-        at = put_whole(out, at, ms // 1_000)
-        out[at] = 115
-        at += 1
-        ms %= 1_000
+    for unit, letter in _UNITS:
+        if ms >= unit:
+            at = put_whole(out, at, ms // unit)
+            out[at] = letter
+            at += 1
+            ms %= unit
     if ms > 0:
         at = put_whole(out, at, ms)
         out[at] = 109
@@ -154,13 +142,7 @@ def put_instant(out: Any, at: int, ms: int) -> int:
 @register_jitable
 def put_length(out: Any, at: int, n: int) -> int:
     """A number that is not negative as Kafka's records have lengths: a signed varint."""
-    n <<= 1
-    while n >= 128:
-        out[at] = (n & 127) | 128
-        n >>= 7
-        at += 1
-    out[at] = n
-    return at + 1
+    return put_count(out, at, n << 1)
 
 
 @register_jitable
