@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from stream.predict.groups import alike
 
 Floats = NDArray[np.float64]
 
@@ -61,9 +64,8 @@ class Histories:
             age = recency + silence
         else:
             age = self.age
-        rows, place = np.unique(np.column_stack([self.frequency, recency, age]), axis=0, return_inverse=True)
-        counts = np.bincount(place.ravel(), weights=self.count, minlength=len(rows)).astype(np.float64)
-        return Histories(rows[:, 0].copy(), rows[:, 1].copy(), rows[:, 2].copy(), counts)
+        (frequency, last, total), count = alike((self.frequency, recency, age), self.count)
+        return Histories(frequency, last, total, count)
 
     def within(self, most: int, step: float) -> Histories:
         """The same in at most ``most`` groups: as they are if that is enough, else in steps of ``step``, 2 ``step``,
@@ -76,10 +78,20 @@ class Histories:
             found, step = coarser, 2 * step
         return found
 
+    def scaled(self, factor: float) -> Histories:
+        """The same with times in another unit, of which ``factor`` make one of this."""
+        return Histories(self.frequency, self.recency * factor, self.age * factor, self.count)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Histories]) -> Histories:
+        """The customers of all, as shards add up."""
+        known = [one._columns for one in parts] or [(np.zeros(0),) * 4]
+        frequency, recency, age, count = (np.concatenate(columns) for columns in zip(*known, strict=True))
+        return cls(frequency, recency, age, count).grouped()
+
     def __add__(self, other: Histories) -> Histories:
-        """The customers of both, as shards add up."""
-        pairs = zip(self._columns, other._columns, strict=True)
-        return Histories(*(np.concatenate(pair) for pair in pairs)).grouped()
+        """The customers of both."""
+        return Histories.joined((self, other))
 
     @property
     def _columns(self) -> tuple[Floats, Floats, Floats, Floats]:

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import betaln, digamma
 
+from stream.predict.spends import Spends
+
 Floats = NDArray[np.float64]
 
 #: The logarithms of what a fit may find, gamma in mean order values.
@@ -59,10 +61,12 @@ class GammaGamma(msgspec.Struct, frozen=True):
         own = self.p * x / (self.p * x + self.q - 1.0)
         return np.asarray(own * seen + (1.0 - own) * self.population_mean)
 
-    def log_likelihood(self, orders: ArrayLike, mean: ArrayLike) -> float:
-        """Natural logarithm of the likelihood of these customers; those without a mean above 0 do not count."""
-        x, seen = _usable(orders, mean)
-        return _log_likelihood(np.array([self.p, self.q, self.gamma]), x, seen)[0]
+    def log_likelihood(self, orders: ArrayLike, mean: ArrayLike, count: ArrayLike = 1.0) -> float:
+        """Natural logarithm of the likelihood of these customers; those without a mean above 0 do not count.
+
+        ``count``: how many customers each stands for.
+        """
+        return _log_likelihood(np.array([self.p, self.q, self.gamma]), *_usable(orders, mean, count))[0]
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ class SpendFit:
 
     model: GammaGamma
     log_likelihood: float
-    customers: int
-    without_value: int
+    customers: float
+    without_value: float
     correlation: float
     unknown: tuple[str, ...]
 
@@ -98,66 +102,78 @@ class SpendFit:
         return abs(self.correlation) <= CORRELATED
 
 
-def correlation(orders: ArrayLike, mean: ArrayLike) -> float:
-    """Pearson's, between the number of orders and their mean value over customers; 0 where either does not vary."""
-    x, seen = _usable(orders, mean)
+def correlation(orders: ArrayLike, mean: ArrayLike, count: ArrayLike = 1.0) -> float:
+    """Pearson's, between the number of orders and their mean value over customers; 0 where either does not vary.
+
+    ``count``: how many customers each stands for.
+    """
+    x, seen, n = _usable(orders, mean, count)
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(seen) == 0:
         return 0.0
-    return float(np.corrcoef(x, seen)[0, 1])
+    together = np.cov(x, seen, aweights=n)
+    return float(together[0, 1] / np.sqrt(together[0, 0] * together[1, 1]))
 
 
-def fit_spend(orders: ArrayLike, mean: ArrayLike) -> SpendFit:
-    """The most likely population, of customers with so many orders (1 or more) of that mean value each.
+def fit_spend(spends: Spends, start: GammaGamma | None = None) -> SpendFit:
+    """The most likely population; ``start``: of an earlier fit, so that this one is found sooner.
 
-    Customers without orders are passed over. ValueError where too few have a mean value above 0.
+    ValueError where too few have orders of any value.
     """
-    x, seen = _usable(orders, mean)
-    if len(x) < LEAST_CUSTOMERS:
+    if spends.customers < LEAST_CUSTOMERS:
         raise ValueError(
-            f"{len(x)} customers have orders of any value: Gamma-Gamma needs {LEAST_CUSTOMERS} at least; wait for more"
+            f"{spends.customers:.0f} customers have orders of any value: "
+            f"Gamma-Gamma needs {LEAST_CUSTOMERS} at least; wait for more"
         )
-    unit = float(seen.mean())
+    x, seen, count = spends.orders, spends.mean, spends.count
+    unit = float(np.average(seen, weights=count))
 
     def loss(logs: Floats) -> tuple[float, Floats]:
         parameters = np.exp(logs)
-        value, slope = _log_likelihood(parameters, x, seen / unit)
-        return -value / len(x), -slope * parameters / len(x)
+        value, slope = _log_likelihood(parameters, x, seen / unit, count)
+        return -value / spends.customers, -slope * parameters / spends.customers
 
     bounds = [BOUNDS, (LEAST_LOG_Q, BOUNDS[1]), BOUNDS]
+    starts = STARTS if start is None else ((start.p, start.q, start.gamma / unit),)
     ends = [
         minimize(
             loss,
-            np.log(np.array(begin)),
+            np.clip(np.log(np.array(begin)), *np.array(bounds).T),
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
             options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": 1_000},
         )
-        for begin in STARTS
+        for begin in starts
     ]
     best = min(ends, key=lambda end: float(end.fun))
     p, q, gamma = (float(value) for value in np.exp(best.x))
     model = GammaGamma(p, q, gamma * unit)
     near = [min(abs(at - low), abs(at - high)) < 1e-6 for at, (low, high) in zip(best.x, bounds, strict=True)]
-    unknown = tuple(name for name, bound in zip(("p", "q", "gamma"), near, strict=True) if bound)
-    given = int((np.asarray(orders, np.float64) > 0).sum())
-    return SpendFit(model, model.log_likelihood(x, seen), len(x), given - len(x), correlation(x, seen), unknown)
+    return SpendFit(
+        model,
+        model.log_likelihood(x, seen, count),
+        spends.customers,
+        spends.without_value,
+        correlation(x, seen, count),
+        tuple(name for name, bound in zip(("p", "q", "gamma"), near, strict=True) if bound),
+    )
 
 
-def _usable(orders: ArrayLike, mean: ArrayLike) -> tuple[Floats, Floats]:
-    x, seen = np.atleast_1d(np.asarray(orders, np.float64)), np.atleast_1d(np.asarray(mean, np.float64))
+def _usable(orders: ArrayLike, mean: ArrayLike, count: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    columns = [np.atleast_1d(np.asarray(column, np.float64)) for column in (orders, mean, count)]
+    x, seen, n = np.broadcast_arrays(*columns)
     used = np.isfinite(x) & (x > 0) & np.isfinite(seen) & (seen > 0)
-    return x[used], seen[used]
+    return x[used], seen[used], n[used]
 
 
-def _log_likelihood(parameters: Floats, x: Floats, seen: Floats) -> tuple[float, Floats]:
+def _log_likelihood(parameters: Floats, x: Floats, seen: Floats, count: Floats) -> tuple[float, Floats]:
     """Of all customers, and its slope in (p, q, gamma); in ratios, so that no two large logarithms cancel."""
     p, q, gamma = parameters
     total = x * seen
     below, above = np.log1p(gamma / total), np.log1p(total / gamma)
-    value = (-betaln(p * x, q) - p * x * below - q * above - np.log(seen)).sum()
+    value = count @ (-betaln(p * x, q) - p * x * below - q * above - np.log(seen))
     both = digamma(p * x + q)
-    slope_p = (x * (both - digamma(p * x) - below)).sum()
-    slope_q = (both - digamma(q) - above).sum()
-    slope_gamma = (q / gamma - (p * x + q) / (gamma + total)).sum()
+    slope_p = count @ (x * (both - digamma(p * x) - below))
+    slope_q = count @ (both - digamma(q) - above)
+    slope_gamma = count @ (q / gamma - (p * x + q) / (gamma + total))
     return float(value), np.array([slope_p, slope_q, slope_gamma])

@@ -10,6 +10,7 @@ from stream.predict.alive import BgNbd, fit_bgnbd
 from stream.predict.histories import Histories
 from stream.predict.lifetime import Horizon, discounted_purchases, lifetime_value
 from stream.predict.spend import GammaGamma, fit_spend
+from stream.predict.spends import Spends
 from tests.cdnow import customers
 from tests.samples import sample
 
@@ -49,7 +50,7 @@ def test_what_cdnow_spent_later_is_foretold() -> None:
     expected ones of these 39 weeks are within a fifth of what came."""
     found = customers(sample("cdnow-sample.txt"))
     model = fit_bgnbd(Histories.of(found.frequency, found.recency, found.age)).model
-    spend = fit_spend(found.frequency, found.mean).model
+    spend = fit_spend(Spends.of(found.frequency, found.mean)).model
     value = lifetime_value(
         model, spend, found.frequency, found.recency, found.age, found.mean, Horizon(39.0, YEAR, 0.1)
     )

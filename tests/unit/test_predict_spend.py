@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.predict.spend import GammaGamma, correlation, fit_spend
+from stream.predict.spends import Spends
 from tests.cdnow import Customers, customers
 from tests.samples import sample
 
@@ -22,33 +23,33 @@ def cdnow() -> Customers:
 
 def test_the_fit_is_the_published_one(cdnow: Customers) -> None:
     """Fader and Hardie 2013, over the 946 who bought more than once: to the printed digits."""
-    fit = fit_spend(cdnow.frequency, cdnow.mean)
+    fit = fit_spend(Spends.of(cdnow.frequency, cdnow.mean))
     assert (round(fit.model.p, 2), round(fit.model.q, 2), round(fit.model.gamma, 2)) == (6.25, 3.74, 15.44)
     assert (fit.customers, fit.without_value, fit.unknown) == (946, 0, ())
 
 
 def test_what_it_takes_for_granted_is_reported(cdnow: Customers) -> None:
     """Frequency and value hardly go together among CDNOW's customers (published: 0.11)."""
-    fit = fit_spend(cdnow.frequency, cdnow.mean)
+    fit = fit_spend(Spends.of(cdnow.frequency, cdnow.mean))
     assert round(fit.correlation, 2) == 0.11
     assert fit.independent
     x = np.arange(1, 101.0)
-    assert not fit_spend(x, 10 + x + np.random.default_rng(1).normal(0, 1, 100)).independent
+    assert not fit_spend(Spends.of(x, 10 + x + np.random.default_rng(1).normal(0, 1, 100))).independent
 
 
 def test_nobody_without_value_is_used_and_they_are_counted(cdnow: Customers) -> None:
     """Zero spend, refunds beyond it, and a value that is missing: left out, and said so."""
     x = np.concatenate([cdnow.frequency, [3, 2, 1, 0]])
     mean = np.concatenate([cdnow.mean, [0.0, -12.5, np.nan, 20.0]])
-    fit = fit_spend(x, mean)
+    fit = fit_spend(Spends.of(x, mean))
     assert (fit.customers, fit.without_value) == (946, 3)
-    assert fit.model == fit_spend(cdnow.frequency, cdnow.mean).model
+    assert fit.model == fit_spend(Spends.of(cdnow.frequency, cdnow.mean)).model
 
 
 def test_the_unit_of_money_does_not_matter(cdnow: Customers) -> None:
     """In micros gamma is a million times greater, and nothing else differs."""
-    found = fit_spend(cdnow.frequency, cdnow.mean * 1e6).model
-    plain = fit_spend(cdnow.frequency, cdnow.mean).model
+    found = fit_spend(Spends.of(cdnow.frequency, cdnow.mean * 1e6)).model
+    plain = fit_spend(Spends.of(cdnow.frequency, cdnow.mean)).model
     assert [found.p, found.q, found.gamma / 1e6] == pytest.approx([plain.p, plain.q, plain.gamma], rel=1e-4)
 
 
@@ -94,7 +95,7 @@ def test_a_drawn_population_is_found_again() -> None:
     x = rng.integers(1, 12, 20_000).astype(float)
     nu = rng.gamma(3.0, 1 / 20.0, len(x))
     mean = rng.gamma(4.0 * x, 1 / nu) / x
-    fit = fit_spend(x, mean)
+    fit = fit_spend(Spends.of(x, mean))
     assert [fit.model.p, fit.model.q, fit.model.gamma] == pytest.approx([4.0, 3.0, 20.0], rel=0.08)
     assert abs(correlation(x, mean)) < 0.05
 
@@ -102,8 +103,8 @@ def test_a_drawn_population_is_found_again() -> None:
 def test_what_cannot_be_fitted_says_so() -> None:
     """One sentence, with what to do; orders of one price are a bound, not an error."""
     with pytest.raises(ValueError, match="1 customers have orders of any value"):
-        fit_spend([1, 2, 3], [0.0, -1.0, 5.0])
-    same = fit_spend(np.full(50, 3), np.full(50, 9.99))
+        fit_spend(Spends.of([1, 2, 3], [0.0, -1.0, 5.0]))
+    same = fit_spend(Spends.of(np.full(50, 3), np.full(50, 9.99)))
     assert same.unknown
     assert same.model.mean_value(2, 9.99) == pytest.approx(9.99, rel=1e-3)
     with pytest.raises(ValueError, match="q above 1"):
