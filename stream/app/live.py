@@ -132,8 +132,7 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
         make_shard=lambda partition, sources: bootstrap.make_shard(settings, plan, partition, sources, plans=plans),
         decoder=plans.decoder_of(plan),
         decoder_of=lambda shard: plans.decoder_of(shard.plan),
-        summaries=topics.summaries,
-        make_summary=lambda: partial(_summary, Pace(settings.cuts.every), settings.cuts.lead),
+        make_summary=lambda: partial(_summaries, settings, Pace(settings.cuts.every)),
         client_options=client_options(settings),
         consumer_options=consumer_options(settings),
         producer_options=producer_options(settings),
@@ -150,16 +149,14 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
     )
 
 
-def _summary(pace: Pace, lead: int, shard: Any) -> Summary | None:
-    """What tells of a shard's customers, where it is due."""
-    if not pace.due(shard):
-        return None
+def _summaries(settings: Settings, cuts: Pace, shard: Any) -> list[Summary]:
+    """What tells of a shard's customers, where that is due."""
 
-    def take() -> tuple[bytes, bytes]:
-        summary = tell(shard, lead)
-        return key_of(summary), summary.encode()
+    def for_cuts() -> tuple[str, bytes, bytes]:
+        summary = tell(shard, settings.cuts.lead)
+        return settings.topics.summaries, key_of(summary), summary.encode()
 
-    return take
+    return [for_cuts] if cuts.due(shard) else []
 
 
 def _url(settings: Settings, port: int) -> str:

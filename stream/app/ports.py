@@ -219,7 +219,7 @@ class Decoder(Protocol):
 
 #: builds an empty shard of one partition over all its sources
 MakeShard = Callable[[int, list[Source]], Shard]
-#: key and value of a record with what a shard tells of its customers; takes as long as looking at all of them does
-Summary = Callable[[], tuple[bytes, bytes]]
-#: makes, for a shard that opens, what says after each step whether a summary is due
-MakeSummary = Callable[[], Callable[[Shard], Summary | None]]
+#: topic, key and value of a record with what a shard tells of its customers; takes as long as looking at all of them
+Summary = Callable[[], tuple[str, bytes, bytes]]
+#: makes, for a shard that opens, what says after each step which summaries are due
+MakeSummary = Callable[[], Callable[[Shard], Sequence[Summary]]]

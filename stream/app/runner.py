@@ -8,7 +8,7 @@ import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ class ShardRunner:
         self._producer: ShardProducer | None = None
         self._kept_position: int | None = None
         self._plan: Any = None
-        self._summary: Callable[[Shard], Summary | None] | None = None
+        self._summaries: Callable[[Shard], Sequence[Summary]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._ends: dict[TopicPartition, End] = {}
@@ -207,7 +207,7 @@ class ShardRunner:
         self.shard = shard
         self._plan = shard.plan
         make = self._wiring.make_summary
-        self._summary = make() if make is not None else None
+        self._summaries = make() if make is not None else None
         self._kept_position = changelog_position
         self.committed = dict(offsets)
         self._ends.clear()
@@ -333,12 +333,12 @@ class ShardRunner:
         began = time.monotonic()
         step = shard.step(self._portion.size, wall_ms)
         stepped = time.monotonic()
-        due = None if self._summary is None else self._summary(shard)
-        if step is None and due is None:
+        due = () if self._summaries is None else self._summaries(shard)
+        if step is None and not due:
             return False
-        summary = None if due is None else await asyncio.to_thread(due)
+        told = [await asyncio.to_thread(summary) for summary in due]
         self._host.pacer.took()
-        await self._commit(shard, step, summary, stepped - began)
+        await self._commit(shard, step, told, stepped - began)
         for tp in list(self._crowd.full):
             self._mind_crowd(tp, shard)
         if shard.plan is not self._plan:
@@ -357,7 +357,7 @@ class ShardRunner:
                 del self._ends[tp]
 
     async def _commit(
-        self, shard: Shard, step: Step | None, summary: tuple[bytes, bytes] | None, step_seconds: float
+        self, shard: Shard, step: Step | None, told: Sequence[tuple[str, bytes, bytes]], step_seconds: float
     ) -> None:
         """Write a step, what the shard tells of its customers, or both."""
         if self._producer is None:
@@ -365,8 +365,8 @@ class ShardRunner:
         payload, kept_back = (
             outputs.payload(step, self._wiring, self._clock(), shard) if step is not None else (Payload(), Counter())
         )
-        if summary is not None:
-            payload.add(self._wiring.summaries, [(*summary, [])])
+        for topic, key, value in told:
+            payload.add(topic, [(key, value, [])])
         began = time.monotonic()
         ends = await self._producer.transact(payload)
         self._last_commit = time.monotonic()

@@ -67,9 +67,7 @@ class Wiring:
     )
     #: what decodes for a shard as it is now, where that is not the same decoder for all
     decoder_of: Callable[[Shard], Decoder] | None = None
-    #: topic of what shards tell of their customers for cuts by share
-    summaries: str = ""
-    #: makes what says, for one shard, when its summaries are due
+    #: makes what says, for one shard, when it tells of its customers
     make_summary: MakeSummary | None = None
     #: whether a topic read to its end counts as the wall clock; otherwise time is what events say
     wall_clock: bool = True
