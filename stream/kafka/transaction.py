@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stream.engine.records import Records
 from stream.kafka import framing
+from stream.kafka.coordinators import look_patiently
 from stream.kafka.explained import explained
 from stream.kafka.framed import framed
 
@@ -94,6 +95,7 @@ class ShardProducer:
                 "enable_idempotence": True,
             }
         )
+        look_patiently(self._producer.client)
 
     async def start(self) -> None:
         """Take over the transactional id: the broker aborts what a previous owner left open, and fences that owner."""

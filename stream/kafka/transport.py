@@ -21,6 +21,7 @@ from faust.serializers import codecs
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from stream.kafka.coordinators import look_patiently
 from stream.kafka.fetch import Answer, End, Taker, wake
 from stream.kafka.pulse import Pulse
 
@@ -98,7 +99,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         conf = self.app.conf
         self._assignor = self.app.assignor
-        return AIOKafkaConsumer(
+        consumer = AIOKafkaConsumer(
             **{
                 "client_id": conf.broker_client_id,
                 "fetch_max_wait_ms": 50,
@@ -118,6 +119,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 "max_poll_interval_ms": 2**31 - 1,
             }
         )
+        look_patiently(consumer._client)
+        return consumer
 
     async def in_thread(self, call: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Run a coroutine function in the thread's event loop, and wait for its result in the caller's."""

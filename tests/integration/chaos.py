@@ -102,8 +102,15 @@ class Stage:
     async def until_logged(self, name: str, text: str, seconds: float = 30.0) -> None:
         """Wait until a worker has logged some text."""
         async with asyncio.timeout(seconds):
-            while text not in self.log(name).read_text():  # noqa: ASYNC110  another process writes it
+            while text not in self.log(name).read_text():
+                self.must_run()
                 await asyncio.sleep(0.05)
+
+    def must_run(self) -> None:
+        """Fail, with its log, where a worker has ended by a fault of its own."""
+        for name, worker in self.workers.items():
+            if (worker.poll() or 0) > 0:
+                raise AssertionError(f"worker {name} has ended ({worker.returncode}):\n{self.log(name).read_text()}")
 
     def send(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a worker; SIGKILL waits for its end."""

@@ -44,13 +44,16 @@ def ask(stage: Stage, page: str) -> tuple[int, dict[str, Any]]:
 
 
 async def until(stage: Stage, page: str, status: int, seconds: float = 60.0) -> dict[str, Any]:
-    """Wait until a page answers with that status; its body."""
-    async with asyncio.timeout(seconds):
-        while True:
-            got, body = await asyncio.to_thread(ask, stage, page)
-            if got == status:
-                return body
-            await asyncio.sleep(0.1)
+    """Wait until a page answers with that status; its body.  A worker that has ended meanwhile is a failure at once."""
+    end, got, body = time.monotonic() + seconds, 0, dict[str, Any]()
+    while time.monotonic() < end:
+        got, body = await asyncio.to_thread(ask, stage, page)
+        if got == status:
+            return body
+        stage.must_run()
+        await asyncio.sleep(0.1)
+    logs = "".join(stage.log(name).read_text() for name in stage.workers)
+    pytest.fail(f"{page} answers {got} {body} after {seconds:.0f} s; the log:\n{logs}")
 
 
 async def members(stage: Stage) -> int:

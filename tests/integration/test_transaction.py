@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,40 @@ def test_a_transaction_writes_everything_with_its_offsets(broker: str, unique: s
         assert await committed(broker, unique, TopicPartition(log, 3)) == 17
 
     asyncio.run(run())
+
+
+def test_a_producer_starts_where_the_cluster_names_no_broker_yet(
+    broker: str, unique: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that wakes from a silence is fenced for a moment, and its metadata name none: the producer asks again.
+
+    The broker's first answer is made to be that one.
+    """
+
+    async def run() -> None:
+        await create(broker, unique, 1)
+        producer = ShardProducer(unique, unique, 0, {"bootstrap_servers": broker})
+        client = producer._producer.client
+        update, named = client.cluster.update_metadata, []
+
+        def update_metadata(answer: Any) -> None:
+            named.append(len(answer.brokers))
+            if len(named) == 1:
+                answer.brokers = []
+            update(answer)
+
+        client.cluster.update_metadata = update_metadata
+        async with asyncio.timeout(20):
+            await producer.start()
+        assert named[0] == 1
+        assert len(named) > 1
+        payload = Payload()
+        payload.add(unique, rows(b"change"))
+        assert await producer.transact(payload) == {unique: 1}
+        await producer.stop()
+
+    asyncio.run(run())
+    assert "No broker metadata found" in caplog.text
 
 
 def test_a_refused_batch_aborts_the_whole_transaction(broker: str, unique: str) -> None:
