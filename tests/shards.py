@@ -16,8 +16,7 @@ from typing import Any
 import orjson
 import yaml
 
-from stream.cluster.control import read_version
-from stream.cluster.model import ClusterModel
+from stream.cluster.control import read_model, read_version
 from stream.engine.backfill import Backfill
 from stream.engine.change import Change
 from stream.engine.output import Counts, Output
@@ -161,7 +160,7 @@ class Driver:
             0,
             list(self.log),
             disorder=self.disorder,
-            read_model=ClusterModel.from_json,
+            read_model=read_model,
             plans=self.plans,
             dormant_after=self.dormant_after,
         )

@@ -10,8 +10,7 @@ import orjson
 
 from stream.app.compiling_common import compiled_beside
 from stream.app.definition_files import in_settings, read_aliases
-from stream.cluster.control import NAMING, Version, kind_of, read_version
-from stream.cluster.model import ClusterModel
+from stream.cluster.control import NAMING, Version, kind_of, read_model, read_version
 from stream.cluster.trainer import TrainerSettings
 from stream.compiled import DAMAGED, compile_framing, compile_plan, compile_scan, forget_plan
 from stream.engine import rest, teller
@@ -129,7 +128,7 @@ def make_shard(
         partition,
         sources,
         disorder=settings.time.disorder,
-        read_model=ClusterModel.from_json,
+        read_model=read_model,
         home=home,
         plans=plans,
         changelog=settings.changelog_topic,

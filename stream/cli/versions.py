@@ -17,7 +17,7 @@ from stream.kafka.topics import check_topics
 from stream.settings import Kafka, Settings, load_settings
 
 #: The kinds of versions, for people.
-WHAT = {"model": "clusters", "cuts": "cuts", "definitions": "definitions"}
+WHAT = {"model": "clusters", "cuts": "cuts", "definitions": "definitions", "lifetime": "the model of lifetimes"}
 
 
 @click.command()
@@ -27,7 +27,8 @@ WHAT = {"model": "clusters", "cuts": "cuts", "definitions": "definitions"}
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write, one version a line."
 )
 def command(config: Path | None, broker: str | None, out: Path) -> None:
-    """Write all versions published so far to a file: of definitions, of cuts by share, of clusters.
+    """Write all versions published so far to a file: of definitions, of cuts by share, of clusters, of
+    the model of lifetimes.
 
     `segstream replay --versions FILE` then judges customers by the same versions, from the same instants on, as the
     live system did. The exit code is 1 if a record on the control topic claims to be a version and cannot be read.

@@ -1,4 +1,5 @@
-"""Reads what was published on the control topic: versions of definitions, of cuts by share and of clusters."""
+"""Reads what was published on the control topic: versions of definitions, of cuts by share, of clusters and of models
+that predict."""
 
 from __future__ import annotations
 
@@ -9,15 +10,21 @@ from typing import Any, TypeAlias
 import msgspec
 
 from stream.cluster.model import ClusterModel, ClusterName
-from stream.engine.versions import CutsVersion, DefinitionsVersion
+from stream.engine.versions import CutsVersion, DefinitionsVersion, PredictionVersion
 from stream.events.instant import EARLIEST_MS, LATEST_MS
 from stream.kafka.restore import read_changelog
+from stream.predict.lifetime_model import LIFETIME, LifetimeModel
 
 #: Whatever changes how every shard judges from an instant on.
-Version: TypeAlias = ClusterModel | CutsVersion | DefinitionsVersion
+Version: TypeAlias = ClusterModel | CutsVersion | DefinitionsVersion | LifetimeModel
 
 #: The `type` of a control record -> what it is read as.
-KINDS: Mapping[str, type[Version]] = {"model": ClusterModel, "cuts": CutsVersion, "definitions": DefinitionsVersion}
+KINDS: Mapping[str, type[Version]] = {
+    "model": ClusterModel,
+    "cuts": CutsVersion,
+    "definitions": DefinitionsVersion,
+    LIFETIME: LifetimeModel,
+}
 #: The greatest number of a version.
 MOST_VERSIONS = 1 << 53
 #: The `type` of a control record that tells how late it is.
@@ -58,10 +65,20 @@ def read_version(data: bytes) -> Version | None:
     return version
 
 
+def read_model(data: bytes) -> ClusterModel | LifetimeModel:
+    """The clusters, or the model that predicts, in a record of a shard's changelog; ValueError where it has neither."""
+    version = read_version(data)
+    if not isinstance(version, ClusterModel | LifetimeModel):
+        raise ValueError("neither clusters nor a model that predicts")
+    return version
+
+
 def chain_of(version: Version) -> str:
-    """What a version is the successor of others in: the definitions, the cuts, or a dimension's clusters."""
+    """What a version is the successor of others in: the definitions, the cuts, a dimension's clusters, or a model."""
     if isinstance(version, ClusterModel):
         return version.dimension
+    if isinstance(version, PredictionVersion):
+        return f"the model {version.kind}"
     return "the definitions" if isinstance(version, DefinitionsVersion) else "the cuts"
 
 
@@ -96,6 +113,12 @@ class Published:
         """The highest version of a dimension's clusters, or None."""
         models = (v for v in self.versions if isinstance(v, ClusterModel) and v.dimension == dimension)
         return max(models, key=lambda model: model.version, default=None)
+
+    @property
+    def lifetime(self) -> LifetimeModel | None:
+        """The highest version of the model of lifetimes, or None."""
+        found = (v for v in self.versions if isinstance(v, LifetimeModel))
+        return max(found, key=lambda model: model.version, default=None)
 
     @property
     def cuts(self) -> CutsVersion | None:

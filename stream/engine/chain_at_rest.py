@@ -11,13 +11,13 @@ from collections.abc import Callable
 import msgspec
 
 from stream.engine.models import Entry, Model, Version, Versions, kind_of
-from stream.engine.versions import CutsVersion, DefinitionsVersion
+from stream.engine.versions import CutsVersion, DefinitionsVersion, PredictionVersion
 
 HEAD, ENTRY = b"m", b"v"
 
 
 class _Head(msgspec.Struct):
-    """``clusters`` and ``definitions`` name the versions in force."""
+    """``clusters``, ``definitions`` and ``predictions`` name the versions in force."""
 
     ordinal: int
     effective: int
@@ -25,6 +25,7 @@ class _Head(msgspec.Struct):
     cuts: list[tuple[str, float, float]]
     clusters: str | None
     definitions: str | None
+    predictions: list[str] = []
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -42,14 +43,17 @@ class _Type(msgspec.Struct):
     type: str
 
 
+#: Reads the JSON of what a plan's layer does not know: clusters, and models that predict.
+ReadModel = Callable[[bytes], Model | PredictionVersion]
 #: What may change of a record that is there.
 _State = tuple[bool, int, int, int, tuple[str, ...]]
 
 
 class ChainAtRest:
-    """Reads and writes the records of one shard's chain; ``read_model`` reads clusters (None: they are passed over)."""
+    """Reads and writes the records of one shard's chain; ``read_model`` reads clusters and what predicts (None: these
+    are passed over)."""
 
-    def __init__(self, read_model: Callable[[bytes], Model] | None = None) -> None:
+    def __init__(self, read_model: ReadModel | None = None) -> None:
         self._read_model = read_model
         self._head: bytes | None = None
         self._read: dict[bytes, bytes] = {}
@@ -92,8 +96,11 @@ class ChainAtRest:
         versions.newest = head.newest
         versions.cuts = {(measure, share): value for measure, share, value in head.cuts}
         clusters, definitions = (known.get(_key(name)) for name in (head.clusters, head.definitions))
-        if clusters is not None and not isinstance(clusters, CutsVersion | DefinitionsVersion):
+        if clusters is not None and not isinstance(clusters, CutsVersion | DefinitionsVersion | PredictionVersion):
             versions.clusters = clusters
+        for name in head.predictions:
+            if isinstance(prediction := known.get(_key(name)), PredictionVersion):
+                versions.predictions[prediction.kind] = prediction
         if isinstance(definitions, DefinitionsVersion):
             versions.definitions = definitions
         waiting = sorted(((one.effective, one.order, key) for key, one in kept.items() if one.waiting and key in known))
@@ -108,7 +115,11 @@ class ChainAtRest:
     def write(self, versions: Versions) -> list[tuple[bytes, bytes | None]]:
         """The records that differ from what is at rest."""
         state: dict[bytes, tuple[_State, Version]] = {}
-        in_force: tuple[Version | None, ...] = (versions.clusters, versions.definitions)
+        in_force: tuple[Version | None, ...] = (
+            versions.clusters,
+            versions.definitions,
+            *versions.predictions.values(),
+        )
         state |= {_key(name_of(one)): ((False, 0, 0, 0, ()), one) for one in in_force if one is not None}
         for e in versions.chain:
             state[_key(name_of(e.version))] = (True, e.effective, e.order, e.ordinal, e.concerns), e.version
@@ -139,10 +150,11 @@ def _head(versions: Versions) -> _Head:
         [(measure, share, value) for (measure, share), value in sorted(versions.cuts.items())],
         None if versions.clusters is None else name_of(versions.clusters),
         None if versions.definitions is None else name_of(versions.definitions),
+        [name_of(prediction) for _, prediction in sorted(versions.predictions.items())],
     )
 
 
-def _version(data: bytes, read_model: Callable[[bytes], Model] | None) -> Version | None:
+def _version(data: bytes, read_model: ReadModel | None) -> Version | None:
     kind = msgspec.json.decode(data, type=_Type).type
     if kind == "cuts":
         return CutsVersion.from_json(data)

@@ -123,8 +123,10 @@ class Reading:
     def read(self, ref: FeatureRef, function: Callable[..., Any], *more: Any) -> Any:
         """A function of the accumulator, applied to the row at this instant."""
         accumulator = self.dimension.features[ref.feature]
-        rest = (self.rows.bags,) if accumulator.word == "bag" else self.plan.layout.arguments(accumulator, self.row)
-        base = self.plan.layout.base[accumulator]
+        layout = self.plan.layout
+        bag = accumulator.word == "bag"
+        rest = (self.rows.bags,) if bag else layout.arguments(accumulator, self.row, self.models)
+        base = layout.base[accumulator]
         return function(self.row, self.rows.table.floats[0], base, self.now, *more, *rest)
 
     def feature(self, ref: FeatureRef) -> Any:

@@ -9,10 +9,10 @@ import msgspec
 
 from stream.engine import rest
 from stream.engine.backfill import Backfill
-from stream.engine.chain_at_rest import ENTRY, HEAD, ChainAtRest
+from stream.engine.chain_at_rest import ENTRY, HEAD, ChainAtRest, ReadModel
 from stream.engine.latest import latest_segments
 from stream.engine.layouts import Description, describe_layout, new_columns, warming
-from stream.engine.models import Entry, Model, Versions
+from stream.engine.models import Entry, Versions
 from stream.engine.output import Output
 from stream.engine.plans import definitions_of
 from stream.engine.poison import Poison, SetAside
@@ -26,8 +26,10 @@ from stream.plan.plan import Plan
 
 #: Of all that is at rest; one more where an earlier release would misread it.  1: rows are packed.
 FORMAT = 1
-#: Of what is at rest where the places of clusters in rows are not their numbers; the latest format there is.
+#: Of what is at rest where the places of clusters in rows are not their numbers.
 PLACED = 2
+#: Where there is a version of a model that predicts, whatever clusters there are; the latest format there is.
+PREDICTED = 3
 
 
 class OwnRow(msgspec.Struct):
@@ -67,7 +69,7 @@ class _Format(msgspec.Struct):
 class Memory:
     """Reads a shard from its changelog, and writes what a step changed."""
 
-    def __init__(self, partition: int, rows: Rows, read_model: Callable[[bytes], Model] | None, changelog: str) -> None:
+    def __init__(self, partition: int, rows: Rows, read_model: ReadModel | None, changelog: str) -> None:
         self.partition = partition
         self.own = OwnRow()
         self.restorer = rest.Restorer(rows)
@@ -138,10 +140,11 @@ class Memory:
     def _own(self, value: bytes) -> None:
         """The shard's own row; UserError where a later release wrote it: nothing of it may be set aside or changed."""
         written = msgspec.json.decode(value, type=_Format).format
-        if written > PLACED:
+        if written > PREDICTED:
             raise UserError(
                 f"shard {self.partition} was written by a later release of segstream (format {written} in "
-                f"{self.set_aside.topic}, this release reads up to {PLACED}). Nothing was changed: start that release",
+                f"{self.set_aside.topic}, this release reads up to {PREDICTED}). "
+                "Nothing was changed: start that release",
                 exit_code=1,
             )
         self.own = msgspec.json.decode(value, type=OwnRow)
@@ -257,7 +260,7 @@ class Memory:
             self.own.published = published.version if published is not None else 0
             self.own.text = text_hash(published.files) if published is not None else ""
         self.own.transaction += 1
-        self.own.format = PLACED if versions.placed else FORMAT
+        self.own.format = PREDICTED if versions.predicting else PLACED if versions.placed else FORMAT
         if out.counts.read:
             books = self.own.books
             for outcome, n in {"read": out.counts.read, **out.counts.by_outcome()}.items():

@@ -1,4 +1,5 @@
-"""The chain of versions of what is published: clusters, cuts by share and definitions, as one shard goes through them.
+"""The chain of versions of what is published, as one shard goes through them: clusters, cuts by share, definitions, and
+models that predict.
 
 A version holds from its effective instant on.  The kernel sees two at a time: slot 0, in force for every row, and slot
 1, which is slot 0 with one thing replaced; a row moves to it at its effective instant (``settle``).  When all have
@@ -14,9 +15,10 @@ from typing import Protocol
 
 import numpy as np
 
-from stream.engine.versions import CutsVersion, DefinitionsVersion
+from stream.engine.versions import CutsVersion, DefinitionsVersion, PredictionVersion
 from stream.features.base import FOREVER, NEVER
 from stream.plan import header
+from stream.plan.layout import numbers_of
 from stream.plan.plan import Plan
 from stream.plan.shares import measure_text
 from stream.plan.tree import cuts
@@ -50,7 +52,7 @@ class Model(Protocol):
     def to_json(self) -> bytes: ...
 
 
-Version = Model | CutsVersion | DefinitionsVersion
+Version = Model | CutsVersion | DefinitionsVersion | PredictionVersion
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class Versions:
     newest: dict[str, tuple[int, int]] = field(default_factory=dict)
     cuts: dict[tuple[str, float], float] = field(default_factory=dict)
     clusters: Model | None = None
+    #: Kind of model -> its version in force, whether a feature goes by it or not.
+    predictions: dict[str, PredictionVersion] = field(default_factory=dict)
     #: The definitions that the plan was made of, where they were published.
     definitions: DefinitionsVersion | None = None
     skipped: int = 0
@@ -127,9 +131,8 @@ class Versions:
         self._load()
 
     def _welcome(self, version: Version) -> bool:
-        if isinstance(version, CutsVersion | DefinitionsVersion):
-            return True
-        return self.fits(version) or any(entry.defines for entry in self.chain)
+        model = _clusters_of(version)
+        return model is None or self.fits(model) or any(entry.defines for entry in self.chain)
 
     def fits(self, model: Model) -> bool:
         """Whether clusters were learned for the plan's dimension, from its features, and are no more than it has."""
@@ -154,8 +157,8 @@ class Versions:
 
     def model(self, slot: int) -> Model | None:
         """The clusters that rows in a slot are judged by; None: there are none."""
-        coming = self.chain[0].version if slot and self.coming < FOREVER else None
-        if coming is not None and not isinstance(coming, CutsVersion | DefinitionsVersion):
+        coming = _clusters_of(self.chain[0].version if slot and self.coming < FOREVER else None)
+        if coming is not None:
             return coming
         return self.clusters if self.clusters is not None and self.fits(self.clusters) else None
 
@@ -163,7 +166,7 @@ class Versions:
         """Tell what the places in rows stand for: in the clusters in force, whether they fit or not, and those to come
         that rows may have moved to."""
         head = self.chain[0].version if self.chain and self.chain[0].ordinal else None
-        known = [self.clusters, None if isinstance(head, CutsVersion | DefinitionsVersion) else head]
+        known = [self.clusters, _clusters_of(head)]
         for name in {model.dimension for model in known if model is not None}:
             own = [model for model in known if model is not None and model.dimension == name]
             self.called(name, {place: segment for model in own for place, segment in _by_place(model).items()})
@@ -171,10 +174,18 @@ class Versions:
     @property
     def placed(self) -> bool:
         """Whether any clusters, in force or to come, have other places than a release without them takes them for."""
-        known = [self.clusters, *(entry.version for entry in self.chain)]
-        models = [one for one in known if one is not None and not isinstance(one, CutsVersion | DefinitionsVersion)]
+        models = [one for one in map(_clusters_of, self._known()) if one is not None]
         plain = [tuple(range(len(one.centroids))) for one in models]
         return any((tuple(m.numbers), tuple(m.places)) != (k, k) for m, k in zip(models, plain, strict=True))
+
+    @property
+    def predicting(self) -> bool:
+        """Whether any version, in force or to come, is one that a release without predictions cannot read."""
+        return any(isinstance(one, PredictionVersion) for one in self._known())
+
+    def _known(self) -> list[Version | None]:
+        """All versions but the cuts in force."""
+        return [self.clusters, *self.predictions.values(), *(entry.version for entry in self.chain)]
 
     # The two slots
 
@@ -202,7 +213,8 @@ class Versions:
             version = entry.version
             if isinstance(version, DefinitionsVersion) and not entry.ordinal:
                 return
-            if not isinstance(version, CutsVersion | DefinitionsVersion) and not self.follows(version):
+            model = _clusters_of(version)
+            if model is not None and not self.follows(model):
                 self.skipped += 1  # by now the definitions in force learn from other features, or it comes out of order
                 self.revision += 1
                 self.chain.pop(0)
@@ -224,6 +236,9 @@ class Versions:
         if isinstance(version, CutsVersion):
             self._fill_cuts(1, self.cuts | {(measure, share): value for measure, share, value in version.cuts})
             return self._with_other_cuts()
+        if isinstance(version, PredictionVersion):
+            self._fill_numbers(1, version)
+            return self._with_other_numbers()
         self._fill_clusters(1, version)
         same = self.clusters is not None and self.fits(self.clusters) and _by_place(self.clusters) == _by_place(version)
         if self.plan.learned is None or (same and self._unmoved()):
@@ -250,6 +265,26 @@ class Versions:
             found |= any((measure_text(dimension, cut.of), cut.share) in moved for cut in own) << j
         return found
 
+    def _with_other_numbers(self) -> int:
+        """The dimensions with a feature that goes by numbers which slot 1 has otherwise than slot 0, as bits."""
+        before, after = self.slots.numbers
+        layout, found = self.plan.layout, 0
+        moved = {
+            numbers
+            for numbers, at in layout.numbers.items()
+            if not np.array_equal(before[at:][: len(numbers.names)], after[at:][: len(numbers.names)], equal_nan=True)
+        }
+        for j, dimension in enumerate(self.plan.definitions.dimensions):
+            used = (dimension.features[ref.feature] for ref in self.plan.evidence[j])
+            found |= any(numbers_of(feature) & moved for feature in used) << j
+        return found
+
+    def _fill_numbers(self, slot: int, version: PredictionVersion) -> None:
+        for wanted, at in self.plan.layout.numbers.items():
+            if wanted.kind == version.kind:
+                numbers = version.numbers(wanted.names)
+                self.slots.numbers[slot, at : at + len(wanted.names)] = np.nan if numbers is None else numbers
+
     def _fill_cuts(self, slot: int, known: dict[tuple[str, float], float]) -> None:
         for k, (measure, share) in enumerate(self.plan.cuts):
             self.slots.cuts[slot, k] = known.get((self.plan.measures[measure], share), np.nan)
@@ -267,6 +302,8 @@ class Versions:
         version = self.chain.pop(0).version
         if isinstance(version, CutsVersion):
             self.cuts |= {(measure, share): value for measure, share, value in version.cuts}
+        elif isinstance(version, PredictionVersion):
+            self.predictions[version.kind] = version
         elif not isinstance(version, DefinitionsVersion):
             self.clusters = version
         for array in self.slots:
@@ -297,6 +334,8 @@ class Versions:
         old, self.plan, self.slots = self.slots, plan, _slots(plan)
         self.slots.version[0], self.slots.effective[0] = old.version[0], old.effective[0]
         self._fill_cuts(0, self.cuts)
+        for prediction in self.predictions.values():
+            self._fill_numbers(0, prediction)
         if self.clusters is not None and self.fits(self.clusters):
             self._fill_clusters(0, self.clusters)
         self._load()
@@ -328,6 +367,8 @@ def kind_of(version: Version) -> str:
     """What a version is one of; numbers and instants rise within a kind."""
     if isinstance(version, DefinitionsVersion):
         return "definitions"
+    if isinstance(version, PredictionVersion):
+        return version.kind
     return "cuts" if isinstance(version, CutsVersion) else f"clusters of {version.dimension}"
 
 
@@ -344,7 +385,15 @@ def _slots(plan: Plan) -> header.Models:
         np.zeros((2, d)),
         np.ones((2, d)),
         np.full((2, learning.places if learning else 1, d), np.nan),
+        np.full((2, max(1, plan.layout.numbers_width)), np.nan),
     )
+
+
+def _clusters_of(version: Version | None) -> Model | None:
+    """The version where it is one of clusters."""
+    if version is None or isinstance(version, CutsVersion | DefinitionsVersion | PredictionVersion):
+        return None
+    return version
 
 
 def _by_place(model: Model) -> dict[int, str]:

@@ -37,12 +37,13 @@ def feature_names(plan: Plan) -> list[tuple[str, Accumulator]]:
     return found
 
 
-def features_of(rows: Rows, i: int, now: int) -> dict[str, Any]:
-    """Every feature of a row at an instant, and the time zones that customers name, where features go by these."""
+def features_of(rows: Rows, i: int, now: int, models: header.Models | None = None) -> dict[str, Any]:
+    """Every feature of a row at an instant, by these versions of what is learned (None: by none); and the time zones
+    that customers name, where features go by these."""
     found: dict[str, Any] = {}
     ints, floats = rows.table.ints[i], rows.table.floats[i]
     for name, accumulator in feature_names(rows.plan):
-        rest_of = (rows.bags,) if accumulator.word == "bag" else rows.plan.layout.arguments(accumulator, ints)
+        rest_of = (rows.bags,) if accumulator.word == "bag" else rows.plan.layout.arguments(accumulator, ints, models)
         p = rows.plan.layout.base[accumulator]
         for view, how in accumulator.views().items():
             if view == "size":
@@ -154,7 +155,9 @@ def members(
     return found, int(picks[-1]) if len(picks) == most else start
 
 
-def described(rows: Rows, customer: str, clock: int | None, started: Mapping[str, int]) -> dict[str, Any] | None:
+def described(
+    rows: Rows, customer: str, clock: int | None, started: Mapping[str, int], models: header.Models | None = None
+) -> dict[str, Any] | None:
     """Segments and features of one customer as of the clock; None where there is no such customer."""
     found = row_of(rows, customer, clock)
     if found is None:
@@ -165,6 +168,6 @@ def described(rows: Rows, customer: str, clock: int | None, started: Mapping[str
         "as_of": iso(now),
         "segments": segments_of(rows, i),
         "since": since_of(rows, i),
-        "features": features_of(rows, i, now),
+        "features": features_of(rows, i, now, models),
         "warming": {name: {"since": iso(since)} for name, since in warming_of(rows.plan, started, now).items()},
     }

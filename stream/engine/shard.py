@@ -6,13 +6,14 @@ of Kafka until the transaction commits; if it does not, the shard is thrown away
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from stream.engine.backfill import Backfill
 from stream.engine.busiest import Busiest
+from stream.engine.chain_at_rest import ReadModel
 from stream.engine.explain import explaining
 from stream.engine.forgotten import Requests
 from stream.engine.judge import Judge
@@ -46,11 +47,11 @@ MOST_CHANGES = 12_000
 class Shard:
     """The customers of one partition, their clock and their deadlines.
 
-    ``disorder`` is how far (ms) the clock stays behind; ``read_model`` turns a stored model's JSON into a model;
-    ``home`` says which customers belong here (None: all do); ``plans`` knows the plans of published definitions (None:
-    published definitions are skipped); ``dormant_after``: who has done nothing for so long (ms) is forgotten (None:
-    never); ``changelog`` is the name of the topic that it comes from, for reports; ``most_vectors``: so many for the
-    trainer a day (None: all that are taken).
+    ``disorder`` is how far (ms) the clock stays behind; ``read_model`` turns the JSON of stored clusters, or of a model
+    that predicts, into a version; ``home`` says which customers belong here (None: all do); ``plans`` knows the plans
+    of published definitions (None: published definitions are skipped); ``dormant_after``: who has done nothing for so
+    long (ms) is forgotten (None: never); ``changelog`` is the name of the topic that it comes from, for reports;
+    ``most_vectors``: so many for the trainer a day (None: all that are taken).
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Shard:
         sources: Iterable[Source],
         *,
         disorder: int = 0,
-        read_model: Callable[[bytes], Model] | None = None,
+        read_model: ReadModel | None = None,
         home: Home | None = None,
         plans: Plans | None = None,
         dormant_after: int | None = None,
@@ -325,7 +326,7 @@ class Shard:
 
     def features(self, i: int, now: int) -> dict[str, Any]:
         """Every feature of a row at an instant; a name that means two things is told apart by its dimension."""
-        return features_of(self.rows, i, now)
+        return features_of(self.rows, i, now, self.versions.slots)
 
     def warming(self, dimension: Dimension, now: int) -> dict[str, int]:
         """The features of a dimension that know nothing from before new definitions, and since when they count (event
@@ -339,7 +340,7 @@ class Shard:
 
         ``warming`` names the features that began with later definitions, and ``since`` when they count.
         """
-        return described(self.rows, customer, self.clock_ms, self.memory.own.started)
+        return described(self.rows, customer, self.clock_ms, self.memory.own.started, self.versions.slots)
 
     def placed(self, customer: str) -> dict[str, Any] | None:
         """Only the segments of one customer, each with since when (:func:`stream.engine.questions.placed`)."""

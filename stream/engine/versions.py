@@ -1,7 +1,9 @@
-"""What is published for every shard, beside the clusters: versions of the definitions, and of the cuts by share."""
+"""What is published for every shard, beside the clusters: versions of the definitions, of the cuts by share, and of
+models whose numbers features go by."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
@@ -75,6 +77,35 @@ class CutsVersion(msgspec.Struct, frozen=True, tag="cuts", tag_field="type"):
         if found.version < 1:
             raise ValueError("broken cuts version: 'version' must be at least 1")
         return found
+
+    def to_json(self) -> bytes:
+        """The version as one line of JSON."""
+        return msgspec.json.encode(self)
+
+
+class PredictionVersion(msgspec.Struct, frozen=True, dict=True):
+    """A version of a model that says something of each customer by numbers learned from all: every shard's features go
+    by them from one instant on.
+
+    Parameters
+    ----------
+    version
+        1 for the first one published, one more for each later one of its kind.
+    effective
+        Event time in ms from which it is in force; greater in each later version.
+    """
+
+    version: int
+    effective: int
+
+    @property
+    def kind(self) -> str:
+        """Which model it is a version of, as :class:`stream.features.base.ModelNumbers` names it."""
+        raise NotImplementedError
+
+    def numbers(self, names: Sequence[str]) -> Sequence[float] | None:
+        """Its numbers by these names; None where it does not have all of them, and no feature can go by it."""
+        raise NotImplementedError
 
     def to_json(self) -> bytes:
         """The version as one line of JSON."""

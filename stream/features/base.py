@@ -15,7 +15,8 @@ An accumulator owns a few 8-byte columns of a customer's row and three plain fun
 Instants are int64 milliseconds since the epoch, durations int64 milliseconds, money int64 micros (exact in float64).
 The constants that the functions take after the fixed arguments are given by :meth:`Accumulator.constants`: numbers, or
 tables (:class:`Table`) such as the offsets of a time zone, which reach the functions as int64 arrays.  Instead of the
-table of one zone, that of the zone which the row's customer names (:class:`stream.features.own_zone.OwnZone`).
+table of one zone, that of the zone which the row's customer names (:class:`stream.features.own_zone.OwnZone`).  What is
+learned and published in versions (:class:`ModelNumbers`) reaches them as a float64 array.
 """
 
 from __future__ import annotations
@@ -97,18 +98,42 @@ class Table(ABC):
         """The numbers."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelNumbers:
+    """Numbers of a model that is published in versions (``kind``: which one), by their names, in this order.
+
+    ``value`` and ``until`` take them as one float64 array, of the version that the row is judged by; a new version
+    costs no compiling.  All are NaN, and so must be what follows from them, until there is a version that has them all.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+
+
 #: What ``fold``, ``value`` and ``until`` take after the fixed arguments; of an own zone the table of the row's zone.
-Constant = float | Table | OwnZone
+#: A ``fold`` takes no numbers of a model: what a row holds does not depend on what was learned.
+Constant = float | Table | OwnZone | ModelNumbers
 
 
 def arguments(
-    constants: Iterable[Constant], own: Callable[[OwnZone], NDArray[np.int64]] | None = None
+    constants: Iterable[Constant],
+    own: Callable[[OwnZone], NDArray[np.int64]] | None = None,
+    model: Callable[[ModelNumbers], NDArray[np.float64]] | None = None,
 ) -> tuple[Any, ...]:
-    """Constants as the functions take them; ``own`` gives the table of a row's own zone."""
-    return tuple(
-        c.array() if isinstance(c, Table) else own(c) if own is not None and isinstance(c, OwnZone) else c
-        for c in constants
-    )
+    """Constants as the functions take them; ``own`` gives the table of a row's own zone, ``model`` the numbers of the
+    version that it is judged by (None: of none)."""
+
+    def argument(constant: Constant) -> Any:
+        match constant:
+            case Table():
+                return constant.array()
+            case OwnZone() if own is not None:
+                return own(constant)
+            case ModelNumbers():
+                return np.full(len(constant.names), np.nan) if model is None else model(constant)
+        return constant
+
+    return tuple(argument(constant) for constant in constants)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,8 @@ class Models(NamedTuple):
     the changes that the move to it makes, MODEL or DEFINITION; ``moves`` int64 (2): the dimensions that it concerns,
     bit j for dimension j; ``cuts`` float64 (2, cuts), in the plan's order, NaN while unknown; ``clusters`` int64 (2),
     ``mean`` and ``scale`` float64 (2, d), ``centroids`` float64 (2, places, d) in scaled space: those in the first
-    ``clusters`` places, NaN where a place is nobody's.
+    ``clusters`` places, NaN where a place is nobody's; ``numbers`` float64 (2, n): those of all models that features go
+    by, where the layout of the plan has them (:attr:`stream.plan.layout.Layout.numbers`), NaN while unknown.
     """
 
     version: NDArray[np.int64]
@@ -152,6 +153,7 @@ class Models(NamedTuple):
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
     centroids: NDArray[np.float64]
+    numbers: NDArray[np.float64]
 
 
 class Out(NamedTuple):

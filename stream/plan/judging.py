@@ -9,7 +9,7 @@ from stream.features.known_zone import own_zones
 from stream.plan import header
 from stream.plan.conditions import Writer
 from stream.plan.definitions import Dimension, Segment
-from stream.plan.layout import Layout
+from stream.plan.layout import Layout, numbers_of
 from stream.plan.shares import Measure
 from stream.plan.tree import Condition, FeatureRef, Junction, Not, cuts, references
 
@@ -33,6 +33,7 @@ class Judging:
         features = [self.dimension.features[name] for name in used]
         bags = any(feature.word == "bag" or own_zones(feature) for feature in features)
         models = self.dimension.learning is not None or any(cuts(c) for c in self.dimension.conditions)
+        models = models or any(numbers_of(feature) for feature in features)
         return f"dim_{self.j}(r, f, {'bags, ' if bags else ''}{'models, ' if models else ''}now)"
 
     def judged(self) -> str:
@@ -140,7 +141,7 @@ class Judging:
         if self.dimension.learning:  # by which version, and the vector
             behind = header.EVIDENCE + len(evidence(self.dimension))
             lines.append(f"ints[n, {behind}] = 0 if r[VERSION] == models.version[0] else 1")
-            lines.append(f"vector(r, f, bags, now, floats, n, {self.writer.constant(behind + 1)})")
+            lines.append(f"vector(r, f, bags, models, now, floats, n, {self.writer.constant(behind + 1)})")
         for (dimension, code), left in sorted(self.layout.left.items()):
             if dimension == j:
                 lines += [f"if s == {code}:", f"    ints[n, {header.AWAY}] = r[{left}]"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.features.bag import Bag
-from stream.features.base import NEVER, Accumulator, Column, arguments
+from stream.features.base import NEVER, Accumulator, Column, ModelNumbers, arguments
 from stream.features.known_zone import keeper, table_of
+from stream.features.own_zone import OwnZone
 from stream.features.told import Told
 from stream.plan import header
 from stream.plan.definitions import Definitions, Once
@@ -37,17 +39,38 @@ class Layout:
     fingerprint: int
     #: When the learned dimension's vector of the customer was last taken; -1 where nothing is learned.
     sampled: int = -1
+    #: Where in ``Models.numbers`` those begin that features take, behind one another.
+    numbers: dict[ModelNumbers, int] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
         """8-byte columns in a row."""
         return len(self.columns)
 
-    def arguments(self, accumulator: Accumulator, row: NDArray[np.int64]) -> tuple[Any, ...]:
+    @property
+    def numbers_width(self) -> int:
+        """How many numbers of models there are."""
+        return sum(len(numbers.names) for numbers in self.numbers)
+
+    def arguments(
+        self, accumulator: Accumulator, row: NDArray[np.int64], models: header.Models | None = None
+    ) -> tuple[Any, ...]:
         """What ``value`` and ``until`` of a feature without a bag take after the fixed arguments, for this row: the
-        first column of its book, where it goes by one, and its constants."""
+        first column of its book, where it goes by one, and its constants; ``models``: the versions (None: there are
+        none)."""
+
+        def numbers(wanted: ModelNumbers) -> NDArray[np.float64]:
+            if models is None:
+                return np.full(len(wanted.names), np.nan)
+            slot, at = 0 if row[header.VERSION] == models.version[0] else 1, self.numbers[wanted]
+            found: NDArray[np.float64] = models.numbers[slot, at : at + len(wanted.names)]
+            return found
+
+        def zone(own: OwnZone) -> NDArray[np.int64]:
+            return table_of(own, int(row[self.base[keeper(own)]]))
+
         book = accumulator.book()
-        rest = arguments(accumulator.constants(), lambda own: table_of(own, int(row[self.base[keeper(own)]])))
+        rest = arguments(accumulator.constants(), zone, numbers)
         return rest if book is None else (self.base[book], *rest)
 
     def blank(self) -> NDArray[np.int64]:
@@ -112,4 +135,19 @@ def make_layout(definitions: Definitions) -> Layout:
         tuple(p for a, p in base.items() if isinstance(a, Bag)),
         int.from_bytes(hashlib.blake2b(names.encode(), digest_size=8).digest(), "little", signed=True),
         sampled,
+        _numbers(base),
     )
+
+
+def numbers_of(accumulator: Accumulator) -> set[ModelNumbers]:
+    """The numbers of models that a feature goes by."""
+    return {constant for constant in accumulator.constants() if isinstance(constant, ModelNumbers)}
+
+
+def _numbers(accumulators: Iterable[Accumulator]) -> dict[ModelNumbers, int]:
+    """Where the numbers of models begin, by kind and names."""
+    found, at = {}, 0
+    for numbers in sorted({one for a in accumulators for one in numbers_of(a)}, key=lambda n: (n.kind, n.names)):
+        found[numbers] = at
+        at += len(numbers.names)
+    return found

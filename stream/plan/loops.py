@@ -70,7 +70,7 @@ def evaluate(table: Any, bags: Any, models: Any, i: int, now: int, cause: int, m
     return n
 
 
-def sample(table: Any, bags: Any, i: int, now: int, out: Any) -> None:
+def sample(table: Any, bags: Any, models: Any, i: int, now: int, out: Any) -> None:
     """Generated: perhaps append the row's vector for the trainer, as of some instant since the customer was last looked
     at: each is taken with a probability by the time that it stands for."""
 
@@ -103,17 +103,17 @@ def touch(table: Any, i: int) -> None:
         table.counters[TOUCHED] += 1
 
 
+def slot_of(models: Any, r: Any) -> int:
+    """Which of the two versions the row is judged by."""
+    return 0 if r[VERSION] == models.version[0] else 1
+
+
 def known(r: Any, message: int) -> bool:
     """Whether the message id is among the customer's last ones."""
     found = False
     for j in range(IDS, IDS + REMEMBERED):
         found = found or r[j] == message
     return found
-
-
-def slot_of(models: Any, r: Any) -> int:
-    """Which of the two versions the row is judged by."""
-    return 0 if r[VERSION] == models.version[0] else 1
 
 
 def gone_at(table: Any, r: Any) -> int:
@@ -189,7 +189,7 @@ def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: i
             if is_look(r, due):
                 if table.counters[SAMPLED] >= out.vectors.shape[0]:
                     return ~n
-                sample(table, bags, i, due, out)
+                sample(table, bags, models, i, due, out)
             n = evaluate(table, bags, models, i, due, DEADLINE, NO_MOVES, out, n)
         else:
             return n
@@ -217,7 +217,7 @@ def apply_own(table: Any, bags: Any, models: Any, ev: Any, k: int, out: Any, n: 
             return n
     if n + ROOM > out.ints.shape[0] or table.counters[SAMPLED] >= out.vectors.shape[0]:
         return ~n
-    sample(table, bags, i, t, out)  # what they were until now: right after a visit, everyone was just here
+    sample(table, bags, models, i, t, out)  # what they were until now: right after a visit, everyone was just here
     touch(table, i)
     table.counters[UNMATCHED] += fold(ev.code[k], r, table.floats[i], t, bags, i, ev, k)
     r[IDS + r[RING]] = ev.message[k]

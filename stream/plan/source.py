@@ -11,7 +11,7 @@ from stream.events.names import PRODUCT_UPDATED
 from stream.events.text import text_hash
 from stream.features import pool, told
 from stream.features.bag import Bag
-from stream.features.base import Accumulator, Constant, Table
+from stream.features.base import Accumulator, Constant, ModelNumbers, Table
 from stream.features.known_zone import MASK, SPLIT, keeper, lines_of
 from stream.features.own_zone import OwnZone
 from stream.features.told import Told
@@ -32,8 +32,8 @@ LOOPS: tuple[Callable[..., object], ...] = (
     loops.change,
     loops.gone_at,
     loops.touch,
-    loops.known,
     loops.slot_of,
+    loops.known,
     loops.forget,
     loops.settle,
     loops.apply_own,
@@ -48,7 +48,7 @@ LOOPS: tuple[Callable[..., object], ...] = (
 #: A vector stands for the time since the customer was last looked at; for so many times ``every`` one is surely taken.
 WEIGHED = 7
 #: How many of them, the first ones, are called by what is generated.
-CALLED = 3
+CALLED = 4
 #: Their texts, read while the files are those that were imported: they may be replaced under a running worker.
 TEXTS = {function.__name__: inspect.getsource(function) for function in LOOPS}
 #: What is called from outside; these are cached once compiled.
@@ -132,6 +132,9 @@ class Generator:
             if value.name not in self.own_zones:
                 self.own_zones[value.name] = self.own_zone(value)
             return f"{value.name}(r, bags)"
+        if isinstance(value, ModelNumbers):
+            at = self.layout.numbers[value]
+            return f"models.numbers[slot_of(models, r), {at}:{at + len(value.names)}]"
         if not isinstance(value, int):
             return repr(value)
         return self.constants.setdefault(value, f"_{value}" if value >= 0 else f"_minus_{-value}")
@@ -272,7 +275,7 @@ class Generator:
 
     def vector(self) -> str:
         """``vector``: the parts of the learned dimension's vector, as of an instant, into row n from column ``at``."""
-        lines = ["@jit", "def vector(r, f, bags, now, into, n, at):"]
+        lines = ["@jit", "def vector(r, f, bags, models, now, into, n, at):"]
         for j, dimension in enumerate(self.definitions.dimensions):
             parts = dimension.learning.vector.values() if dimension.learning else ()
             writer = self.writer(j, dimension)
@@ -284,16 +287,16 @@ class Generator:
         learning = next((d.learning for d in self.definitions.dimensions if d.learning), None)
         if learning is None:
             lines = ["@jit", "def is_look(r, now):", "    return False", "", ""]
-            return "\n".join([*lines, "@jit", "def sample(table, bags, i, now, out):", "    pass", ""])
+            return "\n".join([*lines, "@jit", "def sample(table, bags, models, i, now, out):", "    pass", ""])
         every, at = self.constant(learning.every), self.constant(self.layout.sampled)
         lines = ["@jit", "def is_look(r, now):", f"    return revisit(r[SEEN], now - 1, {every}) == now", "", ""]
-        lines += ["@jit", "def sample(table, bags, i, now, out):", "    r = table.ints[i]"]
+        lines += ["@jit", "def sample(table, bags, models, i, now, out):", "    r = table.ints[i]"]
         lines += [f"    if now < r[{at}] + {every} or r[SEEN] == NEVER or now <= r[SEEN]:", "        return"]
         lines += [f"    passed = now - looked(r[SEEN], now, {every})"]
         lines += [f"    if share_of(r[CUSTOMER], drawn(now, 0)) * {float(WEIGHED * learning.every)!r} >= passed:"]
         lines += ["        return", f"    r[{at}] = now", "    touch(table, i)", "    n = table.counters[SAMPLED]"]
         lines += ["    then = now - int(share_of(r[CUSTOMER], drawn(now, 1)) * passed)"]
-        lines += [f"    vector(r, table.floats[i], bags, then, out.vectors, n, {self.constant(0)})"]
+        lines += [f"    vector(r, table.floats[i], bags, models, then, out.vectors, n, {self.constant(0)})"]
         lines += ["    out.sampled[n, 0] = i", "    out.sampled[n, 1] = now", "    table.counters[SAMPLED] = n + 1"]
         return "\n".join(lines) + "\n"
 
@@ -310,5 +313,5 @@ class Generator:
         if any(dimension.learning for dimension in self.definitions.dimensions):
             behind = len(self.shares.measures)
             lines += [f"        if into.shape[1] > {behind}:"]
-            lines += [f"            vector(r, f, bags, now, into, k, {self.constant(behind)})"]
+            lines += [f"            vector(r, f, bags, models, now, into, k, {self.constant(behind)})"]
         return "\n".join(lines) + "\n"

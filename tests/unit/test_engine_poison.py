@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.cluster.model import ClusterModel
+from stream.cluster.control import read_model
 from stream.engine import rest
 from stream.engine.layouts import shape_of
 from stream.engine.shard import Shard
@@ -34,9 +34,7 @@ def whole() -> Driver:
 def reopened(whole: Driver, changelog: list[tuple[bytes, bytes | None]], plan: Plan = PLAN) -> Driver:
     """A shard from that changelog, its records' offsets counted from 100."""
     driver = Driver(plan, whole.log)
-    driver.shard = Shard(
-        plan, 0, list(whole.log), changelog="log", plans=driver.plans, read_model=ClusterModel.from_json
-    )
+    driver.shard = Shard(plan, 0, list(whole.log), changelog="log", plans=driver.plans, read_model=read_model)
     places = [(100 + k, 7) for k in range(len(changelog))]
     driver.shard.restore([k for k, _ in changelog], [v for _, v in changelog], places)
     assert driver.shard.restored()

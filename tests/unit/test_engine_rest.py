@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stream.engine import names as engine_names
 from stream.engine import rest
 from stream.engine.layouts import Description
-from stream.engine.memory import FORMAT, PLACED
+from stream.engine.memory import FORMAT, PREDICTED
 from stream.engine.names import Names
 from stream.errors import UserError
 from stream.events.text import text_hash
@@ -209,7 +209,7 @@ def test_what_a_later_release_wrote_is_left_alone(plan: Plan) -> None:
     assert key == rest.SHARD
     own = orjson.loads(value or b"")
     assert own["format"] == FORMAT
-    driver.changelog.append((key, orjson.dumps({"format": PLACED + 1, "sources": "told otherwise"})))
+    driver.changelog.append((key, orjson.dumps({"format": PREDICTED + 1, "sources": "told otherwise"})))
     with pytest.raises(UserError, match="written by a later release of segstream"):
         driver.open()
 

@@ -1,4 +1,4 @@
-"""Imports point one way: cli > web > app, history, ... > cuts > cluster > kafka > engine > plan > features > events."""
+"""Imports point one way: cli > web > app, history, ... > cuts > cluster > kafka, predict > engine > ... > events."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PURE = ["events", "features", "plan", "engine"]
 ALLOWED: dict[str, set[str]] = {
     **{name: ANYONE | set(PURE[:level]) for level, name in enumerate(PURE)},
     "kafka": {*ANYONE, *PURE, "settings", "settings_file"},
-    "cluster": {*ANYONE, *PURE, "kafka"},
     "predict": {*ANYONE, *PURE},
+    "cluster": {*ANYONE, *PURE, "kafka", "predict"},
     "cuts": {*ANYONE, *PURE, "kafka", "cluster"},
-    "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster", "cuts"},
+    "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster", "cuts", "predict"},
     "simulate": {*ANYONE, *PURE, "kafka"},
-    "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster", "cuts"},
-    "web": {*ANYONE, *PURE, "settings", "kafka", "cluster", "app"},
+    "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster", "cuts", "predict"},
+    "web": {*ANYONE, *PURE, "settings", "kafka", "cluster", "predict", "app"},
 }
 #: What would bring I/O, a clock or a log into the pure layers.
 IMPURE = {
