@@ -172,6 +172,8 @@ class ShardRunner:
         await self.discard()
         self.doing = f"closed after a failed transaction ({error}), until the next assignment"
         self._failures += 1
+        if self._host.term != term:
+            return
         # The first rejoin comes at once. A fault that stays must not keep the whole group rebalancing.
         self._wake.clear()
         with suppress(TimeoutError):  # cut short by `leave`, for nothing may wait inside a rebalance

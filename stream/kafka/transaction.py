@@ -27,6 +27,8 @@ Row = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 MAX_BATCH_BYTES = 1_000_000
 #: How long stopping a producer may take, in seconds.
 STOP_SECONDS = 1.0
+#: Producers that are being stopped; the event loop itself holds tasks weakly.
+_STOPPING: set[asyncio.Task[None]] = set()
 
 
 class Picked(NamedTuple):
@@ -181,7 +183,15 @@ class ShardProducer:
             log.debug("abort: %s: %s", type(error).__name__, error)
 
     async def stop(self) -> None:
-        """Let go of the connections. Never raises and takes a second or so at most; an open transaction stays open."""
+        """Let go of the connections. Takes a second or so at most; an open transaction stays open.
+
+        Never raises, but where it is cancelled: the connections are let go of all the same."""
+        stopping = asyncio.create_task(self._stop())
+        _STOPPING.add(stopping)
+        stopping.add_done_callback(_STOPPING.discard)
+        await asyncio.shield(stopping)
+
+    async def _stop(self) -> None:
         self._expect_failures()
         try:
             async with asyncio.timeout(STOP_SECONDS):

@@ -122,6 +122,26 @@ def test_a_producer_starts_where_the_cluster_names_no_broker_yet(
     assert "No broker metadata found" in caplog.text
 
 
+def test_a_stop_that_is_cancelled_lets_go_of_the_connections(broker: str, unique: str) -> None:
+    """A new assignment may come while a shard is closed: its producer is not left behind, with tasks and sockets."""
+
+    async def run() -> None:
+        producer = ShardProducer(unique, unique, 0, {"bootstrap_servers": broker})
+        await producer.start()
+        sender, client = producer._producer._sender.sender_task, producer._producer.client
+        stopping = asyncio.create_task(producer.stop())
+        await asyncio.sleep(0)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        async with asyncio.timeout(10):
+            await asyncio.wait([sender])
+            while any(connection.connected() for connection in client._conns.values()):  # noqa: ASYNC110  one by one
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
 def test_a_refused_batch_aborts_the_whole_transaction(broker: str, unique: str) -> None:
     """A batch that the broker refuses does not fail the commit by itself: it must be awaited, and nothing be seen."""
 

@@ -53,3 +53,17 @@ def test_a_shard_that_is_thrown_away_is_gone_from_memory() -> None:
         assert former() is None
 
     asyncio.run(run())
+
+
+def test_a_shard_that_fails_again_does_not_hold_up_a_rebalance() -> None:
+    """The pause after several failures in a row is for asking for an assignment; where one is on its way, and waits
+    for the shard to let go, there is nothing to ask for."""
+
+    async def run() -> None:
+        host = counting_app("t", "127.0.0.1:1", 1).shards
+        runner = host.runners[0] = ShardRunner(0, host)
+        runner._failures = 5
+        async with asyncio.timeout(5):  # the pause would be 30 s
+            await runner._close_for_good(TransactionError("slow"), term=host.term - 1)
+
+    asyncio.run(run())
