@@ -164,8 +164,8 @@ class Merge:
     def _bound(self, one: Input, arrived: Batch) -> int:
         """The lowest key an unknown record of this source may have, as far as a batch that arrived is concerned.
 
-        It has none where its end was proven by an answer that was asked for after the arrival, or that is the same or a
-        later one of those that brought the batch.
+        It has none where its end was proven by an answer that was asked for after the arrival, or by a look that is not
+        before the one that brought the batch.
         """
         if one.proven_at is not None:
             reader, number = one.proven_by

@@ -11,15 +11,19 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-#: One broker's answers to one consumer, and the number of this one among them; each looked later than those before.
+#: One broker's looks at partitions for one consumer, and the number of this one among them; each later than those
+#: before. An answer has as many as partitions: the broker reads them one after the other, in the request's order.
 AnswerId = tuple[int, int]
 NO_ANSWER: AnswerId = (0, 0)
+
+#: How much sooner than asked for the broker may end a wait, in ms: its timers and its clock go by whole ones.
+TIMER_MS = 2
 
 _readers = itertools.count(1)
 
@@ -79,9 +83,9 @@ class Watched:
 
     aiokafka wakes waiters only for records, and dates an answer when it is processed, which a busy process may do late.
     What orders the records of several topics must err on one side only: records are dated when they were processed, by
-    when they surely could be read; an end when the request for it was sent, since when it surely was looked for. An
-    answer without records was held back for as long as the fetch may wait, and looked at the end of that.
-    Within the answers of one broker to one consumer no dates are needed: they are numbered.
+    when they surely could be read; an end when the request for it was sent, since when it surely was looked for. Only
+    an answer in which every partition was read and none had anything was held back for as long as its request allows,
+    and looked at the end of that. What one broker tells one consumer needs no dates: its looks are numbered.
 
     Dates never go back, in no consumer, when the machine's clock does: what arrived before would wait for a proof from
     a time that is long in coming.
@@ -91,8 +95,12 @@ class Watched:
         self._fetcher = consumer._fetcher
         self._original = self._fetcher._proc_fetch_request
         self._dates: dict[TopicPartition, Dates] = {}
-        #: per broker: its latest answer
-        self._answers: dict[int, AnswerId] = {}
+        #: the latest request about each partition
+        self._asked: dict[TopicPartition, Any] = {}
+        #: partitions whose latest answer had records
+        self._busy: set[TopicPartition] = set()
+        #: per broker: its latest look
+        self._looks: dict[int, AnswerId] = {}
         self._fetcher._proc_fetch_request = self._proc_fetch_request
 
     def of(self, tp: TopicPartition) -> Dates | None:
@@ -100,33 +108,51 @@ class Watched:
         return self._dates.get(tp)
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
-        wait_ms = self._fetcher._fetch_max_wait_ms
-        sent = _forward(_now_ms())
-        states = [
-            (tp, assignment.state_value(tp))
-            for topic, partitions in request.topics
-            for tp in (TopicPartition(topic, partition) for partition, *_ in partitions)
-        ]
-        for _, state in states:
+        self._idle_last(request)
+        states = {tp: assignment.state_value(tp) for topic in request.topics for tp in _partitions(topic)}
+        for tp, state in states.items():
             state.timestamp = None  # only an answer sets it again
-        began = time.monotonic()
+            self._asked[tp] = request
+        sent_ms, began = _now_ms(), time.monotonic()
+        sent = _forward(sent_ms)
         try:
             records = await self._original(assignment, node_id, request)
         except asyncio.CancelledError:
             # aiokafka does so too, but for its pause after a failed request: there, whoever stops the consumer would be
             # cancelled in its stead.
             return False
-        held = not records and (time.monotonic() - began) * 1000 >= wait_ms
+        # An error, and records that nobody wants any more, end a wait as well; so does another replica to be read from.
+        empty = not records and all(state.timestamp is not None for state in states.values())
+        wait_ms = request._max_wait_ms
+        held = empty and not self._fetcher._client_rack and (time.monotonic() - began) * 1000 >= wait_ms
         # Where the machine's clock was set back, the end of the wait has no date yet: then that of the request will do.
-        looked = max(sent, min(sent + wait_ms, _now_ms())) if held else sent
-        dates = Dates(looked, _forward(_now_ms(), 1), self._next_answer(node_id))
-        self._dates.update((tp, dates) for tp, state in states if state.timestamp is not None)
+        looked = max(sent, min(sent_ms + wait_ms - TIMER_MS, _now_ms())) if held else sent
+        arrived = _forward(_now_ms(), 1)
+        for tp, state in states.items():
+            look = self._next_look(node_id)
+            if self._asked[tp] is not request:
+                # It has moved to another broker, which was asked meanwhile: whose answer told the end is not known.
+                self._dates.pop(tp, None)
+                state.timestamp = None
+            elif state.timestamp is not None:
+                self._dates[tp] = Dates(looked, arrived, look)
+        self._busy = (self._busy - states.keys()) | (states.keys() & self._fetcher._records.keys())
         return True
 
-    def _next_answer(self, node_id: int) -> AnswerId:
-        reader, number = self._answers.get(node_id) or (next(_readers), 0)
-        self._answers[node_id] = answer = (reader, number + 1)
-        return answer
+    def _idle_last(self, request: Any) -> None:
+        """Ask for what had records last first, so that the very answer that brings some proves the ends of the rest."""
+        request._topics = sorted(request.topics, key=lambda topic: self._busy.isdisjoint(_partitions(topic)))
+
+    def _next_look(self, node_id: int) -> AnswerId:
+        reader, number = self._looks.get(node_id) or (next(_readers), 0)
+        self._looks[node_id] = look = (reader, number + 1)
+        return look
+
+
+def _partitions(topic: tuple[str, Sequence[Any]]) -> Iterator[TopicPartition]:
+    """The partitions of one topic in a request."""
+    name, asked = topic
+    return (TopicPartition(name, partition) for partition, *_ in asked)
 
 
 class _Forward:
