@@ -77,7 +77,7 @@ PURCHASES = [
 USAGE = [
     told("usage", viewed(1), day_1_5="light", day_8="light", day_9="idle"),
     told("usage", viewed(*(1 + k * HOUR for k in range(8))), day_2="moderate", day_20="light"),
-    told("usage", viewed(*(1 + k * HOUR / 4 for k in range(40))), day_2="heavy", day_10="heavy", day_14="moderate"),
+    told("usage", viewed(*(1 + k * HOUR / 4 for k in range(40))), day_2="heavy", day_14="heavy", day_20="moderate"),
     told("features-used", viewed(1), day_2="basics-only"),
     told("features-used", did("Products Searched", 1, 2, 3), day_4="one-function", day_94="basics-only"),
     told("features-used", did("Products Searched", 1), did("Coupon Applied", 2), day_3="several-functions"),
@@ -92,7 +92,15 @@ USAGE = [
     ),
     told("active-days", did("Page Viewed", 1, 1.2, 1.4, 1.6), day_2="monthly", day_30="inactive"),
     told("active-days", did("Page Viewed", 1, 8, 15, 22), day_20="monthly", day_23="weekly"),
-    told("active-days", did("Screen Viewed", *range(1, 9)), day_8_5="several-days-a-week", day_30_5="weekly"),
+    told(
+        "active-days",
+        did("Screen Viewed", *range(1, 9)),
+        day_8_5="several-days-a-week",
+        day_30_5="several-days-a-week",
+        day_31_5="weekly",
+        day_33_5="weekly",
+        day_34_5="monthly",
+    ),
     told("streaming", viewed(1), day_2="not-watching"),
     told("streaming", played(1, "pilot"), day_2="viewer", day_32="stopped-watching"),
     told(
@@ -176,7 +184,7 @@ JOURNEYS = [
     told("aida", ordered(1), viewed(20), day_2="action", day_32="interest", day_35="awareness"),
     told("journey", did("Page Viewed", 1), day_2="awareness"),
     told("journey", viewed(1), day_2="interest"),
-    told("journey", viewed(1, 1.1, 1.2, 1.3), day_1_5="consideration", day_9="interest"),
+    told("journey", viewed(1, 1.1, 1.2, 1.3), day_1_5="consideration", day_6="consideration", day_9="interest"),
     told("journey", viewed(1), did("Product Added", 2, product_id="p1"), day_3="intent", day_10="interest"),
     told("journey", ordered(1), ordered(5), day_2="purchase", day_6="retention", day_190="awareness"),
     told(

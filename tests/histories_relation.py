@@ -45,6 +45,18 @@ OCCASIONS = [
         day_43_76="usual-hour",
     ),
     told("rhythm", did("Page Viewed", 1.76, 8.76), day_15_76="no-usual-time-near"),
+    # Every day at 18 h: told once a week, and no more when nobody has come for four.
+    told(
+        "rhythm",
+        did("Page Viewed", *(1.76 + k for k in range(6))),
+        day_7_72="usual-hour-soon",
+        day_7_76="usual-hour",
+        day_8_72="no-usual-time-near",
+        day_13_72="no-usual-time-near",
+        day_14_72="usual-hour-soon",
+        day_14_76="usual-hour",
+        day_41_76="no-usual-time-near",
+    ),
     # Orders in March only, over two years: 1 March 2026 is day 59, 1 March 2027 day 424.
     told(
         "season",
@@ -204,6 +216,22 @@ LISTS = [
         day_4_5="stale",
         day_10="empty",
     ),
+    # A look into the cart does not take it up, and nobody is reminded twice within a week.
+    told(
+        "cart",
+        did("Product Added", 1, product_id="p1", price=20),
+        did("Cart Viewed", 1.5),
+        did("Product Added", 2, product_id="p2", price=20),
+        did("Cart Viewed", 6, 9.5),
+        day_1_2="abandoned",
+        day_1_51="abandoned",
+        day_2_01="open",
+        day_2_2="open",
+        day_5_2="stale",
+        day_6_2="stale",
+        day_9_54="stale",
+        day_9_55="abandoned",
+    ),
     told("browse", viewed(1), day_1_2="no-open-browse"),
     told(
         "browse",
@@ -250,13 +278,13 @@ TRAITS = [
 ]
 
 AFFINITY = [
-    told("category-affinity", viewed(1, 2, 3), day_3_5="category-unknown"),
-    told("category-affinity", viewed(1, 2, 3, 4), day_5="devoted-to-category"),
-    told("category-affinity", viewed(1, 2, 3), viewed(4, category="bags"), day_5="leans-to-category"),
+    told("category-affinity", viewed(*range(1, 6)), day_6="category-unknown"),
+    told("category-affinity", viewed(*range(1, 7)), day_7="devoted-to-category"),
+    told("category-affinity", viewed(1, 2, 3, 4), viewed(5, 6, category="bags"), day_7="leans-to-category"),
     told(
         "category-affinity",
-        *(viewed(k, category=name) for k, name in enumerate(("bags", "toys", "books", "games"), 1)),
-        day_5="many-categories",
+        *(viewed(k, category=name) for k, name in enumerate(("bags", "toys", "books") * 2, 1)),
+        day_7="many-categories",
     ),
     told("brand-affinity", bought(1, "a", "a"), day_2="brand-unknown"),
     told("brand-affinity", bought(1, "a"), bought(2, "a"), bought(3, "a"), day_4="brand-loyal"),
