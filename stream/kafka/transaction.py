@@ -98,6 +98,8 @@ class ShardProducer:
             }
         )
         look_patiently(self._producer.client)
+        for failing in ("error_transaction", "fatal_error"):
+            self._hear(failing)
 
     async def start(self) -> None:
         """Take over the transactional id: the broker aborts what a previous owner left open, and fences that owner."""
@@ -200,8 +202,19 @@ class ShardProducer:
             log.debug("stop: %s: %s", type(error).__name__, error)
             self._cancel_tasks()
             await self._producer.client.close()
-        # A fatal error gives the manager a new future, which nobody awaits.
-        _seen(self._producer._txn_manager._transaction_waiter)
+
+    def _hear(self, failing: str) -> None:
+        """A transaction that fails gets a new future where its former one was done, and nobody may await it: an answer
+        can come late, when the transaction was given up."""
+        manager = self._producer._txn_manager
+        fail = getattr(manager, failing)
+
+        def heard(error: BaseException) -> None:
+            self._expect_failures()
+            fail(error)
+            _seen(manager._transaction_waiter)
+
+        setattr(manager, failing, heard)
 
     def _expect_failures(self) -> None:
         """What the producer still waits for may fail from here on, as a commit on its way does that is refused only
