@@ -16,10 +16,11 @@ import ast
 
 from stream.plan.kinds import is_condition, is_number, what
 from stream.plan.lexer import lex
+from stream.plan.naming import Names
 from stream.plan.problems import ExpressionError
 from stream.plan.slips import negative_part, slip
 from stream.plan.tree import Condition, Expression, Number
-from stream.plan.typer import Names, Typer
+from stream.plan.typer import Typer
 
 __all__ = ["ExpressionError", "Names", "parse_condition", "parse_number"]
 

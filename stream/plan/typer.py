@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
-from stream.durations import LONGEST
-from stream.features.base import Kind, Shape
+from stream.features.base import Kind
 from stream.plan.kinds import MICROS, arithmetic_kind, is_condition, is_number, same_kind, what
-from stream.plan.lexer import duration_named, part_named
+from stream.plan.lexer import part_named
+from stream.plan.naming import ALWAYS, Names, Naming, finite
 from stream.plan.problems import ExpressionError, suggest
 from stream.plan.tiles import TILES, joined, part_of, tile_compared, tile_in
 from stream.plan.tree import (
@@ -41,31 +39,10 @@ MIRROR = {">=": "<=", ">": "<", "<=": ">=", "<": ">", "==": "==", "!=": "!="}
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 #: Functions of one number; but for abs they are in `stream.plan.runtime`.
 FUNCTIONS = ("abs", "log1p", "sqrt")
-#: What to do instead of a condition that always holds.
-ALWAYS = "a condition asks something of the customer; for whoever is in no other segment write 'otherwise: NAME'"
 #: Views that are shares, from 0 to 1.
 SHARES = ("share", "variety", "switching")
 #: What else is written like a function.
 WORDS = ("known", "share", *TILES)
-
-
-class Names(Protocol):
-    """What names mean in a condition."""
-
-    def view(self, feature: str, view: str) -> tuple[Kind, Shape] | None:
-        """Type and shape of a feature's view, or None where there is none."""
-
-    def features(self) -> list[str]:
-        """All feature names."""
-
-    def views(self, feature: str) -> list[str]:
-        """The named views of a feature."""
-
-    def segments(self, dimension: str) -> tuple[str, ...] | None:
-        """The segments of a dimension, or None where there is none."""
-
-    def dimensions(self) -> list[str]:
-        """All dimension names."""
 
 
 @dataclass
@@ -78,6 +55,10 @@ class Typer:
     #: Where percentages stand, in those columns.
     percents: frozenset[int] = frozenset()
     mistakes: list[tuple[int, str]] = field(default_factory=list)
+    naming: Naming = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.naming = Naming(self.names)
 
     def wrong(self, at: int, message: str) -> None:
         """Note a mistake, once."""
@@ -118,9 +99,9 @@ class Typer:
             case ast.Constant():
                 return self.constant(node, at)
             case ast.Name():
-                return self.name(node.id, at)
+                return self.naming.name(node.id, at)
             case ast.Attribute():
-                return self.attribute(node, at)
+                return self.naming.attribute(node, at)
             case ast.Call(func=ast.Name() as function):
                 return self.call(function.id, node, at)
         raise ExpressionError(
@@ -167,52 +148,6 @@ class Typer:
         if isinstance(found, Literal):
             return Literal(-found.value, found.kind, at)
         return None if found is None else arithmetic("*", Literal(-1.0, Kind.NUMBER, at), found, at)
-
-    def name(self, name: str, at: int) -> Expression:
-        """A feature, or a literal that the lexer named."""
-        duration = duration_named(name)
-        if duration is not None:
-            return Literal(duration, Kind.DURATION, at)
-        if part_named(name):
-            raise ExpressionError(at, "a part of the customers stands after `in`: `spend in top 20%`")
-        if name in ("true", "false", "yes", "no") and self.names.view(name, "") is None:
-            raise ExpressionError(at, f"there is no feature {name!r}; {ALWAYS}")
-        if name == "segment":
-            raise ExpressionError(at, "say of which dimension: `segment.lifecycle`")
-        return self.feature(name, "", at)
-
-    def feature(self, name: str, view: str, at: int) -> FeatureRef:
-        """A view of a feature."""
-        found = self.names.view(name, view)
-        if found is None and self.names.view(name, "") is not None:
-            raise ExpressionError(at, f"{name!r} has no {view!r}{suggest(view, self.names.views(name))}")
-        if found is None:
-            raise ExpressionError(at, f"there is no feature {name!r}{suggest(name, self.names.features())}")
-        return FeatureRef(name, view, found[0], found[1], at)
-
-    def attribute(self, node: ast.Attribute, at: int) -> Expression:
-        """``feature.view``, ``segment.dimension`` and what can be asked of that."""
-        match node.value:
-            case ast.Name(id="segment"):
-                return SegmentRef(self.dimension(node.attr, at), at)
-            case ast.Attribute(value=ast.Name(id="segment"), attr=dimension):
-                name = self.dimension(dimension, at)
-                if node.attr == "since":
-                    return SegmentSince(name, at)
-                if node.attr == "before":
-                    return SegmentRef(name, at, before=True)
-                known = suggest(node.attr, ("before", "since"))
-                raise ExpressionError(at, f"the segment of a dimension has no {node.attr!r}{known}")
-            case ast.Name() as owner:
-                return self.feature(owner.id, node.attr, at)
-        raise ExpressionError(at, "only a feature or `segment` has parts, after one dot")
-
-    def dimension(self, name: str, at: int) -> str:
-        """A dimension's name; a hyphen in it is written as an underscore."""
-        for one in self.names.dimensions():
-            if name in (one, one.replace("-", "_")):
-                return one
-        raise ExpressionError(at, f"there is no dimension {name!r}{suggest(name, self.names.dimensions())}")
 
     def call(self, function: str, node: ast.Call, at: int) -> Expression | None:
         """What is written like a function."""
@@ -316,7 +251,7 @@ class Typer:
         """Raises where a text is compared with what is no feature: it was meant as a text, without its quotes."""
         if not isinstance(subject, ast.Name | ast.Attribute):
             return
-        bare = [(node, word) for node in others if (word := self.bare(node)) is not None]
+        bare = [(node, word) for node in others if (word := self.naming.bare(node)) is not None]
         if not bare:
             return
         try:
@@ -327,15 +262,6 @@ class Typer:
             for node, word in bare:
                 self.wrong(self.at(node), f'put texts in quotes: `"{word}"`')
             raise ExpressionError(self.at(bare[0][0]), f'put texts in quotes: `"{bare[0][1]}"`')
-
-    def bare(self, node: ast.expr) -> str | None:
-        """The text that names of no feature, perhaps with hyphens between them, may have been meant as."""
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
-            left, right = self.bare(node.left), self.bare(node.right)
-            return None if left is None or right is None else f"{left}-{right}"
-        if not isinstance(node, ast.Name) or duration_named(node.id) is not None or part_named(node.id):
-            return None
-        return node.id if node.id != "segment" and self.names.view(node.id, "") is None else None
 
     def membership(self, left: ast.expr, right: ast.expr, negated: bool, at: int) -> Condition | None:
         """``left in right``: a part of the customers, some texts or numbers, or a feature that keeps several texts."""
@@ -435,19 +361,6 @@ def arithmetic(op: str, left: Number, right: Number, at: int) -> Number:
     if isinstance(left, Literal) and isinstance(right, Literal) and op in "*/":
         return finite(left.value * right.value if op == "*" else left.value / right.value, kind, at)
     return Arithmetic(op, left, right, kind, at)
-
-
-def finite(value: float, kind: Kind, at: int) -> Literal:
-    """A literal; raises where the number is too large to be one."""
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise ExpressionError(at, "this number is too large")
-    if kind is Kind.DURATION and abs(number) > LONGEST:
-        raise ExpressionError(at, "this is too long: a duration is at most 1000 years (365250d)")
-    return Literal(number, kind, at)
 
 
 def shares_checked(a: Number, b: Number) -> tuple[Number, Number]:
