@@ -14,7 +14,8 @@ from stream.cluster.versions import write_versions
 from stream.errors import UserError
 from stream.kafka.client import consumer_options, quiet_aiokafka
 from stream.kafka.topics import check_topics
-from stream.settings import Kafka, Settings, load_settings
+from stream.settings import Settings, load_settings
+from stream.settings_kafka import Kafka
 
 #: The kinds of versions, for people.
 WHAT = {"model": "clusters", "cuts": "cuts", "definitions": "definitions", "lifetime": "the model of lifetimes"}

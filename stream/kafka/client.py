@@ -22,7 +22,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 from faust.auth import SASLCredentials, SSLCredentials
 
 from stream.errors import UserError
-from stream.settings import Security, Settings
+from stream.settings import Settings
+from stream.settings_kafka import Security
 
 _REFUSED_LOGIN = (
     kafka_errors.SaslAuthenticationFailed,

@@ -16,7 +16,8 @@ from stream.cli.view.source import Start, Taken, reading
 from stream.engine.change import Change
 from stream.errors import UserError
 from stream.kafka.topics import create_topics
-from stream.settings import App, Kafka, Settings, Topics
+from stream.settings import App, Settings, Topics
+from stream.settings_kafka import Kafka
 
 AT = Change(b"c1", "lifecycle", "new", "active", 1_738_314_902_125, "event", 7, "lifecycle@1", {"orders": 2})
 

@@ -15,7 +15,7 @@ ANYONE = {"errors", "durations"}
 PURE = ["events", "features", "plan", "engine"]
 ALLOWED: dict[str, set[str]] = {
     **{name: ANYONE | set(PURE[:level]) for level, name in enumerate(PURE)},
-    "kafka": {*ANYONE, *PURE, "settings", "settings_file"},
+    "kafka": {*ANYONE, *PURE, "settings", "settings_file", "settings_kafka"},
     "predict": {*ANYONE, *PURE},
     "cluster": {*ANYONE, *PURE, "kafka", "predict"},
     "cuts": {*ANYONE, *PURE, "kafka", "cluster"},
