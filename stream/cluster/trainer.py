@@ -2,13 +2,14 @@
 
 Pure: no I/O, no clock. Who does what: `window` keeps the sample of the recent past and its scale, `candidates` learn,
 `scoring` and `drawing` compare them, `identity` says which new cluster is which old one, `portrait` and `making` make a
-version of it, `drifting` looks for changes of the world, `state` is what a restart needs.
+version of it, `drifting` looks for changes of the world, `kept` stays from version to version, `state` is that at
+rest: what a restart needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from stream.cluster import candidates, making
 from stream.cluster.drawing import Drawing, draw
 from stream.cluster.drifting import INERTIA, Drifted, Watch, series
 from stream.cluster.identity import Drawn, Identity, begin, carry_on
+from stream.cluster.kept import Kept
 from stream.cluster.model import ClusterModel, ClusterName, usable
 from stream.cluster.seeding import seed_centroids
 from stream.cluster.settings import TrainerSettings
@@ -46,22 +48,6 @@ class _Following:
     space: Space
     candidates: dict[str, candidates.Candidate]
     watch: Watch
-
-
-@dataclass
-class _Kept:
-    """What a trainer keeps from version to version beside the sample."""
-
-    next_id: int = 0
-    resting: dict[int, int] = field(default_factory=dict)
-    marks: list[Mark] = field(default_factory=lambda: [Mark(0, {0: 0})])
-    mean: tuple[float, ...] = ()
-    scale: tuple[float, ...] = ()
-    placed: dict[str, Matrix] = field(default_factory=dict)
-    levels: dict[str, float] = field(default_factory=dict)
-    told: dict[str, int] = field(default_factory=dict)
-    stayed: dict[str, int] = field(default_factory=dict)
-    unrest: int = 0
 
 
 class Trainer:
@@ -92,7 +78,7 @@ class Trainer:
         self._published_at: int | None = None
         self._seeded = False
         self._given: dict[int, str] = {}
-        self._kept = _Kept(marks=[Mark(0, dict(cursor or {0: 0}))])
+        self._kept = Kept(marks=[Mark(0, dict(cursor or {0: 0}))])
         self._window = Window(len(settings.features))
         self._following: _Following | None = None
 
@@ -121,12 +107,7 @@ class Trainer:
         return trainer
 
     def _take_up(self, state: TrainerState) -> None:
-        kept = self._kept
-        kept.marks = list(state.marks)
-        kept.mean, kept.scale = state.mean, state.scale
-        kept.placed = {name: np.array(rows, np.float64) for name, rows in state.placed.items()}
-        kept.levels, kept.told = dict(state.levels), dict(state.told)
-        kept.stayed, kept.unrest = dict(state.stayed), state.unrest
+        self._kept.take_up(state)
         floor = CAPACITY / (8 * self._span)
         self._window = Window(len(self.settings.features), state.oldest, max(state.share, min(1.0, floor)))
 
@@ -283,7 +264,7 @@ class Trainer:
             return None
         self._leave(model, samples, drawing, cursor)
         self._published_at = self.learned
-        self._newest = msgspec.structs.replace(model, trainer=self._state())
+        self._newest = msgspec.structs.replace(model, trainer=self._kept.state(self._window))
         self._following, self._moved, self._drifted = None, set(), set()
         return self._newest
 
@@ -396,25 +377,6 @@ class Trainer:
             if name in placed and name not in lagging and len(rows) == used == best.clusters:
                 placed[name] = space.scaled(rows)
         return placed
-
-    def _state(self) -> msgspec.Raw:
-        kept = self._kept
-        placed = {name: tuple(tuple(row) for row in rows.tolist()) for name, rows in kept.placed.items()}
-        state = TrainerState(
-            next_id=kept.next_id,
-            resting=kept.resting,
-            marks=tuple(kept.marks),
-            oldest=self._window.oldest,
-            share=self._window.share,
-            mean=kept.mean,
-            scale=kept.scale,
-            placed=placed,
-            levels=kept.levels,
-            told=dict(sorted(kept.told.items())),
-            stayed=dict(sorted(kept.stayed.items())),
-            unrest=kept.unrest,
-        )
-        return msgspec.Raw(msgspec.json.encode(state))
 
 
 def _watched(model: ClusterModel, samples: Matrix) -> Matrix:
