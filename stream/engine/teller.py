@@ -6,7 +6,6 @@ The result is byte for byte that of :class:`stream.engine.change.Change`, one at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from stream.engine.change import MICROS, SOURCE, TYPE, shown, shown_text
 from stream.engine.changes import CAUSES, Block
 from stream.engine.latest import latest_segments
-from stream.engine.records import Column, Records, array_of
+from stream.engine.records import Column, Records
 from stream.engine.rows import Rows
 from stream.events.instant import EARLIEST_MS, LATEST_MS, iso
 from stream.features.base import Kind
@@ -96,11 +95,13 @@ class Teller:
         self._counts = np.array([len(e) for e in self.evidence], np.int64)
         tails = [orjson.dumps({"definition": d.version}) for d in self.dimensions]
         self._tails = np.array([fragments.add(b"," + tail[1:]) for tail in tails], np.int64)
+        self._names = np.array([fragments.add(b"\0%b\0" % d.name.encode()) for d in self.dimensions], np.int64)
 
     def records(self, block: Block) -> Records:
         """Key, value and headers of every change."""
         if len(self._fragments) > MOST_FRAGMENTS:
             self._begin()
+        _mind_years(block.ints[:, header.AT])
         n, dimensions = len(block), block.ints[:, header.DIMENSION]
         keys = Column.of(block.keys)
         heads, causes = self._heads(block), block.causes
@@ -108,9 +109,9 @@ class Teller:
         given = self._given(block, texts)
         more = self._more(block, texts)
         own = Column.of(texts)
-        told = Told(heads, causes, given, more, own.data, own.ends, keys.data, keys.ends, self._ids(block))
+        told = Told(heads, causes, given, more, own.data, own.ends, keys.data, keys.ends)
         arrays = self._fragments.arrays()
-        templates = telling.Templates(*arrays, self._kinds, self._labels, self._counts, self._tails)
+        templates = telling.Templates(*arrays, self._kinds, self._labels, self._counts, self._tails, self._names)
         sizes, own_sizes = np.diff(arrays[1]), np.append(np.diff(own.ends), 0)  # at -1: no text
         labels = np.where(self._kinds != telling.NOTHING, sizes[self._labels] + digits.LONGEST, 0).sum(axis=1)
         common = sizes[heads] + sizes[self._tails[dimensions]] + labels[dimensions]
@@ -182,19 +183,12 @@ class Teller:
             texts.append(b",".join(parts))
         return found
 
-    def _ids(self, block: Block) -> NDArray[np.uint8]:
-        """As `Change.id`; and that every instant is one of the years that can be written."""
-        at = block.ints[:, header.AT]
-        for instant in (int(at.min(initial=0)), int(at.max(initial=0))):
-            if not EARLIEST_MS <= instant <= LATEST_MS:
-                iso(instant)  # raises
-        names = [d.name.encode() for d in self.dimensions]
-        numbers = (block.ints[:, column].tolist() for column in (header.DIMENSION, header.NUMBER, header.AT))
-        digests = [
-            blake2b(b"%b\0%b\0%d\0%d" % (key, names[j], number, instant), digest_size=ID_BYTES).digest()
-            for key, j, number, instant in zip(block.keys, *numbers, strict=True)
-        ]
-        return array_of(bytearray().join(digests)).reshape(len(digests), ID_BYTES)
+
+def _mind_years(instants: NDArray[np.int64]) -> None:
+    """An error where one of them is of no year that can be written."""
+    for instant in (int(instants.min(initial=0)), int(instants.max(initial=0))):
+        if not EARLIEST_MS <= instant <= LATEST_MS:
+            iso(instant)  # raises
 
 
 def warm(rows: Rows) -> None:

@@ -69,7 +69,8 @@ class QuickReader:
         form = self.form
         m = self.scan(
             np.frombuffer(buffer or b" ", np.uint8),
-            starts,
+            starts[:-1],
+            starts[1:],
             self._latest(batch, future_ms),
             form.tables,
             form.entries,

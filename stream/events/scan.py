@@ -248,10 +248,73 @@ def _accept(b: Any, r: int, t: int, name: int, of_product: int, head: Any, found
     return True
 
 
+@register_jitable(_nrt=False)  # nobody counts who refers to the arrays, which would take half of the time
+def _read(
+    b: Any,
+    r: int,
+    start: int,
+    stop: int,
+    latest: int,
+    tables: Any,
+    entries: Any,
+    own: int,
+    events: Any,
+    rates: Any,
+    given: Any,
+    values: Any,
+    words: Any,
+    head: Any,
+    found: Any,
+    numbers: Any,
+    texts: Any,
+    items: Any,
+    raw: Any,
+    seen: Any,
+    m: int,
+) -> int:
+    """Record r, ``b[start:stop]``; the new count of products."""
+    head[:] = -1
+    for k in range(own):
+        given[k, KIND] = ABSENT
+    found[r, OFFER] = NO_INSTANT
+    after = _envelope(b, start, stop, tables, entries, own, given, values, words, seen, items, raw, m, head)
+    if after < 0 or not _given(head, TIMESTAMP):
+        return m
+    name = _name(b, tables, head, len(events) - 1)
+    t = instant(b, head[2 * TIMESTAMP], head[2 * TIMESTAMP + 1])
+    other = PROPERTIES if _identifies(b, head) else TRAITS
+    if name == UNKNOWN or t == NO_TIME or t > latest or head[2 * other] >= 0:
+        return m
+    found[r, CODE] = events[name, 0]
+    if events[name, 0] < 0:
+        found[r, INSTANT] = t
+        found[r, SURE] = 1
+        return m
+    if _one_product(entries, own, given):
+        if after >= len(items):
+            return m
+        put_product(0, own, entries, given, values, items, raw, after)
+        after += 1
+    rate = _rate(b, tables, entries, own, given, rates)
+    sure = rate > 0.0 and _fill(b, r, rate, entries, own, given, values, numbers, texts, found)
+    sure = sure and _priced(rate, entries, own, items, raw, m, after)
+    sure = sure and _accept(b, r, t, name, events[name, 1], head, found, words)
+    if sure and events[name, 1]:
+        sure = False
+        for j in range(m, after):
+            sure = sure or items[j, 0] != 0
+    if not sure:
+        return m
+    found[r, SURE] = 1
+    found[r, COUNT] = after - m
+    return after
+
+
 @register_jitable
 def scan(
     b: Any,
     starts: Any,
+    stops: Any,
     latest: Any,
     tables: Any,
     entries: Any,
@@ -265,7 +328,7 @@ def scan(
     raw: Any,
     seen: Any,
 ) -> int:
-    """Read the records ``b[starts[r]:starts[r + 1]]`` (uint8); how many products were found.
+    """Read the records ``b[starts[r]:stops[r]]`` (uint8); how many products were found.
 
     ``latest`` int64 (n): the latest instant that each may have; ``found`` int64 (n, FOUND), zeros, ``numbers``,
     ``texts`` and ``items`` (capacity, w) as in a batch are written, ``raw`` float64 like ``items`` is working memory;
@@ -277,41 +340,9 @@ def scan(
     words = np.zeros(SCRATCH, np.uint64)
     head = np.zeros(2 * len(ENVELOPE), np.int64)
     m = 0
-    for r in range(len(starts) - 1):
-        head[:] = -1
-        for k in range(own):
-            given[k, KIND] = ABSENT
-        found[r, OFFER] = NO_INSTANT
-        after = _envelope(
-            b, starts[r], starts[r + 1], tables, entries, own, given, values, words, seen, items, raw, m, head
-        )
-        if after < 0 or not _given(head, TIMESTAMP):
-            continue
-        name = _name(b, tables, head, len(events) - 1)
-        t = instant(b, head[2 * TIMESTAMP], head[2 * TIMESTAMP + 1])
-        other = PROPERTIES if _identifies(b, head) else TRAITS
-        if name == UNKNOWN or t == NO_TIME or t > latest[r] or head[2 * other] >= 0:
-            continue
-        found[r, CODE] = events[name, 0]
-        if events[name, 0] < 0:
-            found[r, INSTANT] = t
-            found[r, SURE] = 1
-            continue
-        if _one_product(entries, own, given):
-            if after >= len(items):
-                continue
-            put_product(0, own, entries, given, values, items, raw, after)
-            after += 1
-        rate = _rate(b, tables, entries, own, given, rates)
-        sure = rate > 0.0 and _fill(b, r, rate, entries, own, given, values, numbers, texts, found)
-        sure = sure and _priced(rate, entries, own, items, raw, m, after)
-        sure = sure and _accept(b, r, t, name, events[name, 1], head, found, words)
-        if sure and events[name, 1]:
-            sure = False
-            for j in range(m, after):
-                sure = sure or items[j, 0] != 0
-        if sure:
-            found[r, SURE] = 1
-            found[r, COUNT] = after - m
-            m = after
+    for r in range(len(starts)):
+        m = _read(
+            b, r, starts[r], stops[r], latest[r], tables, entries, own, events, rates, given, values, words, head,
+            found, numbers, texts, items, raw, seen, m,
+        )  # fmt: skip
     return m

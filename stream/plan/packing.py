@@ -237,7 +237,7 @@ def put_entries(out: Any, at: int, r: Any, entries: Any, bags: Any, work: Any, n
     return at
 
 
-@register_jitable
+@register_jitable(_nrt=False)  # nobody counts who refers to the arrays, which would cost a third of the time
 def put_row(
     out: Any, at: int, r: Any, f: Any, entries: Any, shape: Any, work: Any, names: Any, stamp: int, held: int
 ) -> int:

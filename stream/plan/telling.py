@@ -12,7 +12,8 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from stream.plan.digits import put_amount, put_bytes, put_duration, put_instant, put_length, put_whole
+from stream.events.blake import RESULT, SCRATCH, hashed
+from stream.plan.digits import LONGEST, put_amount, put_bytes, put_duration, put_instant, put_length, put_whole
 from stream.plan.header import AT, DIMENSION, EVIDENCE, NUMBER
 
 #: What a feature's value is written as; in no place of a dimension that uses fewer.
@@ -30,7 +31,8 @@ class Templates(NamedTuple):
     """What changes have in common: fragments, one behind the other in ``blob``, from ``ends[k]`` to ``ends[k + 1]``.
 
     For each dimension: ``kinds`` int64 (d, w) of the values of its evidence and ``labels`` int64 (d, w), the fragments
-    before them; ``counts`` int64 (d), how many; ``tails`` int64 (d), the fragment behind the sequence.
+    before them; ``counts`` int64 (d), how many; ``tails`` int64 (d), the fragment behind the sequence; ``names`` int64
+    (d), the one with the dimension's name, between zeros.
     """
 
     blob: NDArray[np.uint8]
@@ -39,6 +41,7 @@ class Templates(NamedTuple):
     labels: NDArray[np.int64]
     counts: NDArray[np.int64]
     tails: NDArray[np.int64]
+    names: NDArray[np.int64]
 
 
 class Told(NamedTuple):
@@ -46,8 +49,7 @@ class Told(NamedTuple):
 
     ``heads`` int64: the fragment up to the evidence; ``causes`` int64; ``given`` int64 (n, w): the number of a text of
     their own for a value, or -1 where the kernel writes it; ``more`` int64: the same of what stands behind the values;
-    those texts are in ``blob`` by ``ends``, as above.  ``keys`` with ``key_ends``: the customers.  ``ids`` uint8
-    (n, ID_BYTES).
+    those texts are in ``blob`` by ``ends``, as above.  ``keys`` with ``key_ends``: the customers.
     """
 
     heads: NDArray[np.int64]
@@ -58,7 +60,6 @@ class Told(NamedTuple):
     ends: NDArray[np.int64]
     keys: NDArray[np.uint8]
     key_ends: NDArray[np.int64]
-    ids: NDArray[np.uint8]
 
 
 @register_jitable
@@ -85,50 +86,82 @@ def put_value(out: Any, at: int, kind: int, x: float) -> int:
 
 
 @register_jitable
-def put_hex(out: Any, at: int, digest: Any) -> int:
-    """The bytes of an id, two digits each."""
-    for k in range(2 * len(digest)):
-        byte = int(np.int64(digest[k >> 1]))
+def put_hex(out: Any, at: int, words: Any, count: int) -> int:
+    """So many bytes of 64-bit words, the lowest byte of a word first, two digits each."""
+    for k in range(2 * count):
+        byte = int(np.int64(words[k >> 4] >> np.uint64(8 * ((k >> 1) & 7))) & 255)
         half = byte & 15 if k & 1 else byte >> 4
         out[at + k] = 48 + half if half < 10 else 87 + half
-    return at + 2 * len(digest)
+    return at + 2 * count
+
+
+@register_jitable
+def put_id(out: Any, at: int, i: int, ints: Any, templates: Any, told: Any, what: Any, words: Any) -> int:
+    """The id of change i, as `Change.id`; ``what`` and ``words`` are room to work in."""
+    n = put_bytes(what, 0, told.keys, told.key_ends[i], told.key_ends[i + 1])
+    n = put_fragment(what, n, templates.blob, templates.ends, templates.names[ints[i, DIMENSION]])
+    n = put_whole(what, n, ints[i, NUMBER])
+    what[n] = 0
+    n = put_whole(what, n + 1, ints[i, AT])
+    hashed(what, 0, n, ID_BYTES, words)
+    return put_hex(out, at, words[RESULT:], ID_BYTES)
+
+
+@register_jitable(_nrt=False)  # nobody counts who refers to the arrays, which would cost more than all the writing
+def put_value_of(i: int, ints: Any, floats: Any, templates: Any, told: Any, values: Any, at: int) -> int:
+    """Write the value of change i."""
+    blob, ends = templates.blob, templates.ends
+    j = ints[i, DIMENSION]
+    at = put_fragment(values, at, blob, ends, told.heads[i])
+    count = templates.counts[j]
+    for k in range(count):
+        at = put_fragment(values, at, blob, ends, templates.labels[j, k])
+        if told.given[i, k] >= 0:
+            at = put_fragment(values, at, told.blob, told.ends, told.given[i, k])
+        else:
+            at = put_value(values, at, templates.kinds[j, k], floats[i, EVIDENCE + k])
+    if told.more[i] >= 0:
+        if count:
+            values[at] = 44
+            at += 1
+        at = put_fragment(values, at, told.blob, told.ends, told.more[i])
+    at = put_fragment(values, at, blob, ends, SEQUENCE)
+    at = put_whole(values, at, ints[i, NUMBER])
+    return put_fragment(values, at, blob, ends, templates.tails[j])
+
+
+@register_jitable(_nrt=False)
+def put_headers_of(i: int, ints: Any, templates: Any, told: Any, headers: Any, to: int, what: Any, words: Any) -> int:
+    """Write the headers of change i."""
+    blob, ends = templates.blob, templates.ends
+    start, stop = told.key_ends[i], told.key_ends[i + 1]
+    to = put_fragment(headers, to, blob, ends, BEFORE_ID)
+    to = put_id(headers, to, i, ints, templates, told, what, words)
+    to = put_fragment(headers, to, blob, ends, BEFORE_SUBJECT)
+    to = put_length(headers, to, stop - start)
+    to = put_bytes(headers, to, told.keys, start, stop)
+    to = put_fragment(headers, to, blob, ends, BEFORE_TIME)
+    to = put_instant(headers, to, ints[i, AT])
+    return put_fragment(headers, to, blob, ends, BEHIND + told.causes[i])
 
 
 def tell(
     ints: Any, floats: Any, templates: Any, told: Any, values: Any, value_ends: Any, headers: Any, header_ends: Any
 ) -> None:
     """Write value and headers of every change; where each ends goes to ``..._ends[i + 1]``."""
-    blob, ends = templates.blob, templates.ends
+    longest = 0
+    for i in range(len(ints)):
+        longest = max(longest, told.key_ends[i + 1] - told.key_ends[i])
+    name = 0
+    for k in templates.names:
+        name = max(name, templates.ends[k + 1] - templates.ends[k])
+    what, words = np.zeros(longest + name + 2 * LONGEST, np.uint8), np.zeros(SCRATCH, np.uint64)
     at = 0
     to = 0
     for i in range(len(ints)):
-        j = ints[i, DIMENSION]
-        at = put_fragment(values, at, blob, ends, told.heads[i])
-        count = templates.counts[j]
-        for k in range(count):
-            at = put_fragment(values, at, blob, ends, templates.labels[j, k])
-            if told.given[i, k] >= 0:
-                at = put_fragment(values, at, told.blob, told.ends, told.given[i, k])
-            else:
-                at = put_value(values, at, templates.kinds[j, k], floats[i, EVIDENCE + k])
-        if told.more[i] >= 0:
-            if count:
-                values[at] = 44
-                at += 1
-            at = put_fragment(values, at, told.blob, told.ends, told.more[i])
-        at = put_fragment(values, at, blob, ends, SEQUENCE)
-        at = put_whole(values, at, ints[i, NUMBER])
-        at = put_fragment(values, at, blob, ends, templates.tails[j])
+        at = put_value_of(i, ints, floats, templates, told, values, at)
         value_ends[i + 1] = at
-        start, stop = told.key_ends[i], told.key_ends[i + 1]
-        to = put_fragment(headers, to, blob, ends, BEFORE_ID)
-        to = put_hex(headers, to, told.ids[i])
-        to = put_fragment(headers, to, blob, ends, BEFORE_SUBJECT)
-        to = put_length(headers, to, stop - start)
-        to = put_bytes(headers, to, told.keys, start, stop)
-        to = put_fragment(headers, to, blob, ends, BEFORE_TIME)
-        to = put_instant(headers, to, ints[i, AT])
-        to = put_fragment(headers, to, blob, ends, BEHIND + told.causes[i])
+        to = put_headers_of(i, ints, templates, told, headers, to, what, words)
         header_ends[i + 1] = to
 
 

@@ -40,7 +40,7 @@ FARTHEST = 1 << 61
 MOST_HELD = 1 << 32
 
 
-@register_jitable
+@register_jitable(_nrt=False)
 def get_instants(data: Any, at: int, stop: int, instants: Any) -> tuple[int, int]:
     """The distinct instants, the latest first; how many, and where the next byte is."""
     n, at = get_count(data, at)
@@ -58,7 +58,7 @@ def get_instants(data: Any, at: int, stop: int, instants: Any) -> tuple[int, int
     return n, at
 
 
-@register_jitable
+@register_jitable(_nrt=False)
 def get_presence(data: Any, at: int, stop: int, width: int, present: Any) -> tuple[int, int]:
     """The columns that are written; how many, and where the next byte is."""
     maps = at
@@ -82,7 +82,7 @@ def get_presence(data: Any, at: int, stop: int, width: int, present: Any) -> tup
     return count, at
 
 
-@register_jitable
+@register_jitable(_nrt=False)
 def get_columns(
     data: Any, at: int, start: int, stop: int, present: Any, kinds: Any, instants: Any, n: int, long: Any, hashes: Any,
     r: Any,
@@ -118,7 +118,7 @@ def get_columns(
     return at, bit, meant
 
 
-@register_jitable
+@register_jitable(_nrt=False)
 def get_entry(
     data: Any, at: int, start: int, stop: int, bit: int, meant: int, n: int, instants: Any, long: Any, hashes: Any,
     into: Any, e: int,
@@ -148,7 +148,7 @@ def get_entry(
     return at, bit, meant
 
 
-@register_jitable
+@register_jitable(_nrt=False)
 def held_by(r: Any, bags: Any) -> int:
     """How many entries the row's bags say that they have; negative where one says nonsense."""
     held = 0
