@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import calendar
-import itertools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC as UTC_
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import holidays
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.events.properties import EMPTY_LIST, LONGEST_LIST
-from stream.events.text import text_hash
 from stream.features import pool
 from stream.features.after import After, CountAfter
 from stream.features.anniversary import Anniversary
 from stream.features.bag import Bag
-from stream.features.base import FOREVER, NEVER, NO_TEXT, Accumulator, Kind, Shape, arguments
+from stream.features.base import FOREVER, NO_TEXT, Accumulator, Kind, Shape, arguments
 from stream.features.calendar import Zone
 from stream.features.count import Count
 from stream.features.count_within import CountWithin
@@ -35,10 +27,8 @@ from stream.features.extreme import Extreme
 from stream.features.favourite import Favourite
 from stream.features.gap import Gap
 from stream.features.holiday import Holiday, Holidays
-from stream.features.known_zone import table_of
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
-from stream.features.own_zone import OwnZone
 from stream.features.period import PeriodCount, PeriodTotal
 from stream.features.recurring import Recurring
 from stream.features.sequence import Sequence as Sequence_
@@ -49,312 +39,53 @@ from stream.features.trend import Trend
 from stream.features.within import Within
 from stream.features.year_ago import KEPT, YearAgo
 from stream.plan.features import READERS
-
-START = 1_700_000_000_000
-#: Nine days before New York sets its clocks forward and Casablanca sets them back.
-SPRING = 1_709_251_200_000
-#: The columns do not begin at 0 in a row.
-P = 3
-PLUS, MINUS = "Plus", "Minus"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One event: its instant, its name, and what a fold reads of it."""
-
-    t: int
-    name: str
-    number: float
-    text: int
-
-
-Reading = Callable[[Sequence[Seen], int], float]
-
-
-def plus(events: Sequence[Seen]) -> list[int]:
-    """When the events that count were."""
-    return [e.t for e in events if e.name == PLUS]
-
-
-def read_gap(events: Sequence[Seen], now: int) -> float:
-    """The mean gap from three on, between 4 and 30."""
-    times = plus(events)
-    return min(max((max(times) - min(times)) / (len(times) - 1), 4.0), 30.0) if len(times) >= 3 else 20.0
-
-
-def read_latest(events: Sequence[Seen], now: int) -> float:
-    """The text of the latest event that has one; of two at one instant the greater."""
-    return max(((e.t, e.text) for e in events if e.name == PLUS and e.text != NO_TEXT), default=(0, NO_TEXT))[1]
-
-
-def read_sum(events: Sequence[Seen], now: int) -> float:
-    """What came, less what was taken back."""
-    return sum((1 if e.name == PLUS else -1) * e.number for e in events if not math.isnan(e.number))
-
-
-def read_mean(events: Sequence[Seen], now: int) -> float:
-    """The sum by how many there were."""
-    known = [e for e in events if not math.isnan(e.number)]
-    n = sum(1 if e.name == PLUS else -1 for e in known)
-    return read_sum(events, now) / n if n > 0 else math.nan
-
-
-def numbers(events: Sequence[Seen]) -> list[tuple[int, float]]:
-    """Instant and number of those that have one, in order."""
-    return sorted((e.t, e.number) for e in events if e.name == PLUS and not math.isnan(e.number))
-
-
-HOW: dict[str, Callable[[list[float]], float]] = {
-    "sum": sum,
-    "mean": lambda xs: sum(xs) / len(xs) if xs else math.nan,
-    "min": lambda xs: min(xs, default=math.nan),
-    "max": lambda xs: max(xs, default=math.nan),
-}
-
-
-def within(how: str, window: int, last: int) -> Reading:
-    """Over the window, of at most the latest so many."""
-    return lambda es, now: HOW[how]([x for t, x in numbers(es)[-last:] if now - window < t <= now])
-
-
-def marked(events: Sequence[Seen]) -> int:
-    """When the other event was last."""
-    return max((e.t for e in events if e.name == MINUS), default=NEVER)
-
-
-def after(how: str, last: int) -> Reading:
-    """Of those later than the other event, at most the latest so many."""
-    return lambda es, now: HOW[how]([x for t, x in numbers(es)[-last:] if t > marked(es)])
-
-
-#: The lists that go with the texts of events: none, an empty one, and two.
-LISTS = {NO_TEXT: [NO_TEXT], 7: [EMPTY_LIST], -9: [-9, 7], 1 << 60: [-9, 1 << 60]}
-
-
-def filled(text: int) -> list[int]:
-    """A list as a fold reads it."""
-    return (LISTS[text] + [NO_TEXT] * LONGEST_LIST)[:LONGEST_LIST]
-
-
-def read_list(events: Sequence[Seen]) -> list[int] | None:
-    """The latest list; of two at one instant the greater."""
-    known = [(e.t, filled(e.text)) for e in events if e.name == PLUS and e.text != NO_TEXT]
-    return [x for x in max(known)[1] if x not in (NO_TEXT, EMPTY_LIST)] if known else None
-
-
-def read_how_many(events: Sequence[Seen], now: int) -> float:
-    """How many texts the latest list has."""
-    found = read_list(events)
-    return math.nan if found is None else len(found)
-
-
-def last_choices(events: Sequence[Seen], now: int, last: int, window: int) -> list[int]:
-    """The latest so many texts, of those in the window, in order."""
-    known = sorted((e.t, e.text) for e in events if e.name == PLUS and e.text != NO_TEXT)
-    return [x for t, x in known[-last:] if t > now - window]
-
-
-def favourite(events: Sequence[Seen], now: int, last: int, window: int) -> int:
-    """The most frequent; of several, the one chosen last."""
-    chosen = last_choices(events, now, last, window)
-    return max(chosen, key=lambda x: (chosen.count(x), max(k for k, y in enumerate(chosen) if y == x)), default=NO_TEXT)
-
-
-def share(events: Sequence[Seen], now: int, last: int, window: int) -> float:
-    """Its share."""
-    chosen = last_choices(events, now, last, window)
-    return max(chosen.count(x) for x in chosen) / len(chosen) if chosen else math.nan
-
-
-def variety(events: Sequence[Seen], now: int, last: int, window: int) -> float:
-    """Entropy by its greatest value."""
-    chosen = last_choices(events, now, last, window)
-    shares = [chosen.count(x) / len(chosen) for x in set(chosen)]
-    entropy = -sum(p * math.log(p) for p in shares)
-    return entropy / math.log(len(chosen)) if len(chosen) > 1 else 0.0 if chosen else math.nan
-
-
-def switching(events: Sequence[Seen], now: int, last: int, window: int) -> float:
-    """Neighbours that differ."""
-    chosen = last_choices(events, now, last, window)
-    differ = [a != b for a, b in itertools.pairwise(chosen)]
-    return sum(differ) / len(differ) if differ else math.nan
-
-
-CHOICES: dict[str, Callable[[Sequence[Seen], int, int, int], float]] = {
-    "": favourite,
-    "share": share,
-    "variety": variety,
-    "switching": switching,
-    "choices": lambda es, now, last, window: len(last_choices(es, now, last, window)),
-}
-
-
-def chosen_within(view: str, last: int, window: int) -> Reading:
-    """What a view of the favourite says."""
-    return lambda es, now: CHOICES[view](es, now, last, window)
-
-
-def read_distinct(up_to: int, window: int) -> Reading:
-    """How many texts, of those in the window, up to one more than asked for."""
-    return lambda es, now: min(
-        up_to + 1, len({e.text for e in es if e.name == PLUS and e.text != NO_TEXT and e.t > now - window})
-    )
-
-
-def gaps(events: Sequence[Seen], last: int) -> list[int]:
-    """The latest gaps."""
-    return [b - a for a, b in itertools.pairwise(sorted(plus(events))[-last - 1 :])]
-
-
-def spread(events: Sequence[Seen], last: int) -> float:
-    """Their standard deviation."""
-    found = gaps(events, last)
-    return float(np.std(found)) if len(found) > 1 else math.nan
-
-
-def read_irregularity(events: Sequence[Seen], now: int) -> float:
-    """The same by the mean gap."""
-    found = gaps(events, 9)
-    return spread(events, 9) / float(np.mean(found)) if len(found) > 1 and any(found) else math.nan
-
-
-def trend(events: Sequence[Seen], now: int, n: int) -> tuple[int, int]:
-    """How many of the latest n in the last 20 ms and in the 20 ms before."""
-    kept = sorted(plus(events))[-n:]
-    return sum(t > now - 20 for t in kept), sum(now - 40 < t <= now - 20 for t in kept)
-
-
-def completed(events: Sequence[Seen], steps: Sequence[tuple[str, ...]], window: int, now: int) -> float:
-    """Since the end of the latest run of later and later events that play the steps."""
-    times = [[e.t for e in events if e.name in names] for names in steps]
-    runs = [
-        run
-        for run in itertools.product(*times)
-        if all(a < b for a, b in itertools.pairwise(run)) and run[-1] - run[0] <= window
-    ]
-    return now - max(run[-1] for run in runs) if runs else math.nan
-
-
-PATHS, UTC = ((PLUS, "x"),), Zone("UTC")
-STEPS: list[tuple[tuple[str, ...], ...]] = [((PLUS,), (MINUS,)), ((PLUS,), (MINUS, PLUS), (PLUS,)), ((PLUS,),) * 4]
-
-
-def sequence(steps: Sequence[tuple[str, ...]]) -> Reading:
-    """The steps within 25 ms."""
-    return lambda es, now: completed(es, steps, 25, now)
-
-
-COPENHAGEN, NEW_YORK = "Europe/Copenhagen", "America/New_York"
-OWN = OwnZone("timezone", ("Identify",), COPENHAGEN)
-
-
-def in_new_york(own: OwnZone) -> Any:
-    """The table of the zone of a customer who named New York."""
-    return table_of(own, text_hash(NEW_YORK))
-
-
-HOUR, DAY = 3_600_000, 86_400_000
-
-
-def local(t: int, zone: str) -> datetime:
-    """The local time of an instant."""
-    return (datetime(1970, 1, 1, tzinfo=UTC_) + timedelta(milliseconds=t)).astimezone(ZoneInfo(zone))
-
-
-PERIOD: dict[str, Callable[[datetime], tuple[int, ...]]] = {
-    "day": lambda t: (t.year, t.month, t.day),
-    "week": lambda t: t.isocalendar()[:2],
-    "month": lambda t: (t.year, t.month),
-    "quarter": lambda t: (t.year, (t.month - 1) // 3),
-    "year": lambda t: (t.year,),
-}
-
-
-def this(how: str, period: str, zone: str) -> Reading:
-    """Over what came in the period that it is now."""
-
-    def read(es: Sequence[Seen], now: int) -> float:
-        current = PERIOD[period](local(now, zone))
-        if how == "count":
-            return sum(PERIOD[period](local(t, zone)) == current for t in plus(es))
-        return HOW[how]([x for t, x in numbers(es) if PERIOD[period](local(t, zone)) == current])
-
-    return read
-
-
-def a_year_ago(period: str, zone: str) -> Reading:
-    """How many came in the period of the same number in the year before."""
-
-    def read(es: Sequence[Seen], now: int) -> float:
-        year, number = PERIOD[period](local(now, zone))
-        return sum(PERIOD[period](local(t, zone)) == (year - 1, number) for t in plus(es))
-
-    return read
-
-
-def returns(day: date, today: date) -> date:
-    """The first day, not before today, on which a date returns."""
-    years = (today.year, today.year + 1)
-    return min(back for back in (in_year(day, year) for year in years) if back >= today)
-
-
-def in_year(day: date, year: int) -> date:
-    """A date in another year; 29 February is 28 February where there is none."""
-    leap = (day.month, day.day) == (2, 29) and calendar.isleap(year)
-    return date(year, day.month, day.day if leap or (day.month, day.day) != (2, 29) else 28)
-
-
-def birthday(zone: str, last: int) -> Reading:
-    """Days until the next of the latest so many dates."""
-
-    def read(es: Sequence[Seen], now: int) -> float:
-        today = local(now, zone).date()
-        dates = [date(1970, 1, 1) + timedelta(days=int(x)) for _, x in numbers(es)[-last:]]
-        return min(((returns(day, today) - today).days * DAY for day in dates), default=math.nan)
-
-    return read
-
-
-def yearly(zone: str, last: int) -> Reading:
-    """Days until the next return of the latest so many events, in a later year than theirs."""
-
-    def read(es: Sequence[Seen], now: int) -> float:
-        today = local(now, zone).date()
-        days = [local(t, zone).date() for t in sorted(plus(es))[-last:]]
-        backs = [returns(day, max(today, date(day.year + 1, 1, 1))) for day in days]
-        return min(((back - today).days * DAY for back in backs), default=math.nan)
-
-    return read
-
-
-PART: dict[str, Callable[[datetime], int]] = {
-    "hour": lambda t: t.hour,
-    "weekday": lambda t: t.weekday(),
-    "month": lambda t: t.month - 1,
-}
-
-
-def usual(part: str, zone: str, last: int, view: str = "") -> Reading:
-    """Until the usual part of local time begins, one step of it after the other."""
-
-    def read(es: Sequence[Seen], now: int) -> float:
-        fell = sorted((t, PART[part](local(t, zone))) for t in plus(es))[-last:]
-        parts = [x for _, x in fell]
-        if not parts:
-            return math.nan
-        best = max(parts, key=lambda x: (parts.count(x), max(k for k, y in enumerate(parts) if y == x)))
-        there = local(now, zone)
-        if view == "share":
-            return parts.count(best) / len(parts)
-        if part == "hour":
-            return (best - there.hour) % 24 * HOUR
-        days = 0
-        while PART[part](there.replace(tzinfo=None) + timedelta(days=days)) != best:
-            days += 1
-        return days * DAY
-
-    return read
+from tests.plain_features import (
+    CHOICES,
+    COPENHAGEN,
+    DAY,
+    HOUR,
+    HOW,
+    MINUS,
+    NEW_YORK,
+    OWN,
+    PART,
+    PATHS,
+    PERIOD,
+    PLUS,
+    SPRING,
+    START,
+    STEPS,
+    UTC,
+    P,
+    Reading,
+    Seen,
+    a_year_ago,
+    after,
+    birthday,
+    chosen_within,
+    filled,
+    gaps,
+    in_new_york,
+    marked,
+    numbers,
+    plus,
+    read_distinct,
+    read_gap,
+    read_holiday,
+    read_how_many,
+    read_irregularity,
+    read_latest,
+    read_list,
+    read_mean,
+    read_sum,
+    sequence,
+    spread,
+    this,
+    trend,
+    usual,
+    within,
+    yearly,
+)
 
 
 class SomeHolidays(Holidays):
@@ -365,18 +96,6 @@ class SomeHolidays(Holidays):
         table = super().array().copy()
         table[1], table[4] = 7, -9
         return table
-
-
-def read_holiday(es: Sequence[Seen], now: int) -> float:
-    """Days until the next holiday of the latest country."""
-    country = {7: ("DE", "BY"), -9: ("DK", None)}.get(int(read_latest(es, now)))
-    if country is None:
-        return math.nan
-    day = today = local(now, NEW_YORK).date()
-    calendar = holidays.country_holidays(country[0], subdiv=country[1])
-    while day not in calendar:
-        day += timedelta(days=1)
-    return (day - today).days * DAY
 
 
 CASES: list[tuple[Accumulator, str, Reading]] = [
@@ -642,121 +361,3 @@ def test_every_accumulator_is_here() -> None:
     others |= {"told", "fading"}  # fading: tests/unit/test_features_fading.py
     covered = {type(case[0]).__module__.rsplit(".", 1)[1] for case in CASES} | {"bag"}
     assert {file.stem for file in folder.glob("*.py")} - others == covered
-
-
-# Bags: kept in the pool; they keep the order of the log, but for these.
-
-
-class BagRow:
-    """One customer's bag in a pool of its own."""
-
-    def __init__(self, limit: int = 3) -> None:
-        self.bag = Bag(("Add",), ("Remove",), ("Clear",), ("Visit",), limit)
-        self.ints = np.array([pool.NONE, 0, NEVER], np.int64)
-        self.pool = pool.new_pool(256)
-
-    def fold(self, name: str, t: int, product: int, price: int = -1, in_stock: int = -1) -> None:
-        """One event with one product."""
-        reaction = self.bag.reactions()[name]
-        items = np.array([[product, price, 1, in_stock]], np.int64)
-        reaction.fold(self.ints, self.ints, 0, t, self.pool, 0, items, 0, 1, *reaction.constants)
-
-    def view(self, name: str, now: int = START) -> float:
-        """A view's value."""
-        return float(self.bag.views()[name].value(self.ints, self.ints, 0, now, self.pool))
-
-    def products(self) -> dict[int, tuple[int, ...]]:
-        """What is in it: product -> its saved columns."""
-        found, e = {}, int(self.ints[pool.HEAD])
-        while e != pool.NONE:
-            found[int(self.pool.entries[e, pool.PRODUCT])] = tuple(self.pool.entries[e, : pool.SAVED].tolist())
-            e = int(self.pool.entries[e, pool.NEXT])
-        return found
-
-
-bag_events = st.lists(
-    st.tuples(
-        st.sampled_from(["Add", "Add", "Remove", "Clear", "Visit"]),
-        st.integers(0, 20),
-        st.integers(1, 5),
-        st.sampled_from([-1, 10, 20]),
-    ),
-    max_size=25,
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(bag_events)
-def test_a_bag_stays_whole(happened: list[tuple[str, int, int, int]]) -> None:
-    """Its size is the length of its list, never above the limit, and each product's list finds it: in any order."""
-    row = BagRow()
-    for event in happened:
-        row.fold(*event)
-        products = row.products()
-        assert row.view("size") == row.view("") == len(products) <= 3
-        for product in range(1, 6):
-            e = int(row.pool.table[pool.slot(row.pool.table, product), 1]) if row.pool.meta[pool.KEYS] else pool.NONE
-            known = row.pool.table[pool.slot(row.pool.table, product), 0] == product
-            assert (product in products) == (known and e != pool.NONE)
-    assert row.pool.meta[pool.USED] <= 4
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(["Add", "Clear"]), st.integers(1, 5)), max_size=8, unique_by=lambda e: e[1]),
-    st.data(),
-)
-def test_a_late_clearing_and_a_late_addition_agree(happened: list[tuple[str, int]], data: st.DataObject) -> None:
-    """Different products, below the limit, at different instants: what is left does not depend on the order."""
-    timed = [(name, 10 * k, product, 5) for k, (name, product) in enumerate(happened)]
-    one, other = BagRow(limit=9), BagRow(limit=9)
-    for event in timed:
-        one.fold(*event)
-    for event in data.draw(st.permutations(timed)):
-        other.fold(*event)
-    assert one.products() == other.products()
-
-
-def test_what_a_bag_tells() -> None:
-    """Cheaper than when it was added, visits since, and offers that have not ended."""
-    row = BagRow()
-    row.fold("Visit", 1, 1, 99)
-    row.fold("Add", 2, 1, 20)
-    row.fold("Add", 3, 2)
-    assert (row.view("cheaper"), row.view("visits")) == (0, 0)
-    row.fold("Visit", 4, 1, 10)
-    row.fold("Visit", 5, 2, 30)
-    row.fold("Visit", 6, 2, 40)
-    assert (row.view("cheaper"), row.view("visits")) == (1, 2)
-    row.fold("Visit", 3, 1, 50)  # late: the price seen at 4 stands
-    assert row.view("cheaper") == 1
-    row.pool.entries[pool.find(row.pool, row.ints, 0, 1), pool.OFFER_ENDS] = START + 10
-    until = row.bag.views()["on_offer"].until
-    assert until is not None
-    assert [row.view("on_offer", START + t) for t in (0, 9, 10)] == [1, 1, 0]
-    assert until(row.ints, row.ints, 0, START, math.nan, row.pool) == START + 10
-    assert until(row.ints, row.ints, 0, START + 10, math.nan, row.pool) == FOREVER
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.booleans(), max_size=6), st.data())
-def test_what_is_back_does_not_depend_on_the_order_of_what_was_said(said: list[bool], data: st.DataObject) -> None:
-    """Back: the last word is that it is there, and an earlier one since it was put in that it was not."""
-    words = [(10 * k, int(there)) for k, there in enumerate(said, 1)]
-    row = BagRow()
-    row.fold("Add", 5, 1)
-    entry = pool.find(row.pool, row.ints, 0, 1)
-    for t, in_stock in data.draw(st.permutations([*words, (1, 0), (2, -1), (90, -1)])):
-        pool.see_stock(row.pool.entries, entry, t, in_stock)
-    assert row.view("back") == (bool(said) and said[-1] and not all(said))
-
-
-def test_what_was_sold_out_when_it_was_wished_for_can_come_back() -> None:
-    """The wish itself may say that it cannot be had; a visit may tell that it is there."""
-    row = BagRow()
-    row.fold("Add", 5, 1, in_stock=0)
-    assert row.view("back") == 0
-    row.fold("Visit", 6, 1, in_stock=1)
-    assert row.view("back") == 1
-    row.fold("Visit", 7, 1, in_stock=0)
-    assert row.view("back") == 0
