@@ -307,12 +307,16 @@ PART: dict[str, Callable[[datetime], int]] = {
 }
 
 
-def usual(part: str, zone: str, last: int, view: str = "") -> Reading:
+def usual(part: str, zone: str, last: int, view: str = "", once: bool = False) -> Reading:
     """Until the usual part of local time begins, one step of it after the other."""
 
     def read(es: Sequence[Seen], now: int) -> float:
-        fell = sorted((t, PART[part](local(t, zone))) for t in plus(es))[-last:]
-        parts = [x for _, x in fell]
+        times = sorted(plus(es))
+        if once:
+            times = list({local(t, zone).date(): t for t in reversed(times)}.values())[::-1]
+        parts = [PART[part](local(t, zone)) for t in times][-last:]
+        if view == "choices":
+            return len(parts)
         if not parts:
             return math.nan
         best = max(parts, key=lambda x: (parts.count(x), max(k for k, y in enumerate(parts) if y == x)))

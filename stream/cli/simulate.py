@@ -89,6 +89,14 @@ class _Speed(click.ParamType):
     help=f"Share of all customers who are of that persona. [default: {_DEFAULTS.drift_share}]",
 )
 @click.option(
+    "--pace",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=_DEFAULTS.pace,
+    show_default=True,
+    help="How many times as long the gaps between visits and orders are as the personas have them.",
+)
+@click.option("--pages", is_flag=True, help="Every product, search, cart and checkout is a page viewed as well.")
+@click.option(
     "--closing-clock/--no-closing-clock", default=True, help="End with a clock record at the last event's time."
 )
 def command(
@@ -107,13 +115,16 @@ def command(
     truth: Path | None,
     drift_day: float | None,
     drift_share: float | None,
+    pace: float,
+    pages: bool,
     closing_clock: bool,
 ) -> None:
     """Simulate shoppers: what they look at, wish for, buy and send back, and when they leave and return.
 
     The events go to Kafka, to the topics of the settings, or with --out to a file. The same options give the same
     events to the byte. Who is which persona stands in no event, only in the file of --truth. With --drift-day the world
-    changes on the way, to see how learned clusters follow.
+    changes on the way, to see how learned clusters follow. With --pages and a --pace of 3 the stream is that of a web
+    site most of whose customers come a few times a month.
 
     To Kafka, records carry the time of sending as theirs; event times are the simulation's. With --speed the control
     topic gets a clock record every second.
@@ -127,6 +138,8 @@ def command(
         *(customers, days, seed, start, events, products, anonymous, currency or "EUR"),
         drift_day=drift_day,
         drift_share=drift_share or _DEFAULTS.drift_share,
+        pace=pace,
+        pages=pages,
     )
     sink: AbstractAsyncContextManager[Sink]
     if out is None:

@@ -35,6 +35,17 @@ def fold(r: Any, f: Any, p: int, t: int, n: int, which: int, zone: Any) -> None:
     keep_instant(r, p, n, t * PLACES + part(zone, t, which))
 
 
+def fold_first(r: Any, f: Any, p: int, t: int, n: int, which: int, zone: Any) -> None:
+    """The same of the first event of each local day, for the n latest days."""
+    first, today = first_after(r, p, n, NEVER), day_of(zone, t)
+    for k in range(first, p + n):
+        if day_of(zone, r[k] // PLACES) == today:
+            if t < r[k] // PLACES:
+                r[k] = t * PLACES + part(zone, t, which)
+            return
+    keep_instant(r, p, n, t * PLACES + part(zone, t, which))
+
+
 @register_jitable
 def how_many(r: Any, first: int, stop: int, usual: int) -> int:
     """How many events fell into a part of local time."""
@@ -120,9 +131,14 @@ def share(r: Any, f: Any, p: int, now: int, n: int, which: int, zone: Any) -> fl
     return how_many(r, first, p + n, usual_of(r, first, p + n)) / (p + n - first)
 
 
+def choices(r: Any, f: Any, p: int, now: int, n: int, which: int, zone: Any) -> float:
+    """How many events are kept, at most n."""
+    return float(p + n - first_after(r, p, n, NEVER))
+
+
 @dataclass(frozen=True)
 class Recurring(Accumulator):
-    """``{recurring: weekday, of: Order Completed, last: 10}``, or ``hour``, ``month``; the view ``.share``."""
+    """``{recurring: weekday, of: EVENT, last: 10}``, or ``hour``, ``month``; views ``.share``, ``.choices``."""
 
     word: ClassVar[str] = "recurring"
     part: str
@@ -146,4 +162,13 @@ class Recurring(Accumulator):
         return {
             "": View(Kind.DURATION, Shape.STEPS, value, until),
             "share": View(Kind.NUMBER, Shape.CONSTANT, share),
+            "choices": View(Kind.NUMBER, Shape.CONSTANT, choices),
         }
+
+
+@dataclass(frozen=True)
+class RecurringDays(Recurring):
+    """``{recurring: hour, of: Page Viewed, last: 6, once: day}``: the first event of a day stands for all of it."""
+
+    def reactions(self) -> dict[str, Reaction]:
+        return {name: Reaction(fold_first, constants=self.constants()) for name in self.of}

@@ -29,7 +29,7 @@ from stream.features.orders_time import OrderCount, OrderGap, OrderSince, OrderT
 from stream.features.orders_total import OrderTotal
 from stream.features.own_zone import OwnZone
 from stream.features.period import PeriodCount, PeriodTotal
-from stream.features.recurring import Recurring
+from stream.features.recurring import Recurring, RecurringDays
 from stream.features.sequence import Sequence
 from stream.features.since import Since
 from stream.features.spread import Spread
@@ -258,10 +258,11 @@ def _anniversary(keys: Keys) -> Accumulator:
 
 
 def _recurring(keys: Keys) -> Accumulator:
-    keys.mapping.only("recurring", "of", "last")
+    keys.mapping.only("recurring", "of", "last", "once")
     keys.mapping.require("of")
     part = keys.choice("recurring", ("hour", "weekday", "month"))
-    return Recurring(part, keys.names("of"), keys.local(), keys.last(10))
+    once = "once" in keys.mapping.entries and keys.choice("once", ("day",)) == "day"
+    return (RecurringDays if once else Recurring)(part, keys.names("of"), keys.local(), keys.last(10))
 
 
 def _holiday(keys: Keys) -> Accumulator:

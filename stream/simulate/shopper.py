@@ -72,9 +72,9 @@ class Shopper:
         self.leaves_at = NEVER
         self.returns_at = NEVER
 
-    def settle(self, joins_at: int, categories: list[str], random: Random) -> None:
-        """Draws what makes this customer differ from others of the same persona."""
-        self.pace = random.lognormvariate(0, 0.15)
+    def settle(self, joins_at: int, categories: list[str], pace: float, random: Random) -> None:
+        """Draws what makes this customer differ from others of the same persona; ``pace`` is that of all."""
+        self.pace = pace * random.lognormvariate(0, 0.15)
         self.tastes = tuple(random.sample(categories, min(3, len(categories))))
         self.in_app = random.random() < self.persona.in_app
         self.seeks = self.persona.seeks if random.random() < 0.7 else random.choice(BENEFITS)

@@ -49,7 +49,9 @@ class SimulationOptions:
     """What is simulated. ``start_ms`` and ``days`` bound the events; ``events``, where given, ends them sooner.
 
     ``drift_day``, where given, is the day on which the world changes: ``drift_share`` of the customers are of a persona
-    that nobody has until then (`REORDERER`), and come from then on.
+    that nobody has until then (`REORDERER`), and come from then on. ``pace`` is how many times as long all gaps are as
+    the personas say; with ``pages``, every product, search, cart and checkout is a page (a screen) viewed as well: what
+    a web site tells whose every page load is tracked.
     """
 
     customers: int = 1000
@@ -62,6 +64,8 @@ class SimulationOptions:
     currency: str = "EUR"
     drift_day: float | None = None
     drift_share: float = 0.2
+    pace: float = 1.0
+    pages: bool = False
 
     def __post_init__(self) -> None:
         """UserError where an option makes no sense."""
@@ -73,6 +77,10 @@ class SimulationOptions:
             raise UserError(f"the drift on day {self.drift_day} is not within the {self.days} days of the simulation")
         if not 0 < self.drift_share < 1:
             raise UserError(f"the share of the drift is {self.drift_share} and must lie between 0 and 1")
+        if not 0 < self.pace <= 100:
+            raise UserError(
+                f"the pace is {self.pace} and must lie between 0 and 100, in times of what the personas have"
+            )
         if self.end_ms > LATEST_MS:
             raise UserError(f"{self.days} days from the start lie beyond the year 9999: ask for fewer")
 
@@ -117,7 +125,9 @@ class _Simulation:
         self._entries = 0
         self._wishers: dict[str, dict[int, Shopper]] = {product.id: {} for product in self._catalogue.products}
         self._teller = Teller(f"s{options.seed}-")
-        self._store = Storefront(self._catalogue, self._random, self._teller, self._at, self._note_wish)
+        self._store = Storefront(
+            self._catalogue, self._random, self._teller, self._at, self._note_wish, pages=options.pages
+        )
 
     def events(self) -> Iterator[SimulatedEvent]:
         self._open_shop()
@@ -142,7 +152,7 @@ class _Simulation:
                 joins += int(random.random() * (options.end_ms - options.start_ms))
             elif shopper.persona is REORDERER:
                 joins = options.drift_ms + int(random.random() * DRIFT_MS)
-            shopper.settle(joins, self._catalogue.categories, random)
+            shopper.settle(joins, self._catalogue.categories, options.pace, random)
             # Somewhere within the first gap: the others are customers already when the simulation begins.
             first_look = joins + int(random.random() * shopper.persona.visits.draw_ms(random, shopper.pace))
             self._at(first_look, partial(self._look, shopper))

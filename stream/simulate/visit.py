@@ -18,6 +18,15 @@ _PAGES = ("/", "/", "/sale", "/new", "/stories")
 _PAGE_OF = {"price": "/sale", "novelty": "/new", "service": "/help"}
 _SORTED_BY = {"price": "price", "quality": "rating", "novelty": "newest"}
 _FILTERED_BY = {"quality": "premium", "convenience": "fast-delivery"}
+#: The pages on which events happen, for shoppers whose every page is told.
+_PATHS = {
+    "Product Viewed": "/products/{product_id}",
+    "Products Searched": "/search",
+    "Product List Filtered": "/categories/{category}",
+    "Cart Viewed": "/cart",
+    "Checkout Started": "/checkout",
+    "Order Completed": "/orders/{order_id}",
+}
 _NETWORKS = ("instagram", "tiktok", "pinterest")
 #: What taking a return back costs the shop, in cents.
 _RETURN_CENTS = 600
@@ -36,15 +45,23 @@ class Storefront:
         teller: Teller,
         later: Callable[[int, Errand], None],
         wished: Callable[[Shopper, Product], None],
+        *,
+        pages: bool = False,
     ) -> None:
         self._catalogue = catalogue
         self._random = random
         self._teller = teller
-        self.tell = teller.tell
+        self.tell = self._tell_with_page if pages else teller.tell
         self._screening = Screening(teller, random)
         self._order_count = 0
         self._later = later
         self._wished = wished
+
+    def _tell_with_page(self, at: int, shopper: Shopper, event: str, properties: dict[str, Any]) -> None:
+        """The event, and before it the page on which it happens."""
+        if path := _PATHS.get(event):
+            self._teller.tell_page(at, shopper, path.format_map(properties))
+        self._teller.tell(at, shopper, event, properties)
 
     def look(self, at: int, shopper: Shopper) -> int:
         """A visit that plans no order; the instant of its end."""

@@ -13,24 +13,27 @@ from stream.simulate.simulation import SimulationOptions, simulate
 from tests.benchmarks import kafka
 from tests.benchmarks.ground import PARTITIONS, Ground
 
-#: What a shopper of the simulator does on average, a little less.
-_EVENTS_A_DAY = 2.5
+#: What a shopper of the simulator does on average, a little less; and where every page is told.
+_EVENTS_A_DAY, _WITH_PAGES = 2.5, 4.0
 #: Topics of customers' events; products have one partition, read by every shard.
 SHARED = ("clickstream", "purchases", "profiles")
 
 
 @dataclass(frozen=True)
 class Shop:
-    """So many shoppers, from a common beginning, until there are so many events."""
+    """So many shoppers, from a common beginning, until there are so many events; ``pace``, ``pages`` as simulated."""
 
     customers: int
     events: int
     partitions: int = PARTITIONS
+    pace: float = 1.0
+    pages: bool = False
 
     def simulated(self) -> Iterator[SimulatedEvent]:
         """The events in order."""
-        days = self.events / self.customers / _EVENTS_A_DAY + 1
-        return simulate(SimulationOptions(self.customers, days, events=self.events))
+        a_day = (_WITH_PAGES if self.pages else _EVENTS_A_DAY) / self.pace
+        days = self.events / self.customers / a_day + 1
+        return simulate(SimulationOptions(self.customers, days, events=self.events, pace=self.pace, pages=self.pages))
 
 
 @dataclass(frozen=True)

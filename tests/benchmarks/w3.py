@@ -1,6 +1,7 @@
 """W3: the whole shipped catalogue on the simulator's traffic, exactly once; beside a program that only reads it.
 
-A customer's first event makes a change in every dimension, so the shop is warmed up for days.
+The shop is one of 200,000 customers who come some five times a month, each page they load an event. A customer's first
+event makes a change in every dimension, and the first visits make many, so the shop is warmed up for weeks.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ Moves = Counter[tuple[str, str]]
 
 
 def warming(ground: Ground) -> int:
-    """Events after which most customers have been seen before: six days of them."""
-    return ground.size(4_500_000, 10_000)
+    """Events after which customers come back rather than begin: three weeks of them."""
+    return ground.size(10_500_000, 10_000)
 
 
 def shop_of(ground: Ground) -> Shop:
     """The warming up, and a stretch for each round: the same shop, some days later."""
     stretch = ground.size(1_500_000, 10_000)
-    return Shop(ground.size(200_000, 1_000), warming(ground) + ground.rounds * stretch)
+    events = warming(ground) + ground.rounds * stretch
+    return Shop(ground.size(200_000, 1_000), events, pace=2.0, pages=True)
 
 
 def run(ground: Ground) -> None:

@@ -154,6 +154,11 @@ def _time_of(draw: st.DrawFn) -> Spec:
     return {"favourite": path, "of": draw(telling), "last": draw(st.integers(1, 4))}
 
 
+def _recurring(draw: st.DrawFn, part: str) -> Spec:
+    once = {"once": "day"} if draw(st.booleans()) else {}
+    return {"recurring": part, "of": draw(some_names), "last": draw(st.integers(1, 4)), **once}
+
+
 def _sequence(draw: st.DrawFn) -> Spec:
     steps = draw(st.lists(some_names, min_size=2, max_size=4))
     # Every instant of a step is kept: with late events, what is kept no more could complete a run.
@@ -219,15 +224,11 @@ WORDS: dict[str, Word] = {
     ),
     "holiday": Word(lambda draw: {"holiday": ["DK", "DE-BY"], "by": "country", "of": "Identify"}, {"": Unit.DAYS}),
     "hour": Word(
-        lambda draw: {"recurring": "hour", "of": draw(some_names), "last": draw(st.integers(1, 4))},
-        {"": Unit.HOURS, "share": Unit.SHARE},
+        lambda draw: _recurring(draw, "hour"),
+        {"": Unit.HOURS, "share": Unit.SHARE, "choices": COUNT},
     ),
     "day": Word(
-        lambda draw: {
-            "recurring": draw(st.sampled_from(["weekday", "month"])),
-            "of": draw(some_names),
-            "last": draw(st.integers(1, 4)),
-        },
-        {"": Unit.DAYS, "share": Unit.SHARE},
+        lambda draw: _recurring(draw, draw(st.sampled_from(["weekday", "month"]))),
+        {"": Unit.DAYS, "share": Unit.SHARE, "choices": COUNT},
     ),
 }

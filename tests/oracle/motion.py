@@ -89,6 +89,6 @@ def of_feature(spec: Mapping[str, Any], view: str) -> frozenset[str]:
         return frozenset({LINE})
     if "bag" in spec:
         return frozenset({STEPS} if view == "on_offer" else ())
-    if view == "share" and "recurring" in spec:
+    if view in ("share", "choices") and "recurring" in spec:
         return frozenset()
     return frozenset({STEPS} if any(word in spec for word in STEPPING) else ())

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import holidays
 
-from tests.oracle.calendars import Calendar, Event, local
+from tests.oracle.calendars import Calendar, Event, day_of, local
 from tests.oracle.filters import passing_products
 from tests.oracle.shares import signed
 
@@ -143,12 +143,30 @@ def falls_on(one: date, day: date) -> bool:
     return (one.month, one.day) == (day.month, day.day)
 
 
+def first_of_days(came: Sequence[Event], last: int, calendar: Calendar) -> list[Event]:
+    """The first event of each day, of so many days; what is one day, says the zone known when an event came."""
+    kept: list[Event] = []
+    for e in came:
+        zone = calendar.zone(e)
+        same = next((k for k in kept if day_of(k.t, zone) == day_of(e.t, zone)), None)
+        if same is None:
+            kept.append(e)
+        elif e.t < same.t:
+            kept[kept.index(same)] = e
+        kept = sorted(kept, key=lambda k: k.t)[-last:]
+    return kept
+
+
 def recurring(spec: Spec, past: Sequence[Event], now: int, view: str, calendar: Calendar) -> float | None:
     """Until the usual hour, weekday or month."""
     part = {"hour": "%H", "weekday": "%w", "month": "%m"}[spec["recurring"]]
     place: Any = calendar.local if part == "%H" else calendar.day
     named = [e for e in past if e.name in listed(spec["of"])]
+    if spec.get("once") == "day":
+        named = first_of_days(named, spec.get("last", 10), calendar)
     fell = sorted((e.t, int(place(e).strftime(part))) for e in named)[-spec.get("last", 10) :]
+    if view == "choices":
+        return len(fell)
     if not fell:
         return None
     parts = [usual for _, usual in fell]

@@ -30,7 +30,7 @@ from stream.features.holiday import Holiday, Holidays
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
 from stream.features.period import PeriodCount, PeriodTotal
-from stream.features.recurring import Recurring
+from stream.features.recurring import Recurring, RecurringDays
 from stream.features.sequence import Sequence as Sequence_
 from stream.features.since import Since
 from stream.features.spread import Spread
@@ -144,6 +144,11 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
     *((Recurring(part, (PLUS,), Zone(NEW_YORK), 4), "", usual(part, NEW_YORK, 4)) for part in PART),
     (Recurring("hour", (PLUS,), Zone("Africa/Casablanca"), 4), "", usual("hour", "Africa/Casablanca", 4)),
     (Recurring("weekday", (PLUS,), Zone(COPENHAGEN), 9), "share", usual("weekday", COPENHAGEN, 9, "share")),
+    (Recurring("hour", (PLUS,), Zone(NEW_YORK), 3), "choices", usual("hour", NEW_YORK, 3, "choices")),
+    *(
+        (RecurringDays(part, (PLUS,), Zone(NEW_YORK), 3), view, usual(part, NEW_YORK, 3, view, once=True))
+        for part, view in (("hour", ""), ("hour", "share"), ("weekday", ""), ("weekday", "choices"))
+    ),
     (Holiday(SomeHolidays(("DE-BY", "DK")), "x", (PLUS,), Zone(NEW_YORK)), "", read_holiday),
     *((Sequence_(steps, 25, 9), "", sequence(steps)) for steps in STEPS),
 ]

@@ -214,6 +214,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "season": {"anniversary": "time", "of": "E", "last": 3},
     "last_year": {"count": "E", "year_ago": "month"},
     "hour": {"recurring": "hour", "of": "E", "last": 4},
+    "hour_of_days": {"recurring": "hour", "of": "E", "last": 4, "once": "day"},
     "weekday": {"recurring": "weekday", "of": "E", "last": 4},
     "holiday": {"holiday": ["DE-BY", "DK"], "by": "country", "of": "Identify"},
     "days": {"distinct": "time.day", "of": "E", "up_to": 20},

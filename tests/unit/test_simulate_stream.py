@@ -367,3 +367,49 @@ def test_shares_of_personas_make_a_whole_and_names_differ() -> None:
 def test_options_without_sense_are_one_sentence(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         SimulationOptions(**wrong)
+
+
+def test_with_pages_every_product_search_cart_and_checkout_is_a_page_and_nothing_else_is_different() -> None:
+    """Whoever takes the pages out has the stream without them, byte by byte but for the numbers of the messages."""
+
+    def told(options: SimulationOptions) -> list[tuple[int, bytes, str, object]]:
+        """All but what comes in on a page: that is one where a visit begins, and one of an event."""
+        known = [
+            (event.instant_ms, event.key, name_of(wire), wire.get("properties")) for event, wire in events(options)
+        ]
+        return [one for one in known if not (isinstance(one[3], dict) and paged(one[3].get("path", "")))]
+
+    def paged(path: str) -> bool:
+        return path in ("/search", "/cart", "/checkout") or path.startswith(("/products/", "/categories/", "/orders/"))
+
+    with_pages = replace(OPTIONS, pages=True)
+    assert told(with_pages) == told(OPTIONS)
+    names = [(event.key, name_of(wire), wire.get("properties", {})) for event, wire in events(with_pages)]
+    viewed = [k for k, (_, name, _) in enumerate(names) if name == "Product Viewed"]
+    pages = {(key, properties["path"]) for key, name, properties in names if name in ("Page Viewed", "Screen Viewed")}
+    assert viewed
+    assert all((names[k][0], f"/products/{names[k][2]['product_id']}") in pages for k in viewed)
+    assert sum(paged(properties.get("path", "")) for _, _, properties in names) == sum(
+        name in ("Product Viewed", "Products Searched", "Product List Filtered", "Cart Viewed", "Checkout Started")
+        or name == "Order Completed"
+        for _, name, _ in names
+    )
+
+
+def test_a_pace_stretches_the_gaps_of_all() -> None:
+    """At a pace of 4 the same shoppers come less than half as often; who leaves after a while stays longer, too."""
+
+    def visits(options: SimulationOptions) -> int:
+        return sum(
+            name in ("Page Viewed", "Screen Viewed") for told in by_customer(options).values() for _, name, _ in told
+        )
+
+    often, seldom = visits(OPTIONS), visits(replace(OPTIONS, pace=4.0))
+    assert 0.2 < seldom / often < 0.45
+
+
+@pytest.mark.parametrize("pace", [0.0, -1.0, 101.0])
+def test_a_pace_that_makes_no_sense_is_refused(pace: float) -> None:
+    """With the figure, and what it must be."""
+    with pytest.raises(UserError, match=f"the pace is {pace} and must lie between 0 and 100"):
+        SimulationOptions(pace=pace)
