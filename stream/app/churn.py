@@ -6,6 +6,8 @@ from collections import Counter as TallyOf
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from stream.app.histogram import BulkHistogram
@@ -42,6 +44,8 @@ class Churn:
         self._entered, self._left, self._stay, self._away = entered, left, stay, away
         self._most = most
         self._known: OrderedDict[Place, None] = OrderedDict()
+        #: those that were counted, as looking one up by its labels takes longer than counting
+        self._series: dict[tuple[Counter, Place, str], Counter] = {}
 
     def show(self, places: Iterable[Place]) -> None:
         """Have series of these segments, at nought where nobody has moved yet."""
@@ -50,23 +54,32 @@ class Churn:
 
     def moved(self, changes: Changes, forgotten: Sequence[Forgotten]) -> None:
         """Count the changes and the forgotten of one committed step."""
-        stayed, away = changes.stayed_ms, changes.away_ms
+        stays: dict[Place, list[NDArray[np.float64]]] = {}
+        aways: dict[Place, list[NDArray[np.float64]]] = {}
+        lengths = ((self._stay, changes.stayed_ms / 1000, stays), (self._away, changes.away_ms / 1000, aways))
         for (dimension, before, after, cause), picks in changes.sorts():
             left, entered = (dimension, before or NONE), (dimension, after or NONE)
             self._count(self._entered, entered, cause, len(picks))
             if before is not None:
                 self._count(self._left, left, cause, len(picks))
-            for histogram, lengths, place in ((self._stay, stayed[picks], left), (self._away, away[picks], entered)):
-                known = lengths[lengths >= 0]
+            for (_, seconds, found), place in zip(lengths, (left, entered), strict=True):
+                known = seconds[picks]
+                known = known[known >= 0]
                 if len(known):
-                    histogram.observe(known / 1000, *place)
+                    found.setdefault(place, []).append(known)
+        for histogram, _, found in lengths:
+            # Nothing of those that have just made room for others.
+            histogram.observe_groups([(place, parts) for place, parts in found.items() if place in self._known])
         gone = TallyOf((d, s) for one in forgotten for d, s in one.segments.items() if s is not None)
         for place, number in gone.items():
             self._count(self._left, place, "forgotten", number)
 
     def _count(self, counter: Counter, place: Place, cause: str, number: int) -> None:
         self._touch(place)
-        counter.labels(*place, cause).inc(number)
+        series = self._series.get((counter, place, cause))
+        if series is None:
+            series = self._series[counter, place, cause] = counter.labels(*place, cause)
+        series.inc(number)
 
     def _touch(self, place: Place) -> None:
         if place in self._known:
@@ -82,6 +95,8 @@ class Churn:
 
     def _drop(self, place: Place) -> None:
         for cause in CAUSES:
+            for counter in (self._entered, self._left):
+                self._series.pop((counter, place, cause), None)
             self._entered.remove(*place, cause)
             self._left.remove(*place, cause)
         self._stay.remove(*place)

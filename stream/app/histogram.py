@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +40,24 @@ class BulkHistogram(Collector):
         places = np.searchsorted(self._bounds, found, side="left")
         self._counts[labels] += np.bincount(places, minlength=len(self._bounds) + 1)
         self._sums[labels] += float(found.sum())
+
+    def observe_groups(self, groups: Collection[tuple[tuple[str, ...], Sequence[NDArray[np.float64]]]]) -> None:
+        """The same for many values of the labels at once, each with its values."""
+        if not groups:
+            return
+        sizes = [sum(map(len, parts)) for _, parts in groups]
+        values = np.concatenate([part for _, parts in groups for part in parts])
+        which = np.repeat(np.arange(len(groups)), sizes)
+        within = values <= self._most
+        values, which = values[within], which[within]
+        width = len(self._bounds) + 1
+        places = which * width + np.searchsorted(self._bounds, values, side="left")
+        counts = np.bincount(places, minlength=len(groups) * width).reshape(-1, width)
+        sums = np.bincount(which, values, minlength=len(groups)).tolist()
+        for k, (labels, _) in enumerate(groups):
+            self._known(labels)
+            self._counts[labels] += counts[k]
+            self._sums[labels] += sums[k]
 
     def remove(self, *labels: str) -> None:
         """Forget what was counted under these values of the labels, if anything was."""

@@ -80,6 +80,10 @@ class Moves:
 
     def add_many(self, move: Move, instants: NDArray[np.int64]) -> None:
         """Count moves of one kind by their instants (ms)."""
+        first, last = int(instants.min()) // FINE[0], int(instants.max()) // FINE[0]
+        if first == last:  # as a rule
+            self._count(move, first, len(instants))
+            return
         buckets, counts = np.unique(instants // FINE[0], return_counts=True)
         for bucket, n in zip(buckets.tolist(), counts.tolist(), strict=True):
             self._count(move, bucket, n)

@@ -6,10 +6,11 @@ of the state are variables rather than an array, so that they stay in registers.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
+from numba.extending import overload, register_jitable
 
 _IV = np.array(
     [
@@ -96,24 +97,34 @@ def _compress(h: Any, m: Any, done: Any, last: Any) -> None:
     h[4], h[5], h[6], h[7] = h[4] ^ b0 ^ d0, h[5] ^ b1 ^ d1, h[6] ^ b2 ^ d2, h[7] ^ b3 ^ d3
 
 
-@register_jitable(_nrt=False)
 def hashed(buffer: Any, start: int, stop: int, size: int, scratch: Any) -> None:
     """The digest, of ``size`` bytes, of ``buffer[start:stop]`` (uint8), to ``scratch`` from RESULT on."""
-    m, h = scratch[:RESULT], scratch[RESULT:]
-    for i in range(8):
-        h[i] = _IV[i]
-    h[0] ^= np.uint64(_PARAMETERS + size)
-    at = start
-    while True:
-        take = min(_BLOCK, stop - at)
-        for i in range(16):
-            m[i] = _NONE
-        for i in range(take):
-            m[i >> 3] |= np.uint64(buffer[at + i]) << np.uint64(8 * (i & 7))
-        at += take
-        _compress(h, m, np.uint64(at - start), _ALL if at >= stop else _NONE)
-        if at >= stop:
-            break
+    found = blake2b(buffer[start:stop].tobytes(), digest_size=size).digest()
+    scratch[RESULT : RESULT + size // 8] = np.frombuffer(found, np.uint64)
+
+
+@overload(hashed)
+def _hashed(buffer: Any, start: Any, stop: Any, size: Any, scratch: Any) -> Any:
+    """The same in machine code."""
+
+    def compress(buffer: Any, start: Any, stop: Any, size: Any, scratch: Any) -> None:
+        m, h = scratch[:RESULT], scratch[RESULT:]
+        for i in range(8):
+            h[i] = _IV[i]
+        h[0] ^= np.uint64(_PARAMETERS + size)
+        at = start
+        while True:
+            take = min(_BLOCK, stop - at)
+            for i in range(16):
+                m[i] = _NONE
+            for i in range(take):
+                m[i >> 3] |= np.uint64(buffer[at + i]) << np.uint64(8 * (i & 7))
+            at += take
+            _compress(h, m, np.uint64(at - start), _ALL if at >= stop else _NONE)
+            if at >= stop:
+                break
+
+    return compress
 
 
 @register_jitable(_nrt=False)

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -194,9 +194,10 @@ class Taker:
 
     Made before the consumer begins to fetch: it dates the answers (:class:`Watched`)."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, max_records: int | None = None) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, max_records: int | None = None, *, bare: bool = False) -> None:
         self._consumer = consumer
         self._max_records = max_records
+        self._bare = bare
         self._watched = Watched(consumer)
         self._told: dict[TopicPartition, End] = {}
 
@@ -208,6 +209,8 @@ class Taker:
             return answer
         fetcher = self._consumer._fetcher
         states = {tp: state for tp in wanted if (state := assignment.state_value(tp)) is not None}
+        if self._bare:
+            _spare_objects(fetcher, states)
         before = {tp: state.position for tp, state in states.items() if state.has_valid_position}
         # With timeout=0 and no reassignment under way this call suspends nowhere.
         taken = await fetcher.fetched_records(states.keys(), timeout=0, max_records=self._max_records)
@@ -254,6 +257,18 @@ class Taker:
             return None
         self._told[tp] = end
         return end
+
+
+def _spare_objects(fetcher: Any, partitions: Iterable[TopicPartition]) -> None:
+    """Have aiokafka hand out the records that it reads as they are, rather than make one more object of each."""
+    for tp in partitions:
+        found = getattr(fetcher._records.get(tp), "_partition_records", None)
+        if found is not None:
+            found._consumer_record = _as_it_is
+
+
+def _as_it_is(tp: TopicPartition, record: Any) -> Any:
+    return record
 
 
 def wake(consumer: AIOKafkaConsumer) -> None:

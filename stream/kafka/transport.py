@@ -94,7 +94,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         consumer = self._ensure_consumer()
         self._shards.pulse.watch(consumer._client)
-        self._taker = Taker(consumer, consumer._max_poll_records)
+        self._taker = Taker(consumer, consumer._max_poll_records, bare=True)
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         conf = self.app.conf

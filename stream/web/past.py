@@ -100,8 +100,9 @@ class Past:
             kept.own = ends.get(self._shards.wiring.changes, 0) - len(changes)
         if kept.moves.since is None:
             kept.moves.complete_from(int(changes.at_ms.min()))
+        at_ms = changes.at_ms
         for (dimension, left, entered, _), picks in changes.sorts():
-            kept.moves.add_many((dimension, left, entered), changes.at_ms[picks])
+            kept.moves.add_many((dimension, left, entered), at_ms[picks])
 
     async def _read_back(self) -> None:
         """Read back what lies before, shard by shard, until there is none left that has opened meanwhile."""

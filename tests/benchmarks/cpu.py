@@ -124,6 +124,7 @@ class Worker:
         found = PartitionRecords(
             TopicPartition(topic, 0), MemoryRecords(data), [], start, None, None, True, READ_COMMITTED
         )
+        found._consumer_record = lambda tp, record: record
         return list(found), found.next_fetch_offset
 
     def decode(self, topic: str, lo: int, found: Any, hi: int) -> Any:

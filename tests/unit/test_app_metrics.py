@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -166,6 +168,30 @@ def test_many_values_at_once_are_counted_as_one_by_one(values: list[float]) -> N
         one.observe(each)
     made, expected = ({s.name + str(s.labels): s.value for f in r.collect() for s in f.samples} for r in (ours, theirs))
     assert made == pytest.approx({k: v for k, v in expected.items() if not k.startswith("wait_seconds_created")})
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.lists(st.floats(0, 10), max_size=5)), max_size=8))
+def test_groups_of_values_are_counted_as_one_after_the_other(told: list[tuple[str, list[float]]]) -> None:
+    """Whether together or each by itself, also of a group without values; what is beyond the most is left out."""
+    registries = CollectorRegistry(), CollectorRegistry()
+    together, apart = (BulkHistogram("wait", "-", ("who",), (1.0, 5.0), one, 8.0) for one in registries)
+    groups: dict[tuple[str, ...], list[Any]] = {}
+    for who, values in told:
+        groups.setdefault((who,), []).append(np.array(values, np.float64))
+        apart.observe(values, who)
+    together.observe_groups(groups.items())
+    found, expected = ({s.name + str(s.labels): s.value for f in r.collect() for s in f.samples} for r in registries)
+    assert found == pytest.approx(expected)
+
+
+def test_a_segment_that_made_room_is_counted_anew_when_someone_comes() -> None:
+    """Nothing goes on counting into a series that is no longer told."""
+    registry, counts = churn(most=2)
+    for target in ("late", "late", "lost", "gone", "late"):
+        counts.moved(PlainChanges([Change(from_segment=None, to_segment=target, away_ms=1000)]), [])
+    labels = {"dimension": "lifecycle", "segment": "late"}
+    assert registry.get_sample_value("entered_total", {**labels, "cause": "event"}) == 1
+    assert registry.get_sample_value("away_count", labels) == 1
 
 
 def test_a_histogram_refuses_labels_that_it_does_not_have() -> None:

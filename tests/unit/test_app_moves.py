@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,18 @@ def test_flows_are_the_moves_of_the_buckets_up_to_now(told: list[list[tuple[Move
     last = now // width
     expected = Counter(move for move, at in all_told if last - length // width < at // width <= last)
     assert counted(told).flows(now, within) == expected
+
+
+@given(st.lists(st.tuples(st.sampled_from(MOVES), st.lists(INSTANTS, min_size=1, max_size=6)), max_size=8))
+def test_many_moves_of_a_kind_are_counted_as_one_by_one(told: list[tuple[Move, list[int]]]) -> None:
+    """Of one bucket or of several."""
+    together, apart = Moves(), Moves()
+    for move, instants in told:
+        together.add_many(move, np.array(instants))
+        apart.add((move, at) for at in instants)
+    now = max((max(instants) for _, instants in told), default=0)
+    for within in WITHIN:
+        assert together.flows(now, within) == apart.flows(now, within)
 
 
 @given(TOLD, st.sampled_from(sorted(WITHIN)))
