@@ -78,6 +78,10 @@ class Topics(Section):
     backfill: TopicName = Field(
         default="segstream-backfill", description="Internal: rows that were rebuilt for definitions to come."
     )
+    questions: TopicName = Field(
+        default="segstream-questions",
+        description="Internal: what was known of customers at their turns, for the trainers of predictions.",
+    )
     summaries: TopicName = Field(
         default="segstream-summaries", description="Internal, compacted: what shards tell of their customers, for cuts."
     )
@@ -241,6 +245,26 @@ class Clusters(Section):
     )
 
 
+class Propensity(Section):
+    """How predictions are learned, where definitions have any. What they learn from is in their definitions."""
+
+    every: Duration = Field(default=86_400_000, description="How often (event time) a version is published at most.")
+    warm_up: int = Field(default=500, ge=10, description="Answers before the first version is published.")
+    publish_every: int = Field(default=500, ge=1, description="Answers from one version to the next at least.")
+    window: int = Field(
+        default=4_000, ge=100, description="How many of the latest answers a prediction is judged and calibrated by."
+    )
+    most_questions: int = Field(
+        default=100_000,
+        ge=1,
+        description="Most customers that wait for their answer; where there are more, half of all are no longer asked.",
+    )
+    lead: Duration = Field(
+        default=60_000, description="How far ahead (event time) a version takes effect, so that all shards know it."
+    )
+    share: float = Field(default=0.1, gt=0, le=1, description="Most of a core that learning may take.")
+
+
 class Definitions(Section):
     """How published definitions take effect."""
 
@@ -334,6 +358,7 @@ class Settings(BaseSettings):
     batch: Batch = Field(default=Batch(), description="Size and pace of transactions.")
     customers: Customers = Field(default=Customers(), description="When customers are forgotten.")
     clusters: Clusters = Field(default=Clusters(), description="How clusters are learned.")
+    propensity: Propensity = Field(default=Propensity(), description="How predictions are learned.")
     definitions: Definitions = Field(default=Definitions(), description="How published definitions take effect.")
     cuts: Cuts = Field(default=Cuts(), description="How cuts by share are learned.")
     web: Web = Field(default=Web(), description="The worker's web server.")

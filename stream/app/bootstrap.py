@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 
@@ -26,7 +26,12 @@ from stream.kafka import framing
 from stream.kafka.partitions import partition_of
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan, plan_source
+from stream.predict.propensity import PropensityModel
 from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from stream.predict.learning import Pace
+    from stream.predict.trainer import PropensitySettings
 
 #: How much of the reason is shown where definitions cannot be compiled, in characters.
 REASON = 300
@@ -144,6 +149,8 @@ def read_control(value: bytes) -> tuple[int, Version | None]:
     nothing here.  ValueError says what is wrong with a record.
     """
     version = read_version(value)
+    if isinstance(version, PropensityModel):  # shards keep every version that is in force
+        return NEVER, version.for_shards()
     if version is not None or kind_of(value) == NAMING:
         return NEVER, version
     timestamp = orjson.loads(value).get("timestamp")
@@ -162,6 +169,35 @@ def checked(files: Mapping[str, str], settings: Settings) -> Definitions:
     definitions = in_settings(files, settings)
     plan_source(definitions)
     return definitions
+
+
+def propensity_settings(settings: Settings, plan: Plan) -> list[PropensitySettings]:
+    """How the predictions of the plan are learned, one each."""
+    if not plan.layout.predictions:
+        return []
+    from stream.predict.trainer import PropensitySettings  # with it comes river, which every command would wait for
+
+    own = settings.propensity
+    return [
+        PropensitySettings(
+            one.parts,
+            one.within,
+            ("recency",),
+            warm_up=own.warm_up,
+            publish_every=own.publish_every,
+            window=own.window,
+            name=one.kind,
+        )
+        for one in plan.layout.predictions
+    ]
+
+
+def propensity_pace(settings: Settings) -> Pace:
+    """When versions of predictions come."""
+    from stream.predict.learning import Pace
+
+    own = settings.propensity
+    return Pace(own.every, own.lead, own.most_questions)
 
 
 def trainer_settings(settings: Settings, plan: Plan) -> TrainerSettings | None:

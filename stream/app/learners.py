@@ -1,4 +1,4 @@
-"""What learns beside the shards: the trainer of the clusters, and the learner of cuts by share."""
+"""What learns beside the shards: the trainers of clusters and of predictions, and the learner of cuts by share."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from stream.cluster.learner import Learner, LearnerSettings
 from stream.cluster.model import ClusterModel
 from stream.cluster.service import TrainerService
 from stream.cuts.service import CutsService
+from stream.foresight.propensity_service import PropensityService
 from stream.kafka.client import consumer_options, producer_options
 from stream.plan.plan import Plan
+from stream.predict.learning import PropensityLearner
+from stream.predict.trainer import MODEL
 from stream.settings import Settings
 
 #: Makes what learns by a plan, given whom to tell of its failure, and where to count; None: there is nothing to learn.
@@ -76,6 +79,43 @@ def make_trainer(
     where = learner_settings(settings, settings.topics.vectors, settings.clusters.lead)
     reports = ClusterReports(metrics)
     return TrainerService(where, training, on_failure, share=settings.clusters.share, reports=reports)
+
+
+class PropensityReports:
+    """What the trainers of predictions do, as metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def asked(self, kind: str, outcome: str, seconds: float) -> None:
+        """Count a question, and what learning from it cost."""
+        self._metrics.propensity_questions.labels(outcome).inc()
+        self._metrics.propensity_learning.inc(seconds)
+
+    def published(self, learner: PropensityLearner) -> None:
+        """Show how good the newest version's answers turned out to be."""
+        metrics, window, name = self._metrics, learner.trainer.window, learner.settings.title
+        if learner.newest is not None:
+            metrics.propensity_version.labels(name).set(learner.newest.version)
+        for judge in (MODEL, *learner.settings.baselines):
+            metrics.propensity_auc.labels(name, judge).set(window.auc(judge))
+        metrics.propensity_miscalibration.labels(name).set(window.worst(MODEL))
+
+    def ended(self) -> None:
+        """Another worker tells of the predictions from now on."""
+        self._metrics.no_predictions()
+
+
+def make_propensity(
+    settings: Settings, plan: Plan, on_failure: Callable[[BaseException], None], metrics: Metrics
+) -> Learner | None:
+    """The trainers of the plan's predictions; None where it has none."""
+    predictions = bootstrap.propensity_settings(settings, plan)
+    if not predictions:
+        return None
+    where = learner_settings(settings, settings.topics.questions, settings.propensity.lead)
+    pace, reports = bootstrap.propensity_pace(settings), PropensityReports(metrics)
+    return PropensityService(where, predictions, pace, on_failure, share=settings.propensity.share, reports=reports)
 
 
 def make_cuts_learner(

@@ -15,7 +15,7 @@ from stream.app import bootstrap
 from stream.app.app import App, build_app
 from stream.app.filling import Filling
 from stream.app.keeper import Keeper
-from stream.app.learners import MakeLearner, make_cuts_learner, make_trainer
+from stream.app.learners import MakeLearner, make_cuts_learner, make_propensity, make_trainer
 from stream.app.live_plans import LivePlans
 from stream.app.metrics import Metrics
 from stream.app.plans import Plans
@@ -69,7 +69,12 @@ def create_app(
     )
     if published is not None:
         plans.load(published)
-    for name, make in (("trainer of the clusters", make_trainer), ("learner of the cuts", make_cuts_learner)):
+    learners: tuple[tuple[str, MakeLearner], ...] = (
+        ("trainer of the clusters", make_trainer),
+        ("learner of the cuts", make_cuts_learner),
+        ("trainer of predictions", make_propensity),
+    )
+    for name, make in learners:
         keeper = Keeper(name, partial(_learner, make, settings, host))
         host.on_opened.append(keeper.opened)
         host.on_adopted.append(keeper.changed)
@@ -127,6 +132,7 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
         forgotten=topics.forgotten,
         dead_letters=topics.dead_letters,
         vectors=topics.vectors,
+        questions=topics.questions,
         rekeyed=topics.rekeyed,
         output_prefix=settings.app.output_prefix,
         make_shard=lambda partition, sources: bootstrap.make_shard(settings, plan, partition, sources, plans=plans),

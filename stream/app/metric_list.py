@@ -31,8 +31,11 @@ LABELS: Mapping[str, str] = {
     "clock": "wall or event",
     "dimension": f"of the definitions; with their segments at most {MOST_SEGMENTS:,}",
     "feature": "a part of the vector that clusters are learned from, or inertia",
-    "outcome": "applied, duplicate, ignored, rekeyed, or rejected_ and a reason; of vectors: learned, skipped",
+    "judge": "model, or what it must beat: recency",
+    "outcome": "applied, duplicate, ignored, rekeyed, or rejected_ and a reason; of vectors: learned, skipped; "
+    "of questions: learned (it answered the one before it), asked (there was none to answer), refused",
     "partition": "of the application",
+    "prediction": "features of the definitions that are predictions",
     "reason": "asked or dormant",
     "route": "what the API is asked, as /openapi.json writes it, ids left out; unknown",
     "segment": "of the definitions, or cluster- and a number; none: in no segment",
@@ -247,7 +250,30 @@ _CLUSTERS = (
     Metric("cluster_homogeneity_ratio", "gauge", ("segment",), "How alike the customers of a cluster are."),
 )
 
-METRICS: tuple[Metric, ...] = (*_EVENTS, *_SEGMENTS, *_TIMES, *_WORK, *_LEARNED, *_WEB, *_CLUSTERS)
+_PREDICTIONS = (
+    Metric(
+        "propensity_questions_total",
+        "counter",
+        ("outcome",),
+        "Customers at their turns, as they came to the trainers of predictions.",
+    ),
+    Metric("propensity_learning_seconds_total", "counter", (), "Processor time spent on learning predictions."),
+    Metric("propensity_version", "gauge", ("prediction",), "Version that this worker's trainer published last."),
+    Metric(
+        "propensity_auc",
+        "gauge",
+        ("prediction", "judge"),
+        "How often one who did it had been said to be likelier than one who did not, over the latest answers.",
+    ),
+    Metric(
+        "propensity_miscalibration_ratio",
+        "gauge",
+        ("prediction",),
+        "Of the tenths of the latest answers by what was said, the one farthest from what came: how far.",
+    ),
+)
+
+METRICS: tuple[Metric, ...] = (*_EVENTS, *_SEGMENTS, *_TIMES, *_WORK, *_LEARNED, *_WEB, *_CLUSTERS, *_PREDICTIONS)
 
 
 def reference() -> str:

@@ -86,6 +86,11 @@ class Metrics:
         self.cluster_drift = self._of(Counter, "cluster_drift_total")
         self.cluster_share = self._of(Gauge, "cluster_share_ratio")
         self.cluster_homogeneity = self._of(Gauge, "cluster_homogeneity_ratio")
+        self.propensity_questions = self._of(Counter, "propensity_questions_total")
+        self.propensity_learning = self._of(Counter, "propensity_learning_seconds_total")
+        self.propensity_version = self._of(Gauge, "propensity_version")
+        self.propensity_auc = self._of(Gauge, "propensity_auc")
+        self.propensity_miscalibration = self._of(Gauge, "propensity_miscalibration_ratio")
         self.churn = Churn(
             self._of(Counter, "segment_entered_total"),
             self._of(Counter, "segment_left_total"),
@@ -141,6 +146,11 @@ class Metrics:
         self.cluster_candidate.clear()
         self.cluster_share.clear()
         self.cluster_homogeneity.clear()
+
+    def no_predictions(self) -> None:
+        """This worker learns no predictions, or no longer: another one tells of them."""
+        for gauge in (self.propensity_version, self.propensity_auc, self.propensity_miscalibration):
+            gauge.clear()
 
     async def exposition(self, host: ShardHost) -> bytes:
         """All metrics as Prometheus reads them; what is a state rather than a count is looked up now.

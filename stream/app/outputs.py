@@ -12,6 +12,7 @@ from stream.app.wiring import Wiring
 from stream.engine.changes import CAUSES
 from stream.engine.records import Records
 from stream.events.decode import ORIGIN
+from stream.foresight.questions import encode
 from stream.kafka.letter import records_of
 from stream.kafka.transaction import Payload, Picked, Row
 
@@ -31,6 +32,7 @@ def payload(step: Step, wiring: Wiring, now_ms: int | None, shard: Shard | None 
     _add_many(out, wiring.changelog, step.rows)
     _add(out, wiring.dead_letters, (row for dead in step.dead for row in records_of(dead)))
     _add(out, wiring.vectors, _vectors(step, shard, wiring))
+    _add(out, wiring.questions, (row for asked in step.asked for row in encode(asked)))
     for event in step.rekeyed:
         row = (event.key, event.value, [(ORIGIN, event.origin.encode())])
         out.placed.setdefault((wiring.rekeyed, event.partition), []).append(row)

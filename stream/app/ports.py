@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.changes import Sort
+from stream.engine.output import Asked
 from stream.engine.records import Records
 from stream.kafka.letter import Rejected
 
@@ -131,6 +132,8 @@ class Step(Protocol):
     def vector_keys(self) -> Sequence[bytes]: ...
     @property
     def vector_instants(self) -> Sequence[int]: ...
+    @property
+    def asked(self) -> Sequence[Asked]: ...
     @property
     def unmatched(self) -> int: ...
     @property

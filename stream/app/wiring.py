@@ -67,6 +67,8 @@ class Wiring:
     )
     #: what decodes for a shard as it is now, where that is not the same decoder for all
     decoder_of: Callable[[Shard], Decoder] | None = None
+    #: topic of the questions that predictions are learned from
+    questions: str = ""
     #: makes what says, for one shard, when it tells of its customers
     make_summary: MakeSummary | None = None
     #: whether a topic read to its end counts as the wall clock; otherwise time is what events say

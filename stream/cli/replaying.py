@@ -43,7 +43,20 @@ def open_replay(
     learning = bootstrap.trainer_settings(settings, plan)
     trainer = Trainer(learning) if learning is not None else None
     cuts = CutsPace() if cuts_at_end else CutsPace(settings.cuts.every, settings.cuts.lead)
-    return Replay(shard, plans.decoder_of(plan), trainer=trainer, lead=settings.clusters.lead, cuts=cuts)
+    predicted = bootstrap.propensity_settings(settings, plan)
+    predictions = []
+    if predicted:
+        from stream.predict.learning import PropensityLearner
+
+        predictions = [PropensityLearner(one, bootstrap.propensity_pace(settings)) for one in predicted]
+    return Replay(
+        shard,
+        plans.decoder_of(plan),
+        trainer=trainer,
+        lead=settings.clusters.lead,
+        cuts=cuts,
+        predictions=predictions,
+    )
 
 
 def _checked(plans: Plans, file: Path, redefined: bool) -> Iterator[Version]:

@@ -18,7 +18,13 @@ from stream.settings import Settings, load_settings
 from stream.settings_kafka import Kafka
 
 #: The kinds of versions, for people.
-WHAT = {"model": "clusters", "cuts": "cuts", "definitions": "definitions", "lifetime": "the model of lifetimes"}
+WHAT = {
+    "model": "clusters",
+    "cuts": "cuts",
+    "definitions": "definitions",
+    "lifetime": "the model of lifetimes",
+    "propensity": "predictions",
+}
 
 
 @click.command()
@@ -29,7 +35,7 @@ WHAT = {"model": "clusters", "cuts": "cuts", "definitions": "definitions", "life
 )
 def command(config: Path | None, broker: str | None, out: Path) -> None:
     """Write all versions published so far to a file: of definitions, of cuts by share, of clusters, of
-    the model of lifetimes.
+    the model of lifetimes, of predictions.
 
     `segstream replay --versions FILE` then judges customers by the same versions, from the same instants on, as the
     live system did. The exit code is 1 if a record on the control topic claims to be a version and cannot be read.

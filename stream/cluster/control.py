@@ -14,9 +14,10 @@ from stream.engine.versions import CutsVersion, DefinitionsVersion, PredictionVe
 from stream.events.instant import EARLIEST_MS, LATEST_MS
 from stream.kafka.restore import read_changelog
 from stream.predict.lifetime_model import LIFETIME, LifetimeModel
+from stream.predict.propensity import PropensityModel
 
 #: Whatever changes how every shard judges from an instant on.
-Version: TypeAlias = ClusterModel | CutsVersion | DefinitionsVersion | LifetimeModel
+Version: TypeAlias = ClusterModel | CutsVersion | DefinitionsVersion | LifetimeModel | PropensityModel
 
 #: The `type` of a control record -> what it is read as.
 KINDS: Mapping[str, type[Version]] = {
@@ -24,6 +25,7 @@ KINDS: Mapping[str, type[Version]] = {
     "cuts": CutsVersion,
     "definitions": DefinitionsVersion,
     LIFETIME: LifetimeModel,
+    "propensity": PropensityModel,
 }
 #: The greatest number of a version.
 MOST_VERSIONS = 1 << 53
@@ -65,10 +67,10 @@ def read_version(data: bytes) -> Version | None:
     return version
 
 
-def read_model(data: bytes) -> ClusterModel | LifetimeModel:
+def read_model(data: bytes) -> ClusterModel | LifetimeModel | PropensityModel:
     """The clusters, or the model that predicts, in a record of a shard's changelog; ValueError where it has neither."""
     version = read_version(data)
-    if not isinstance(version, ClusterModel | LifetimeModel):
+    if not isinstance(version, ClusterModel | LifetimeModel | PropensityModel):
         raise ValueError("neither clusters nor a model that predicts")
     return version
 
@@ -118,6 +120,11 @@ class Published:
     def lifetime(self) -> LifetimeModel | None:
         """The highest version of the model of lifetimes, or None."""
         found = (v for v in self.versions if isinstance(v, LifetimeModel))
+        return max(found, key=lambda model: model.version, default=None)
+
+    def propensity(self, kind: str) -> PropensityModel | None:
+        """The highest version of a prediction, or None."""
+        found = (v for v in self.versions if isinstance(v, PropensityModel) and v.kind == kind)
         return max(found, key=lambda model: model.version, default=None)
 
     @property

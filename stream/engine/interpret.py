@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stream.durations import format_duration
 from stream.engine.change import shown, shown_text
+from stream.engine.reading import read
 from stream.engine.rows import Rows
 from stream.events.text import text_hash
 from stream.features.base import NO_TEXT, Kind, View
@@ -123,11 +124,7 @@ class Reading:
     def read(self, ref: FeatureRef, function: Callable[..., Any], *more: Any) -> Any:
         """A function of the accumulator, applied to the row at this instant."""
         accumulator = self.dimension.features[ref.feature]
-        layout = self.plan.layout
-        bag = accumulator.word == "bag"
-        rest = (self.rows.bags,) if bag else layout.arguments(accumulator, self.row, self.models)
-        base = layout.base[accumulator]
-        return function(self.row, self.rows.table.floats[0], base, self.now, *more, *rest)
+        return read(self.rows, 0, accumulator, function, self.now, self.models, *more)
 
     def feature(self, ref: FeatureRef) -> Any:
         """A feature's view: a float (NaN: missing), or for a text its hash."""

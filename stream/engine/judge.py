@@ -13,7 +13,7 @@ from stream.engine.changes import Block
 from stream.engine.cluster_evidence import ClusterEvidence, evidence_width
 from stream.engine.forgotten import Forgotten, Requests
 from stream.engine.models import Versions
-from stream.engine.output import Output
+from stream.engine.output import Asked, Output
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
@@ -63,7 +63,11 @@ class Judge:
         self.ints, self.floats = ints, ints.view(np.float64)
         vectors = ROOM if plan.vector else 1
         taken = np.empty((vectors, max(1, len(plan.vector)))), np.empty((vectors, 2), np.int64)
-        self.arrays = header.Out(self.ints, self.floats, *taken)
+        predictions = plan.layout.predictions
+        widest = max((len(one.inputs) for one in predictions), default=0) + 2
+        room = ROOM if predictions else 1
+        questions = np.empty((room, widest)), np.empty((room, 3), np.int64)
+        self.arrays = header.Out(self.ints, self.floats, *taken, *questions)
 
     def apply(self, run: Run, floor: int, disorder: int, out: Output, most: int) -> int:
         """Apply the run's events; changes, vectors and counts go to ``out``.  How many were applied: where products
@@ -86,6 +90,7 @@ class Judge:
             )
             self._changes(n, out, run)
             self._vectors(out_arrays, taken)
+            self._asked(out_arrays, out)
             if counters[header.LEFT] <= 0 and counters[header.CURSOR] != pool.NONE:
                 break
         self._choose(taken, out)
@@ -128,6 +133,7 @@ class Judge:
             n, start = call(arrays, start)
             self._changes(n, out, None)
             self._vectors(arrays, taken)
+            self._asked(arrays, out)
         self._choose(taken, out)
 
     def _events(self, run: Run, customers: list[Any], upto: NDArray[np.int64]) -> Events:
@@ -198,6 +204,19 @@ class Judge:
         counters[header.SAMPLED] = 0
         if n:
             taken.append((arrays.sampled[:n].copy(), arrays.vectors[:n].copy()))
+
+    def _asked(self, arrays: header.Out, out: Output) -> None:
+        """Questions of predictions, for the kernel writes over them."""
+        counters = self.rows.table.counters
+        n = int(counters[header.ASKED])
+        counters[header.ASKED] = 0
+        rows, instants, numbers = arrays.asked[:n].T
+        for number in np.unique(numbers).tolist():
+            picks = np.flatnonzero(numbers == number)
+            prediction = self.plan.layout.predictions[number]
+            customers = self.rows.table.ints[rows[picks], header.CUSTOMER]
+            values = arrays.questions[picks, : len(prediction.inputs) + 2]
+            out.asked.append(Asked(prediction.kind, customers, instants[picks], values))
 
     def _choose(self, taken: list[Sampled], out: Output) -> None:
         """All that were taken at once are bounded at once: room of the kernels does not matter."""

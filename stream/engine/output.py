@@ -66,6 +66,20 @@ class Rekeyed:
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Questions of one prediction, in the order in which they were asked of each customer.
+
+    ``kind`` names it; ``customers`` (n) are hashes of ids, ``instants`` (n) in ms; ``values`` (n, d + 2): what it is
+    learned from, what was said, and how long ago (ms) what it predicts came last.
+    """
+
+    kind: str
+    customers: NDArray[np.int64]
+    instants: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
 @dataclass(slots=True)
 class Output:
     """``changes`` in the order in which they became true for each customer, and likewise ``forgotten``: who was;
@@ -87,6 +101,8 @@ class Output:
     #: Vectors that were kept from the trainer, as a day has only so many.
     beyond: int = 0
     forgotten: list[Forgotten] = field(default_factory=list)
+    #: Questions for the trainers of predictions.
+    asked: list[Asked] = field(default_factory=list)
 
     def told(self) -> Iterator[Change | Forgotten]:
         """Changes and receipts of who was forgotten, in the order in which they became true for each customer."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.change import shown, shown_text
+from stream.engine.reading import read
 from stream.engine.rows import Rows
 from stream.events.instant import iso
 from stream.features.base import NEVER, Accumulator, Kind
@@ -41,14 +42,12 @@ def features_of(rows: Rows, i: int, now: int, models: header.Models | None = Non
     """Every feature of a row at an instant, by these versions of what is learned (None: by none); and the time zones
     that customers name, where features go by these."""
     found: dict[str, Any] = {}
-    ints, floats = rows.table.ints[i], rows.table.floats[i]
+    ints = rows.table.ints[i]
     for name, accumulator in feature_names(rows.plan):
-        rest_of = (rows.bags,) if accumulator.word == "bag" else rows.plan.layout.arguments(accumulator, ints, models)
-        p = rows.plan.layout.base[accumulator]
         for view, how in accumulator.views().items():
             if view == "size":
                 continue
-            x = how.value(ints, floats, p, now, *rest_of)
+            x = read(rows, i, accumulator, how.value, now, models)
             value = shown_text(x, rows.texts) if how.kind is Kind.TEXT else shown(x, how.kind)
             found[f"{name}.{view}" if view else name] = value
     for kept in (one for one in rows.plan.layout.base if isinstance(one, KnownZone)):

@@ -80,7 +80,7 @@ class Rows:
             np.full(blocks(capacity), FOREVER, np.int64),
             np.zeros(capacity, np.uint8),
             np.zeros(capacity, np.int64),
-            np.array([0, 0, pool.NONE, 0, 0, FOREVER, 0], np.int64),
+            np.array([0, 0, pool.NONE, 0, 0, FOREVER, 0, 0], np.int64),
             self.blank,
         )
 

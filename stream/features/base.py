@@ -58,6 +58,7 @@ class Shape(Enum):
     LINEAR = "linear"  # grows by one millisecond a millisecond
     STEPS = "steps"  # jumps at instants that are known
     SMOOTH = "smooth"  # monotone between events, crosses a threshold once
+    LOOKED = "looked"  # moves in a way whose crossings have no known form: looked at now and then
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ the greatest instant so far, so that late lines are late here as they would be t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -29,6 +29,10 @@ from stream.events.batch import CONTROL, Batch
 from stream.events.decode import Decoder
 from stream.features.base import NEVER
 from stream.history.record import FileRecord
+from stream.predict.settling import of_step
+
+if TYPE_CHECKING:  # with it comes river
+    from stream.predict.learning import PropensityLearner
 
 TOPICS = ("clickstream", "products", "profiles", "purchases")
 CONTROL_TOPIC = "control"
@@ -58,6 +62,8 @@ class Replay:
         What learns clusters as it goes; its versions take effect ``lead`` ms after what they are learned from.
     cuts
         When cuts by share are learned; None: never.
+    predictions
+        What learns predictions as it goes.
     """
 
     def __init__(
@@ -68,8 +74,11 @@ class Replay:
         trainer: Trainer | None = None,
         lead: int = 0,
         cuts: CutsPace | None = None,
+        predictions: Sequence[PropensityLearner] = (),
     ) -> None:
         self.shard, self.decoder, self.trainer, self.lead, self.cuts = shard, decoder, trainer, lead, cuts
+        self.predictions = {one.settings.name: one for one in predictions}
+        self._questions = 0
         self.latest = NEVER
         #: The versions that were learned, in the order in which they were published.
         self.learned: list[Version] = []
@@ -164,6 +173,7 @@ class Replay:
     def _steps(self) -> Iterator[Output]:
         while (out := self.shard.step(CHUNK, None)) is not None:
             self._learn(out)
+            self._settle(out)
             yield out
 
     def _learn(self, out: Output) -> None:
@@ -178,6 +188,18 @@ class Replay:
                 effective = max(out.vector_instants[:at]) + self.lead
                 model = self.trainer.snapshot(effective, {0: self.trainer.learned})
                 if model is not None:
+                    self._publish(model)
+
+    def _settle(self, out: Output) -> None:
+        """Predictions learn what was asked and answered; each publishes where it is due."""
+        for asked in out.asked:
+            learner = self.predictions.get(asked.kind)
+            if learner is None:
+                continue
+            for question in of_step(asked):
+                learner.take(question, self._questions)
+                self._questions += 1
+                if learner.due and (model := learner.version()) is not None:
                     self._publish(model)
 
     def _control(self, instant: int, version: Version | None) -> None:

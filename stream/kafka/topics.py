@@ -135,6 +135,7 @@ def expected_topics(settings: Settings, extra_outputs: Iterable[str] = ()) -> li
             {"cleanup.policy": _DELETE, "retention.ms": Forever()},
         ),
         plain(names.vectors, "vectors for the trainer", 1),
+        plain(names.questions, "questions for predictions", 1),
         plain(names.backfill, "rebuilt rows"),
         TopicSpec(names.summaries, "summaries for cuts", 1, _COMPACTED, {"cleanup.policy": _COMPACT}),
         plain(names.changes, "segment changes"),

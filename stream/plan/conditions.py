@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from stream.features.base import NO_TEXT, Accumulator, Constant, Kind, Shape
+from stream.features.propensity import Propensity
 from stream.plan.motion import Crossing, MotionError, Way, crossing, motion, unsolved
 from stream.plan.tree import (
     Arithmetic,
@@ -100,16 +101,14 @@ class Writer:
     def read(self, ref: FeatureRef, now: str) -> str:
         """Source that reads a feature's view."""
         accumulator, base = self.feature(ref.feature)
+        if isinstance(accumulator, Propensity):
+            return f"{accumulator.function}(r, f, bags, models, {now})"
         view = accumulator.views()[ref.view]
         return f"{self.function(view.value)}(r, f, {self.constant(base)}, {now}{self.rest(accumulator)})"
 
     def rest(self, accumulator: Accumulator) -> str:
-        """The arguments after the fixed ones: constants, behind the book it goes by; or the pool of bags."""
-        if accumulator.word == "bag":
-            return ", bags"
-        book = accumulator.book()
-        rest = accumulator.constants() if book is None else (self.base(book), *accumulator.constants())
-        return "".join(f", {self.constant(c)}" for c in rest)
+        """The arguments after the fixed ones."""
+        return rest(accumulator, self.base, self.constant)
 
     def truth(self, node: Condition, now: str = "now") -> str:
         """Source of whether a condition holds at an instant, without its expiry."""
@@ -304,6 +303,16 @@ class Writer:
             f"            {u} = y",
             "            break",
         ]
+
+
+def rest(accumulator: Accumulator, base: Callable[[Accumulator], int], constant: Callable[[Constant], str]) -> str:
+    """What functions of a feature take after the fixed arguments: constants, behind the book it goes by; or the pool of
+    bags."""
+    if accumulator.word == "bag":
+        return ", bags"
+    book = accumulator.book()
+    found = accumulator.constants() if book is None else (base(book), *accumulator.constants())
+    return "".join(f", {constant(c)}" for c in found)
 
 
 #: Comparisons that hold on one side of a threshold.

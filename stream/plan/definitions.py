@@ -16,6 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from stream.features.base import Accumulator, Kind, Shape
 from stream.features.own_zone import OwnZone
+from stream.features.propensity import Input, Propensity
 from stream.plan import tree
 from stream.plan.dimension import Definitions, Dimension, Learning, Once, Segment
 from stream.plan.document import Mapping, Value, parse_document
@@ -176,9 +177,42 @@ def _finish(draft: _Draft, drafts: MappingOf[str, _Draft]) -> Dimension:
         draft.zone,
     )
     among = [dimension.among] if dimension.among else []
-    features = _bounded(draft, [*dimension.conditions, *among, *(learning.vector.values() if learning else ())])
+    learned_from = [*(learning.vector.values() if learning else ()), *_inputs(draft, names).values()]
+    features = _named(_bounded(draft, [*dimension.conditions, *among, *learned_from]))
     dimension = replace(dimension, features=features)
     return replace(dimension, fingerprint=_fingerprint(dimension))
+
+
+def _inputs(draft: _Draft, names: _Names) -> dict[tuple[str, str], tree.FeatureRef]:
+    """What predictions are learned from, by the name of the prediction and as it is written there."""
+    found: dict[tuple[str, str], tree.FeatureRef] = {}
+    for name, prediction in draft.features.items():
+        if not isinstance(prediction, Propensity) or not prediction.parts:
+            continue
+        parts = draft.root.entries["features"].mapping().entries[name].mapping().entries["from"]
+        for part, value in zip(prediction.parts, parts.items(), strict=False):
+            feature, _, view = part.partition(".")
+            known = names.view(feature, view)
+            if known is None:
+                value.wrong(f"there is no feature {part!r} here{suggest(part, draft.features)}")
+            elif known[0] in (Kind.TEXT, Kind.TEXTS) or known[1] is Shape.LOOKED:
+                value.wrong(
+                    f"a prediction is learned from numbers, durations and amounts, and {part!r} is none of them"
+                )
+            else:
+                found[name, part] = tree.FeatureRef(feature, view, *known, 0)
+    return found
+
+
+def _named(features: MappingOf[str, Accumulator]) -> dict[str, Accumulator]:
+    """The features, those that are predictions with their own names and the features that they are learned from."""
+    found = dict(features)
+    for name, feature in features.items():
+        if isinstance(feature, Propensity):
+            parts = [(part, *part.partition(".")[::2]) for part in feature.parts]
+            inputs = (Input(part, features[of], view) for part, of, view in parts if of in features)
+            found[name] = replace(feature, name=name, inputs=tuple(inputs))
+    return found
 
 
 def _among(draft: _Draft, names: _Names, segments: tuple[Segment, ...]) -> tree.Condition | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from stream.features.base import Accumulator
 from stream.features.known_zone import keeper, own_zones
 from stream.features.own_zone import OwnZone
+from stream.features.propensity import Propensity
 from stream.plan import tree
 from stream.plan.problems import Place
 
@@ -93,11 +94,18 @@ class Dimension:
 
     @property
     def accumulators(self) -> tuple[Accumulator, ...]:
-        """Its features, and what they go by: books of orders, and what keeps the customers' own zones."""
+        """Its features, and what they go by: books of orders, what keeps the customers' own zones, and what
+        tells whether something predicted came."""
         features = dict.fromkeys(self.features.values())
         beside: set[Accumulator] = {keeper(own) for accumulator in features for own in own_zones(accumulator)}
         beside |= {book for accumulator in features if (book := accumulator.book()) is not None}
-        return (*features, *sorted(beside, key=repr))
+        beside |= {prediction.since for prediction in self.predictions}
+        return (*features, *sorted(beside - {*features}, key=repr))
+
+    @property
+    def predictions(self) -> tuple[Propensity, ...]:
+        """The features that are learned from others."""
+        return tuple(dict.fromkeys(f for f in self.features.values() if isinstance(f, Propensity)))
 
     @property
     def conditions(self) -> tuple[tree.Condition, ...]:

@@ -29,6 +29,7 @@ from stream.features.orders_time import OrderCount, OrderGap, OrderSince, OrderT
 from stream.features.orders_total import OrderTotal
 from stream.features.own_zone import OwnZone
 from stream.features.period import PeriodCount, PeriodTotal
+from stream.features.propensity import Propensity
 from stream.features.recurring import Recurring, RecurringDays
 from stream.features.sequence import Sequence
 from stream.features.since import Since
@@ -49,6 +50,8 @@ LARGEST_BAG = 1000
 MOST_DISTINCT = 366
 MOST_STEPS = 4
 MICROS = 1e6
+#: Most features that a prediction is learned from.
+MOST_INPUTS = 32
 
 
 def parse_feature(value: Value, zone: str | OwnZone = "UTC") -> Accumulator | None:
@@ -79,6 +82,9 @@ def behind(accumulator: Accumulator, where: Value, zone: str | OwnZone) -> Accum
     """The feature behind a filter."""
     if isinstance(accumulator, Bag):
         where.wrong("a bag takes no filter: what a later event takes out must be what an earlier one put in")
+        return accumulator
+    if isinstance(accumulator, Propensity):
+        where.wrong("a prediction takes no filter; put it on the features that it is learned from")
         return accumulator
     found = read_filter(where, zone)
     if found and isinstance(accumulator, OrderTotal | OrderExtreme | OrderTimes | OrderSpan):
@@ -295,6 +301,18 @@ def _bag(keys: Keys) -> Accumulator:
     return Bag(add, remove, clear, visit, limit)
 
 
+def _predict(keys: Keys) -> Accumulator:
+    keys.mapping.only("predict", "within", "from")
+    keys.mapping.require("within")
+    parts = keys.mapping.require("from")
+    names = tuple(part.text() for part in parts.items()) if parts else ()
+    if parts and not 1 <= len(names) <= MOST_INPUTS:
+        parts.wrong(f"a prediction is learned from 1 to {MOST_INPUTS} features of this file, in square brackets")
+    if parts and len(set(names)) < len(names):
+        parts.wrong("a feature stands here twice; keep one")
+    return Propensity(keys.names("predict"), keys.longer("within", 1), names[:MOST_INPUTS])
+
+
 READERS: dict[str, Callable[[Keys], Accumulator]] = {
     "anniversary": _anniversary,
     "bag": _bag,
@@ -307,6 +325,7 @@ READERS: dict[str, Callable[[Keys], Accumulator]] = {
     "max": _total("max"),
     "mean": _total("mean"),
     "min": _total("min"),
+    "predict": _predict,
     "rate": _rate,
     "recurring": _recurring,
     "sequence": _sequence,

@@ -61,8 +61,8 @@ APPLY, FIRE, ARM = range(3)
 
 #: Counters of a table; CURSOR (an entry) and ITEM: where telling a product's holders goes on; LEFT: how many of them
 #: may yet be told; LIFETIME: how long (ms) after their latest event a customer is remembered, FOREVER for always;
-#: UNMATCHED: refunds whose order was not known.
-TOUCHED, SAMPLED, CURSOR, ITEM, LEFT, LIFETIME, UNMATCHED = range(7)
+#: UNMATCHED: refunds whose order was not known; ASKED: questions of predictions.
+TOUCHED, SAMPLED, CURSOR, ITEM, LEFT, LIFETIME, UNMATCHED, ASKED = range(8)
 
 
 #: Deadlines are looked through block by block of so many rows, as a power of two.
@@ -75,7 +75,7 @@ class Table(NamedTuple):
     ``ints`` int64 (capacity, width) and ``floats`` the same bytes as float64; ``expiry`` int64 (capacity, dimensions);
     ``deadline`` int64 (capacity): the least of a row's expiries; ``coarse`` int64 (one a block): no deadline of the
     block's rows is before it; ``marks`` uint8 (capacity): touched since the last commit; ``touched`` int64 (capacity):
-    those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (7); ``blank`` int64 (width): the row of a customer
+    those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (8); ``blank`` int64 (width): the row of a customer
     of whom nothing is known.
     """
 
@@ -160,9 +160,13 @@ class Out(NamedTuple):
     """Where changes go: ``ints`` int64 (capacity, EVIDENCE + e), ``floats`` the same bytes.
 
     ``vectors`` float64 (capacity, d) and ``sampled`` int64 (capacity, 2): row and instant, for the trainer.
+    ``questions`` float64 (capacity, d + 2): what predictions are learned from, what was said of it, and how long ago
+    (ms) what they predict came last; ``asked`` int64 (capacity, 3): row, instant, and number of the prediction.
     """
 
     ints: NDArray[np.int64]
     floats: NDArray[np.float64]
     vectors: NDArray[np.float64]
     sampled: NDArray[np.int64]
+    questions: NDArray[np.float64]
+    asked: NDArray[np.int64]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stream.features.base import Kind
 from stream.features.known_zone import own_zones
+from stream.features.propensity import Propensity
 from stream.plan import header
 from stream.plan.conditions import Writer
 from stream.plan.definitions import Dimension, Segment
@@ -31,7 +32,7 @@ class Judging:
         """``dim_j(...)``: only what the dimension needs is handed over, as each array costs time to compile."""
         used = {ref.feature for ref in evidence(self.dimension)}
         features = [self.dimension.features[name] for name in used]
-        bags = any(feature.word == "bag" or own_zones(feature) for feature in features)
+        bags = any(isinstance(f, Propensity) or f.word == "bag" or own_zones(f) for f in features)
         models = self.dimension.learning is not None or any(cuts(c) for c in self.dimension.conditions)
         models = models or any(numbers_of(feature) for feature in features)
         return f"dim_{self.j}(r, f, {'bags, ' if bags else ''}{'models, ' if models else ''}now)"
@@ -177,10 +178,13 @@ def entering(segment: Segment) -> Condition:
 
 
 def evidence(dimension: Dimension) -> list[FeatureRef]:
-    """The features that decide the dimension, in the order of their names."""
+    """The features that decide the dimension, and what predictions are learned from; in the order of their names."""
     used: set[tuple[str, str]] = set()
     for expression in [*dimension.conditions, *(dimension.learning.vector.values() if dimension.learning else ())]:
         used |= references(expression)
+    for feature in [dimension.features[name] for name, _ in used]:
+        if isinstance(feature, Propensity):
+            used |= {(name, view) for name, _, view in (part.partition(".") for part in feature.parts)}
     found = []
     for name, view in sorted(used):
         shown = dimension.features[name].views()[view]

@@ -14,6 +14,7 @@ from stream.features.bag import Bag
 from stream.features.base import NEVER, Accumulator, Column, ModelNumbers, arguments
 from stream.features.known_zone import keeper, table_of
 from stream.features.own_zone import OwnZone
+from stream.features.propensity import Propensity
 from stream.features.told import Told
 from stream.plan import header
 from stream.plan.definitions import Definitions, Once
@@ -41,6 +42,11 @@ class Layout:
     sampled: int = -1
     #: Where in ``Models.numbers`` those begin that features take, behind one another.
     numbers: dict[ModelNumbers, int] = field(default_factory=dict)
+
+    @property
+    def predictions(self) -> tuple[Propensity, ...]:
+        """The features that are learned from others, in the order of their numbers."""
+        return tuple(one for one in self.base if isinstance(one, Propensity))
 
     @property
     def width(self) -> int:

@@ -1,7 +1,7 @@
 """The loops around a plan: the same for all definitions, copied into each generated module beside its own functions.
 
-``fold``, ``evaluate`` and ``sample`` are generated; here they are only declared.  Everything is plain Python that numba
-accepts, so the twin that runs uncompiled is the same text.
+``fold``, ``evaluate``, ``sample`` and ``ask`` are generated; here they are only declared.  Everything is plain Python
+that numba accepts, so the twin that runs uncompiled is the same text.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from stream.features.base import FOREVER, NEVER
 from stream.plan.header import (
     APPLIED,
     APPLY,
+    ASKED,
     AT,
     AWAY,
     CAUSE,
@@ -53,6 +54,7 @@ SEGMENTS: Any = ()
 NO_MOVES = 0
 ALL_MOVES = -1
 ROOM = 0
+QUESTIONS = 0
 
 
 def repeated(code: int, r: Any, ev: Any, k: int) -> bool:
@@ -78,6 +80,10 @@ def sample(table: Any, bags: Any, models: Any, i: int, now: int, out: Any) -> No
 def is_look(r: Any, now: int) -> bool:
     """Generated: whether the learned dimension looks again at this instant at who has not come since."""
     return False
+
+
+def ask(table: Any, bags: Any, models: Any, i: int, now: int, out: Any) -> None:
+    """Generated: append a question of each prediction whose turn it is at this instant."""
 
 
 def change(r: Any, i: int, j: int, column: int, to: int, now: int, cause: int, ints: Any, n: int) -> None:
@@ -185,11 +191,14 @@ def settle(table: Any, bags: Any, models: Any, i: int, upto: int, out: Any, n: i
                 return ~n
             if due == gone:
                 return forget(table, bags, i, max(gone, r[LATEST]), DEADLINE, out, n)
+            if table.counters[ASKED] + QUESTIONS > out.asked.shape[0]:
+                return ~n
             before = n
             if is_look(r, due):
                 if table.counters[SAMPLED] >= out.vectors.shape[0]:
                     return ~n
                 sample(table, bags, models, i, due, out)
+            ask(table, bags, models, i, due, out)
             n = evaluate(table, bags, models, i, due, DEADLINE, NO_MOVES, out, n)
         else:
             return n

@@ -70,6 +70,8 @@ class Crossing:
 def motion(node: Number) -> Motion:
     """How a number moves with time; raises :class:`MotionError` where that has no known form."""
     match node:
+        case FeatureRef(shape=Shape.LOOKED):
+            raise MotionError("a prediction, which moves with all that it is made from")
         case FeatureRef():
             return {
                 Shape.CONSTANT: Motion(),

@@ -16,6 +16,7 @@ from stream.features.known_zone import MASK, SPLIT, keeper, lines_of
 from stream.features.own_zone import OwnZone
 from stream.features.told import Told
 from stream.plan import loops
+from stream.plan.asking import Asking
 from stream.plan.conditions import SegmentColumns, Writer
 from stream.plan.definitions import Definitions, Dimension
 from stream.plan.folds import FoldWriter
@@ -80,6 +81,8 @@ from stream.plan.header import *
 NAN = math.nan
 #: The most changes that one event or deadline of one customer can cause.
 ROOM = {dimensions}
+#: The most questions that one instant of one customer can bring.
+QUESTIONS = {questions}
 #: Bit j: the event of this code can move dimension j.
 MOVES = np.array({moves}, dtype=np.int64)
 #: The bags' columns; the last is none.
@@ -157,7 +160,15 @@ class Generator:
         for j, dimension in enumerate(self.definitions.dimensions):
             self.at = dimension.place
             self.parts.append(self.judging(j, dimension).judged())
-        self.parts += [self.vector(), self.evaluate(), self.repeated(), self.fold(), self.sample(), self.measure()]
+        self.parts += [
+            *Asking(self.layout, self.function, self.constant).functions(),
+            self.vector(),
+            self.evaluate(),
+            self.repeated(),
+            self.fold(),
+            self.sample(),
+            self.measure(),
+        ]
         loops = [self.loop(function) for function in LOOPS]  # what the parts call comes before them
         zones = [text for _, text in sorted(self.own_zones.items())]
         text = "\n\n".join([self.preamble(), *zones, *loops[:CALLED], *self.parts, *loops[CALLED:]])
@@ -168,6 +179,7 @@ class Generator:
         text = PREAMBLE.format(
             decorators=TWIN if self.twin else COMPILED,
             dimensions=len(self.definitions.dimensions),
+            questions=len(self.layout.predictions),
             moves=[*self.moves(), 0],
             bags=[*self.layout.bags, pool.NONE],
             segments=list(self.layout.segment),
@@ -246,6 +258,7 @@ class Generator:
             "    mask = moves if r[LATEST] != NEVER else -1",
             "    changed = 0",
             "    soonest = gone_at(table, r)",
+            *(["    soonest = earlier(soonest, next_asked(r, now))"] if self.layout.predictions else []),
         ]
         names = {d.name: k for k, d in enumerate(self.definitions.dimensions)}
         for j, dimension in enumerate(self.definitions.dimensions):

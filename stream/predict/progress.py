@@ -94,6 +94,10 @@ class Window:
         parts = [part for part in np.array_split(order, DECILES) if len(part)]
         return [Decile(float(said[part].mean()), float(came[part].mean()), len(part)) for part in parts]
 
+    def worst(self, judge: str) -> float:
+        """How far the tenth that is farthest off is from what came, 0 to 1; NaN without answers."""
+        return max((abs(part.said - part.came) for part in self.calibration(judge)), default=float("nan"))
+
     def state(self) -> bytes:
         """All that `restore` needs."""
         return self._kept().astype("<f4").tobytes()

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from math import isfinite
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+
+from stream.engine.versions import PredictionVersion
+from stream.features.propensity import FARTHEST, KNOTS, PROPENSITY, names_of
+from stream.predict.settling import ALL
 
 Floats = NDArray[np.float64]
 
-#: Scaled values beyond this are cut to it: no single value decides alone, however rare.
-FARTHEST = 10.0
 
-
-class PropensityModel(msgspec.Struct, frozen=True, dict=True, tag="propensity", tag_field="type"):
+class PropensityModel(PredictionVersion, frozen=True, dict=True, tag="propensity", tag_field="type"):
     """One version; broken ones cannot be made (ValueError, one sentence). Unknown fields are ignored.
 
     Parameters
     ----------
-    version
-        1 for the first one, one more for each later one.
-    effective
-        Event time in ms from which it is in force; greater in each later version.
+    version, effective
+        See :class:`stream.engine.versions.PredictionVersion`.
     horizon_ms
         It answers whether a customer buys within this.
     features
@@ -38,16 +37,20 @@ class PropensityModel(msgspec.Struct, frozen=True, dict=True, tag="propensity", 
     knots, chances
         What calibrates it: log odds of the regression, rising, and the probabilities that they turned out to mean,
         which do not fall; between two knots along a line. Empty: the log odds mean what they say.
+    name
+        What it predicts (:attr:`stream.features.propensity.Propensity.kind`).
     learned
         Answers learned so far.
     cursor
         Partition of the answers' topic -> offset of the first record not yet learned.
+    recall
+        Partition -> offset from which on questions are open (`stream.predict.settling.Settling`).
+    ceiling, latest
+        Of the open questions; ``ceiling`` as text, for it is beyond what JSON's numbers hold everywhere.
     trainer
         The trainer's own state as JSON, read by the trainer only.
     """
 
-    version: int
-    effective: int
     horizon_ms: int
     features: tuple[str, ...]
     units: tuple[float, ...]
@@ -57,8 +60,12 @@ class PropensityModel(msgspec.Struct, frozen=True, dict=True, tag="propensity", 
     intercept: float
     knots: tuple[float, ...] = ()
     chances: tuple[float, ...] = ()
+    name: str = ""
     learned: int = 0
-    cursor: dict[int, int] = {}
+    cursor: dict[int, int] = msgspec.field(default_factory=dict)
+    recall: dict[int, int] = msgspec.field(default_factory=dict)
+    ceiling: str = str(ALL)
+    latest: int | None = None
     trainer: msgspec.Raw = msgspec.Raw(b"null")
 
     def __post_init__(self) -> None:
@@ -70,8 +77,17 @@ class PropensityModel(msgspec.Struct, frozen=True, dict=True, tag="propensity", 
         numbers = (*self.units, *self.mean, *self.scale, *self.weights, self.intercept, *self.knots, *self.chances)
         if not all(map(isfinite, numbers)) or min(*self.units, *self.scale) < 0:
             raise ValueError("broken propensity model: its numbers must be finite, units and scales not negative")
-        if len(self.knots) != len(self.chances) or any(np.diff(self.knots) <= 0) or any(np.diff(self.chances) < 0):
-            raise ValueError("broken propensity model: knots must rise, and as many chances not fall")
+        if (
+            len(self.knots) != len(self.chances)
+            or len(self.knots) > KNOTS
+            or any(np.diff(self.knots) <= 0)
+            or any(np.diff(self.chances) < 0)
+        ):
+            raise ValueError(
+                f"broken propensity model: knots, at most {KNOTS}, must rise, and as many chances not fall"
+            )
+        if not (self.ceiling.isdecimal() and int(self.ceiling) <= ALL):
+            raise ValueError("broken propensity model: its ceiling must be a hash of a customer, as text")
         if self.chances and not 0 <= self.chances[0] <= self.chances[-1] <= 1:
             raise ValueError("broken propensity model: its chances must be probabilities")
 
@@ -84,15 +100,29 @@ class PropensityModel(msgspec.Struct, frozen=True, dict=True, tag="propensity", 
             raise ValueError(f"broken propensity model: {error}") from error
         return msgspec.structs.replace(model, trainer=model.trainer.copy())
 
-    def to_json(self) -> bytes:
-        """The version as one line of JSON."""
-        return msgspec.json.encode(self)
+    @property
+    def kind(self) -> str:
+        return self.name or PROPENSITY
+
+    def numbers(self, names: Sequence[str]) -> Sequence[float] | None:
+        if tuple(names) != names_of(len(self.features)):
+            return None
+        scale = [one or 1.0 for one in self.scale]
+        rest = [0.0] * (KNOTS - len(self.knots))
+        curve = (*self.knots, *rest, *self.chances, *rest)
+        return [self.intercept, float(len(self.knots)), *self.units, *self.mean, *scale, *self.weights, *curve]
+
+    def for_shards(self) -> PropensityModel:
+        """The version without what only its trainer reads."""
+        return msgspec.structs.replace(self, trainer=msgspec.Raw(b"null"))
 
     def probability(self, vectors: Floats) -> Floats:
         """The probability that each customer (a row of d values, missing ones not finite) buys within the horizon.
 
         A row's answer depends on that row only, to the last bit.
         """
+        from scipy.special import expit  # every command would wait for it
+
         odds = self.log_odds(vectors)
         return np.asarray(np.interp(odds, self.knots, self.chances) if self.knots else expit(odds))
 

@@ -19,9 +19,11 @@ from river import linear_model, optim, preprocessing, utils
 from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
+from stream.features.propensity import FARTHEST, KNOTS, PROPENSITY
 from stream.predict.delayed import Answer
 from stream.predict.progress import CERTAIN, Window
-from stream.predict.propensity import FARTHEST, PropensityModel, taken
+from stream.predict.propensity import PropensityModel, taken
+from stream.predict.settling import ALL
 
 Floats = NDArray[np.float64]
 Sample = dict[int, float]
@@ -30,8 +32,8 @@ Sample = dict[int, float]
 LOSS_HALF_LIFE = 1_000
 #: Passes over the warm-up's answers.
 PASSES = 5
-#: Knots of the calibration at most, each of as many answers of the window; fewer answers than this have none.
-KNOTS, LEAST_OF_KNOT = 20, 100
+#: A knot of the calibration is of as many answers of the window; fewer than this have none.
+LEAST_OF_KNOT = 100
 #: What the regression itself says counts as so many answers at every knot.
 OWN_WORD = 10.0
 #: The judge whose scores are the published model's own.
@@ -60,6 +62,8 @@ class PropensitySettings:
         Answers from one version to the next.
     window
         Latest answers by which the model is judged and calibrated.
+    name
+        What it predicts (:attr:`stream.features.propensity.Propensity.kind`).
     """
 
     features: tuple[str, ...]
@@ -69,6 +73,12 @@ class PropensitySettings:
     warm_up: int = 500
     publish_every: int = 500
     window: int = 4_000
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, without what tells one meaning of it from another."""
+        return self.name.removeprefix(PROPENSITY).partition("@")[0]
 
     def __post_init__(self) -> None:
         if not self.features or not self.rates or min(self.horizon_ms, self.warm_up, self.publish_every) < 1:
@@ -293,8 +303,19 @@ class PropensityTrainer:
         smooth = isotonic_regression(np.clip(rates, 0.0, 1.0), weights=[size for _, size in found.values()]).x
         return tuple(found), tuple(float(chance) for chance in np.maximum.accumulate(smooth))
 
-    def snapshot(self, effective_ms: int, cursor: dict[int, int]) -> PropensityModel | None:
-        """The next version, or None while warming up; in force at ``effective_ms``, or 1 ms after the one before."""
+    def snapshot(
+        self,
+        effective_ms: int,
+        cursor: dict[int, int],
+        *,
+        recall: dict[int, int] | None = None,
+        ceiling: int = ALL,
+        latest: int | None = None,
+    ) -> PropensityModel | None:
+        """The next version, or None while warming up; in force at ``effective_ms``, or 1 ms after the one before.
+
+        ``recall``, ``ceiling`` and ``latest`` are of the open questions, see `PropensityModel`.
+        """
         if self._kept is not None:
             return None
         self._version += 1
@@ -315,8 +336,12 @@ class PropensityTrainer:
             intercept=best.weights[-1],
             knots=knots,
             chances=chances,
+            name=self.settings.name,
             learned=self.learned,
             cursor=cursor,
+            recall=recall or {},
+            ceiling=str(ceiling),
+            latest=latest,
             trainer=msgspec.Raw(msgspec.json.encode(self._state())),
         )
 

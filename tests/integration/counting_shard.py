@@ -14,6 +14,7 @@ from typing import Any
 
 from stream.app.ports import Source
 from stream.engine.busiest import Busiest
+from stream.engine.output import Asked
 from tests.plain_changes import PlainChanges
 
 OWN_ROW = b"\x00shard"
@@ -85,6 +86,7 @@ class Step:
     vectors: None = None
     vector_keys: Sequence[bytes] = ()
     vector_instants: Sequence[int] = ()
+    asked: list[Asked] = field(default_factory=list)
     unmatched: int = 0
     beyond: int = 0
 

@@ -11,6 +11,7 @@ import pytest
 
 from stream.app.outputs import payload
 from stream.app.wiring import Rule, Wiring, everything
+from stream.engine.output import Asked
 from stream.kafka.letter import PART_BYTES, Assembler, Letter
 from tests.plain_changes import PlainChanges, headers_on_the_wire, told
 
@@ -80,6 +81,7 @@ class Step:
     vectors: Any = None
     vector_keys: list[bytes] = field(default_factory=list)
     vector_instants: list[int] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     unmatched: int = 0
     beyond: int = 0
 

@@ -19,9 +19,10 @@ ALLOWED: dict[str, set[str]] = {
     "predict": {*ANYONE, *PURE},
     "cluster": {*ANYONE, *PURE, "kafka", "predict"},
     "cuts": {*ANYONE, *PURE, "kafka", "cluster"},
+    "foresight": {*ANYONE, *PURE, "kafka", "cluster", "cuts", "predict"},
     "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster", "cuts", "predict"},
     "simulate": {*ANYONE, *PURE, "kafka"},
-    "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster", "cuts", "predict"},
+    "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster", "cuts", "predict", "foresight"},
     "web": {*ANYONE, *PURE, "settings", "kafka", "cluster", "predict", "app"},
 }
 #: What would bring I/O, a clock or a log into the pure layers.

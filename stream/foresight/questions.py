@@ -1,0 +1,57 @@
+"""The internal topic of questions: what shards knew of customers at their turns, for the trainers of predictions.
+
+Key: the hash of the customer's id, 8 bytes. Value: d + 2 float64, little endian: what is learned from, what was said,
+and how long ago (ms) what is predicted came last. Headers: `instant` (event time in ms) and `prediction`
+(which one, with a hash of what it means).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from stream.engine.output import Asked as AskedByShard
+from stream.predict.settling import Asked
+
+_INSTANT = struct.Struct(">q")
+_FLOAT = np.dtype("<f8")
+
+#: Key, value and headers of a record.
+Record = tuple[bytes, bytes, list[tuple[str, bytes]]]
+
+
+class QuestionRecord(Protocol):
+    """What is read of a consumed record."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+def encode(asked: AskedByShard) -> Iterator[Record]:
+    """The records of some questions, in their order."""
+    kind = asked.kind.encode()
+    rows = zip(asked.customers.tolist(), asked.instants.tolist(), asked.values.astype(_FLOAT), strict=True)
+    for customer, instant, values in rows:
+        yield _INSTANT.pack(customer), values.tobytes(), [("instant", _INSTANT.pack(instant)), ("prediction", kind)]
+
+
+def kind_of(record: QuestionRecord) -> str:
+    """Which prediction a record is of; empty where it does not say."""
+    return dict(record.headers).get("prediction", b"").decode("utf-8", "replace")
+
+
+def decode(record: QuestionRecord, features: int) -> Asked | None:
+    """The question in a record, or None where it is none of so many features."""
+    instant, key, value = dict(record.headers).get("instant", b""), record.key or b"", record.value or b""
+    if len(instant) != _INSTANT.size or len(key) != _INSTANT.size or len(value) != _FLOAT.itemsize * (features + 2):
+        return None
+    values = np.frombuffer(value, _FLOAT).astype(np.float64)
+    said, since = values[features:].tolist()
+    return Asked(int(_INSTANT.unpack(key)[0]), int(_INSTANT.unpack(instant)[0]), values[:features], said, since)

@@ -1,0 +1,124 @@
+"""Questions that shards asked, and the answers a horizon later: matched where they come together, bounded, and the same
+whenever they are read again from the right place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.engine import output
+from stream.predict.delayed import Answer, Question
+
+#: Hashes of customers lie below this.
+ALL = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One customer at one of their turns, which come once a horizon.
+
+    Parameters
+    ----------
+    customer
+        Hash of the id.
+    at
+        The instant, in ms.
+    vector
+        What is learned from, d values.
+    said
+        The probability that the shard answered with; NaN where it had no model.
+    since
+        How long ago, in ms, what is predicted came last; NaN: never.  It answers the question before this one, and is
+        what recency alone says to this one.
+    """
+
+    customer: int
+    at: int
+    vector: NDArray[np.float64]
+    said: float
+    since: float
+
+
+def of_step(asked: output.Asked) -> Iterator[Asked]:
+    """The questions that a shard asked in one step."""
+    for customer, at, values in zip(asked.customers.tolist(), asked.instants.tolist(), asked.values, strict=True):
+        yield Asked(customer, at, values[:-2], float(values[-2]), float(values[-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A question without an answer, and the place of its record in the stream of questions."""
+
+    question: Question
+    place: int
+
+
+class Settling:
+    """Open questions, one a customer.
+
+    Parameters
+    ----------
+    horizon_ms
+        Questions about a customer come so far apart.
+    most
+        Open questions at most.  Where there are more, half of all customers are let go for good, by their hashes: those
+        who are left are asked as they were, so that what is learned stays what is true of all.
+    ceiling, latest
+        Where an earlier one was: it has customers with a hash below ``ceiling``, and has seen questions up to
+        ``latest``.
+    """
+
+    def __init__(self, horizon_ms: int, most: int = 100_000, *, ceiling: int = ALL, latest: int | None = None) -> None:
+        if horizon_ms < 1 or most < 1:
+            raise ValueError("questions need a horizon of at least 1 ms, and room for at least one")
+        self.ceiling = ceiling
+        self.latest = latest
+        #: Questions of customers who were let go, or whose next turn never came.
+        self.refused = 0
+        self._horizon_ms = horizon_ms
+        self._most = most
+        #: In the order of their places.
+        self._open: dict[int, _Open] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def since(self) -> int | None:
+        """The place of the oldest open question; None where there is none."""
+        first = next(iter(self._open.values()), None)
+        return None if first is None else first.place
+
+    def take(self, asked: Asked, place: int) -> Answer | None:
+        """A question becomes open; what it answers, where the one before it is a horizon old."""
+        customer = asked.customer % ALL
+        if customer >= self.ceiling:
+            self.refused += 1
+            return None
+        before = self._open.get(customer)
+        if before is not None and asked.at <= before.question.at:  # told again
+            return None
+        self._open.pop(customer, None)
+        recency = -np.inf if isnan(asked.since) else -asked.since
+        self._open[customer] = _Open(Question(asked.at, asked.vector, (asked.said, recency)), place)
+        self.latest = asked.at if self.latest is None else max(self.latest, asked.at)
+        self._let_go()
+        if before is None or asked.at - before.question.at != self._horizon_ms:
+            return None
+        return Answer(before.question, asked.since <= self._horizon_ms)
+
+    def _let_go(self) -> None:
+        """Of those whose turn is a horizon late (they are known no longer); and by hashes, where there are too many."""
+        over = (self.latest or 0) - 2 * self._horizon_ms
+        while (first := next(iter(self._open), None)) is not None and self._open[first].question.at < over:
+            del self._open[first]
+            self.refused += 1
+        while len(self._open) > self._most:
+            self.ceiling //= 2
+            left = {customer: one for customer, one in self._open.items() if customer < self.ceiling}
+            self.refused += len(self._open) - len(left)
+            self._open = left

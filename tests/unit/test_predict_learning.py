@@ -1,0 +1,121 @@
+"""Questions and their answers as a trainer reads them from one stream: matched, bounded, the same after any restart."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import nan
+from random import Random
+
+import numpy as np
+import pytest
+
+from stream.predict.learning import Pace, PropensityLearner
+from stream.predict.propensity import PropensityModel
+from stream.predict.settling import ALL, Asked, Settling
+from stream.predict.trainer import PropensitySettings
+
+HORIZON = 1_000
+SETTINGS = PropensitySettings(
+    ("x",), HORIZON, ("recency",), warm_up=60, publish_every=40, window=200, name="propensity:p"
+)
+
+
+def asked(customer: int, at: int, since: float = nan, x: float = 1.0) -> Asked:
+    return Asked(customer, at, np.array([x]), 0.5, since)
+
+
+def stream(seed: int, customers: int = 40, turns: int = 12) -> list[Asked]:
+    """Who has more of x does it more often; each customer at turns of their own, in the order of time, some of them for
+    the last time in the middle."""
+    random = Random(seed)
+    found = []
+    for _ in range(customers):
+        customer, rate, first = random.getrandbits(64) - (1 << 63), random.random(), random.randrange(HORIZON)
+        last = random.choice([turns, turns, turns // 2])
+        for turn in range(last):
+            since = float(random.randrange(1, HORIZON)) if random.random() < rate else HORIZON + 500.0
+            found.append(asked(customer, first + turn * HORIZON, since, rate * 10))
+    return sorted(found, key=lambda one: one.at)
+
+
+def run(learner: PropensityLearner, questions: list[Asked], start: int = 0) -> list[PropensityModel]:
+    """The versions that come of the questions from a place on."""
+    found = []
+    for place, one in enumerate(questions[start:], start):
+        learner.take(one, place)
+        if learner.due and (model := learner.version()) is not None:
+            found.append(model)
+    return found
+
+
+def test_what_came_within_the_horizon_answers_the_question_before() -> None:
+    """An order at the instant of the question itself counts; one a millisecond earlier does not."""
+    for since, came in ((1.0, True), (float(HORIZON), True), (HORIZON + 1.0, False), (nan, False)):
+        settling = Settling(HORIZON)
+        assert settling.take(asked(7, 5_000, x=3.0), 0) is None
+        answer = settling.take(asked(7, 5_000 + HORIZON, since), 1)
+        assert answer is not None
+        assert (answer.came, answer.question.at, answer.question.vector.tolist()) == (came, 5_000, [3.0])
+
+
+def test_only_the_turn_right_before_is_answered() -> None:
+    """A customer who was away for a turn has begun anew; what is told twice counts once."""
+    settling = Settling(HORIZON)
+    settling.take(asked(7, 5_000), 0)
+    assert settling.take(asked(7, 5_000), 1) is None
+    assert settling.take(asked(7, 5_000 + 2 * HORIZON, 1.0), 2) is None
+    assert settling.take(asked(7, 5_000 + 3 * HORIZON, 1.0), 3) is not None
+
+
+def test_open_questions_are_bounded_by_letting_customers_go_for_good() -> None:
+    """By their hashes and not by what they do, so that who is left stands for all."""
+    random = Random(1)
+    settling = Settling(HORIZON, most=100)
+    customers = [random.getrandbits(64) for _ in range(1_000)]
+    for place, customer in enumerate(customers):
+        settling.take(asked(customer, place), place)
+        assert len(settling) <= 100
+    assert settling.ceiling in [ALL // 2**k for k in range(3, 6)]
+    assert settling.refused == 1_000 - len(settling)
+    left = [c for c in customers if c < settling.ceiling]
+    assert len(left) == len(settling)
+
+
+def test_whose_turn_never_comes_again_waits_no_longer_than_two() -> None:
+    """They were forgotten, and nothing of them is kept."""
+    settling = Settling(HORIZON)
+    settling.take(asked(1, 0), 0)
+    settling.take(asked(2, 2 * HORIZON), 1)
+    assert (len(settling), settling.since) == (2, 0)
+    settling.take(asked(3, 2 * HORIZON + 1), 2)
+    assert (len(settling), settling.since, settling.refused) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_trainer_that_is_started_again_goes_on_to_the_last_bit(seed: int) -> None:
+    """From any version on: what was open then is read again from where it was asked, and not learned again."""
+    questions, pace = stream(seed), Pace(every_ms=1, lead_ms=10, most=30)
+    straight = run(PropensityLearner(SETTINGS, pace), questions)
+    assert len(straight) > 2
+    for before, version in enumerate(straight[:-1]):
+        kept = PropensityModel.from_json(version.to_json())
+        again = PropensityLearner(SETTINGS, pace, kept)
+        assert [one.to_json() for one in run(again, questions, again.recall)] == [
+            one.to_json() for one in straight[before + 1 :]
+        ]
+
+
+def test_versions_come_no_sooner_than_their_pace() -> None:
+    """However many answers there are; each in force a lead after what it was learned from."""
+    found = run(PropensityLearner(SETTINGS, Pace(every_ms=3 * HORIZON, lead_ms=10)), stream(1))
+    assert len(found) > 1
+    instants = [one.effective for one in found]
+    assert all(b - a >= 3 * HORIZON for a, b in pairwise(instants))
+    assert all(one.latest is not None and one.effective == one.latest + 10 for one in found)
+
+
+def test_shards_are_spared_what_only_the_trainer_reads() -> None:
+    """They keep every version in force at rest."""
+    version = run(PropensityLearner(SETTINGS, Pace(1, 10)), stream(1))[0]
+    assert len(version.for_shards().to_json()) < len(version.to_json()) / 2
+    assert version.for_shards().kind == "propensity:p"
