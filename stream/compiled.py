@@ -13,6 +13,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import llvmlite.binding
@@ -23,7 +24,7 @@ import stream.features
 import stream.plan
 from stream.events import scan
 from stream.kafka import framing
-from stream.plan import packing, telling, unpacking
+from stream.plan import earlier_rows, packing, telling, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Packing, Plan, make_plan, plan_source
 
@@ -39,19 +40,30 @@ def compile_plan(definitions: Definitions, cache: Path) -> Plan:
 
 
 def compile_packing(cache: Path) -> Packing:
-    """What packs rows and writes changes, as machine code: independent of definitions, but kept beside them."""
-    writing, reading, words = (_load(name, text, cache) for name, text in _packing())
-    return Packing(writing.pack, reading.unpack, reading.place, words.tell, words.latest)
+    """What packs rows and writes changes, as machine code: independent of definitions, but kept beside them.
+
+    What reads rows of earlier releases is compiled when the first of them is met.
+    """
+    writing, reading, words, earlier = (_load(name, text, cache) for name, text in (*_packing(), _earlier()))
+    return Packing(writing.pack, reading.unpack, reading.place, words.tell, words.latest, earlier.unpack)
 
 
 def _packing() -> list[tuple[str, str]]:
     """Names and texts of the modules with the kernels that pack, and with those that tell."""
-    found = []
-    for module, kernels in ((packing, ("pack",)), (unpacking, ("unpack", "place")), (telling, ("tell", "latest"))):
-        own = "".join(f"{name} = kernel({name})\n" for name in kernels)
-        text = f"{inspect.getsource(module)}\n\nfrom stream.plan.jit import kernel\n\n{own}"
-        found.append((f"{module.__name__.rsplit('.', 1)[1]}_{_content(text)}", text))
-    return found
+    parts = ((packing, ("pack",)), (unpacking, ("unpack", "place")), (telling, ("tell", "latest")))
+    return [_module(module, kernels) for module, kernels in parts]
+
+
+def _earlier() -> tuple[str, str]:
+    """Name and text of the module that reads rows of earlier releases."""
+    return _module(earlier_rows, ("unpack",))
+
+
+def _module(module: ModuleType, kernels: tuple[str, ...]) -> tuple[str, str]:
+    """Name and text of a module in which these functions are machine code."""
+    own = "".join(f"{name} = kernel({name})\n" for name in kernels)
+    text = f"{inspect.getsource(module)}\n\nfrom stream.plan.jit import kernel\n\n{own}"
+    return f"{module.__name__.rsplit('.', 1)[1]}_{_content(text)}", text
 
 
 def compile_scan(cache: Path) -> Callable[..., int]:
@@ -73,14 +85,12 @@ def common_is_compiled(cache: Path) -> bool:
 
 def _scan() -> tuple[str, str]:
     """Name and text of the module with the scan."""
-    text = f"{inspect.getsource(scan)}\n\nfrom stream.plan.jit import kernel\n\nscan = kernel(scan)\n"
-    return f"scan_{_content(text)}", text
+    return _module(scan, ("scan",))
 
 
 def _framing() -> tuple[str, str]:
     """Name and text of the module with the framing."""
-    text = f"{inspect.getsource(framing)}\n\nfrom stream.plan.jit import kernel\n\nframe = kernel(frame)\n"
-    return f"framing_{_content(text)}", text
+    return _module(framing, ("frame",))
 
 
 def _load(name: str, source: str, cache: Path) -> Any:
@@ -104,7 +114,8 @@ def _load(name: str, source: str, cache: Path) -> Any:
 def forget_plan(definitions: Definitions, cache: Path) -> None:
     """Remove what is kept of these definitions, and of all that is common, so that all are compiled anew."""
     _, _, source = plan_source(definitions)
-    for name in (f"plan_{_content(source)}", _scan()[0], _framing()[0], *(name for name, _ in _packing())):
+    common = [name for name, _ in (_scan(), _framing(), _earlier(), *_packing())]
+    for name in (f"plan_{_content(source)}", *common):
         sys.modules.pop(name, None)
         for file in (*cache.glob(f"{name}.*"), *cache.glob(f"__pycache__/{name}.*")):
             file.unlink(missing_ok=True)

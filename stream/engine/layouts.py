@@ -18,11 +18,13 @@ from stream.features.base import NEVER
 from stream.plan import header
 from stream.plan.definitions import Dimension
 from stream.plan.layout import Layout
-from stream.plan.packed import BITS, INSTANT, REAL, SKIPPED, WHOLE, Shape
+from stream.plan.packed import BITS, DATED, INSTANT, REAL, SKIPPED, WHOLE, Shape
 from stream.plan.plan import Plan
 
 #: Rows that are mapped at once: what they hold stays in the processor's cache.
 BLOCK = 2048
+#: Rows as :mod:`stream.plan.packing` writes them; 0: those that :mod:`stream.plan.earlier_rows` reads.
+FORM = 1
 #: Columns that hold the code of a segment of the dimension named behind the word.
 CODED = ("segment of ", "previous of ")
 
@@ -32,7 +34,7 @@ class Description(msgspec.Struct, frozen=True):
     clusters are their places in a row, as the first release that learned called them: ``cluster-0``, ``cluster-1``, ...
 
     ``kinds`` and ``blank`` are what packed rows are read with (:class:`stream.plan.packed.Shape`); both are empty where
-    rows were written as they are.
+    rows were written as they are.  ``form``: how they are packed, FORM today.
     """
 
     columns: list[tuple[str, bool]]
@@ -40,6 +42,7 @@ class Description(msgspec.Struct, frozen=True):
     segments: dict[str, list[str]]
     kinds: list[int] = []
     blank: list[int] = []
+    form: int = 0
 
 
 def describe_layout(plan: Plan) -> Description:
@@ -51,6 +54,7 @@ def describe_layout(plan: Plan) -> Description:
         {d.name: _segments(d) for d in plan.definitions.dimensions},
         shape.kinds.tolist(),
         shape.blank.tolist(),
+        FORM,
     )
 
 
@@ -63,6 +67,7 @@ def shape_of(layout: Layout) -> Shape:
     )
     kinds[header.IDS : header.IDS + header.REMEMBERED] = BITS
     kinds[[k for k, c in enumerate(layout.columns) if c.bits]] = BITS
+    kinds[[k for k, c in enumerate(layout.columns) if c.dated]] = DATED
     kinds[[p + pool.HEAD for p in layout.bags]] = SKIPPED
     kinds[header.CUSTOMER] = SKIPPED  # it follows from the key
     return Shape(kinds, blank, np.array(layout.bags, np.int64))

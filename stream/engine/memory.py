@@ -24,12 +24,10 @@ from stream.plan import header
 from stream.plan.layout import Layout
 from stream.plan.plan import Plan
 
-#: Of all that is at rest; one more where an earlier release would misread it.  1: rows are packed.
-FORMAT = 1
-#: Of what is at rest where the places of clusters in rows are not their numbers.
-PLACED = 2
-#: Where there is a version of a model that predicts, whatever clusters there are; the latest format there is.
-PREDICTED = 3
+#: Of all that is at rest; one more where an earlier release would misread it.  1: rows are packed; 2: the places of
+#: clusters in rows are not their numbers; 3: packed rows are streams of bits,
+#: and there are versions of models that predict.
+FORMAT = 3
 
 
 class OwnRow(msgspec.Struct):
@@ -140,11 +138,10 @@ class Memory:
     def _own(self, value: bytes) -> None:
         """The shard's own row; UserError where a later release wrote it: nothing of it may be set aside or changed."""
         written = msgspec.json.decode(value, type=_Format).format
-        if written > PREDICTED:
+        if written > FORMAT:
             raise UserError(
                 f"shard {self.partition} was written by a later release of segstream (format {written} in "
-                f"{self.set_aside.topic}, this release reads up to {PREDICTED}). "
-                "Nothing was changed: start that release",
+                f"{self.set_aside.topic}, this release reads up to {FORMAT}). Nothing was changed: start that release",
                 exit_code=1,
             )
         self.own = msgspec.json.decode(value, type=OwnRow)
@@ -260,7 +257,7 @@ class Memory:
             self.own.published = published.version if published is not None else 0
             self.own.text = text_hash(published.files) if published is not None else ""
         self.own.transaction += 1
-        self.own.format = PREDICTED if versions.predicting else PLACED if versions.placed else FORMAT
+        self.own.format = FORMAT
         if out.counts.read:
             books = self.own.books
             for outcome, n in {"read": out.counts.read, **out.counts.by_outcome()}.items():

@@ -171,22 +171,6 @@ class Versions:
             own = [model for model in known if model is not None and model.dimension == name]
             self.called(name, {place: segment for model in own for place, segment in _by_place(model).items()})
 
-    @property
-    def placed(self) -> bool:
-        """Whether any clusters, in force or to come, have other places than a release without them takes them for."""
-        models = [one for one in map(_clusters_of, self._known()) if one is not None]
-        plain = [tuple(range(len(one.centroids))) for one in models]
-        return any((tuple(m.numbers), tuple(m.places)) != (k, k) for m, k in zip(models, plain, strict=True))
-
-    @property
-    def predicting(self) -> bool:
-        """Whether any version, in force or to come, is one that a release without predictions cannot read."""
-        return any(isinstance(one, PredictionVersion) for one in self._known())
-
-    def _known(self) -> list[Version | None]:
-        """All versions but the cuts in force."""
-        return [self.clusters, *self.predictions.values(), *(entry.version for entry in self.chain)]
-
     # The two slots
 
     @property

@@ -6,8 +6,9 @@ the chain of versions (:mod:`stream.engine.chain_at_rest`).
 A row's value is the fingerprint (8 bytes) and the packed row (:mod:`stream.plan.packing`).  Layouts and names come
 before the rows that need them, and are never written again.  Expiries are not kept.
 
-Rows of the first release are read too: under a layout that is not described as packed, the fingerprint is followed by
-the row's columns, and for each bag that is not empty by its column (8), its size (8) and its entries.
+Rows of earlier releases are read too: packed otherwise (:mod:`stream.plan.earlier_rows`), or not at all.  Under a
+layout that is not described as packed, the fingerprint is followed by the row's columns, and for each bag that is not
+empty by its column (8), its size (8) and its entries.
 """
 
 from __future__ import annotations
@@ -22,15 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.adopt import adopt_rows
-from stream.engine.layouts import Description, describe_layout, mapping, shape_of
+from stream.engine.layouts import FORM, Description, describe_layout, mapping, shape_of
 from stream.engine.names import Names
 from stream.engine.rows import Rows
 from stream.features import pool
 from stream.features.base import FOREVER
-from stream.plan import header
+from stream.plan import earlier_rows, header
 from stream.plan.packed import Shape
 from stream.plan.plan import Packing, Plan
-from stream.plan.unpacking import PADDING
 
 Ints = NDArray[np.int64]
 
@@ -249,19 +249,20 @@ def read_rows(values: list[bytes], layout: Description, names: Names, packing: P
     if not layout.kinds:
         return read_plain(values, layout)
     shape = Shape(np.array(layout.kinds, np.int8), np.array(layout.blank), np.array(layout.bags, np.int64))
-    return unpack(packing, values, shape, names)
+    return unpack(packing, values, shape, names, earlier=layout.form != FORM)
 
 
-def unpack(packing: Packing, values: list[bytes], shape: Shape, names: Names) -> Read:
-    """Packed rows."""
-    data = np.frombuffer(b"".join((*values, bytes(PADDING))), np.uint8)
+def unpack(packing: Packing, values: list[bytes], shape: Shape, names: Names, *, earlier: bool = False) -> Read:
+    """Packed rows; ``earlier``: as they were packed before."""
+    data = np.frombuffer(b"".join((*values, bytes(earlier_rows.PADDING))), np.uint8)
+    kernel = packing.earlier if earlier else packing.unpack
     stops = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
     starts = np.concatenate((np.zeros(1, np.int64), stops[:-1])) + _FINGERPRINT.size
     ints = np.empty((len(values), len(shape.kinds)), np.int64)
     entries = np.empty((ENTRIES * len(values), pool.SAVED), np.int64)
     sound = np.empty(len(values), np.uint8)
     while True:
-        held = packing.unpack(data, starts[: len(values)], stops, shape, names.hashes, ints, entries, sound)
+        held = kernel(data, starts[: len(values)], stops, shape, names.hashes, ints, entries, sound)
         if held <= len(entries):
             return Read(ints, entries[:held], sound.astype(np.bool_))
         entries = np.empty((held, pool.SAVED), np.int64)

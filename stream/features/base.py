@@ -63,13 +63,15 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One 8-byte column of the row: its name within the feature, its initial value, whether it holds a float64, and
-    whether it holds any 64 bits that nobody reads as a text or a number (a key)."""
+    """One 8-byte column of the row: its name within the feature, its initial value, whether it holds a float64, whether
+    it holds any 64 bits that nobody reads as a text or a number (a key), and whether it holds an instant times 32 and,
+    added to it, a part of its date or time."""
 
     name: str
     initial: float
     real: bool = False
     bits: bool = False
+    dated: bool = False
 
 
 class Table(ABC):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import NEVER, Column
 
 
-@register_jitable
+@leaf
 def keep(r: Any, p: int, n: int, t: int, x: int) -> None:
     """Keep the n latest; one that is older than all of them is not needed."""
     if t < r[p] or (t == r[p] and x <= r[p + n]):
@@ -27,7 +26,7 @@ def keep(r: Any, p: int, n: int, t: int, x: int) -> None:
     r[k + n] = x
 
 
-@register_jitable
+@leaf
 def keep_number(r: Any, f: Any, p: int, n: int, t: int, x: float) -> None:
     """The same with a float64."""
     if t < r[p] or (t == r[p] and x <= f[p + n]):
@@ -41,7 +40,7 @@ def keep_number(r: Any, f: Any, p: int, n: int, t: int, x: float) -> None:
     f[k + n] = x
 
 
-@register_jitable
+@leaf
 def keep_instant(r: Any, p: int, n: int, t: int) -> None:
     """Keep the n latest instants alone, also equal ones."""
     if t <= r[p]:
@@ -53,7 +52,7 @@ def keep_instant(r: Any, p: int, n: int, t: int) -> None:
     r[k] = t
 
 
-@register_jitable
+@leaf
 def first_after(r: Any, p: int, n: int, bound: int) -> int:
     """The column of the first of n instants that is later than ``bound``; p + n where none is."""
     k = p + n
@@ -62,7 +61,7 @@ def first_after(r: Any, p: int, n: int, bound: int) -> int:
     return k
 
 
-@register_jitable
+@leaf
 def move(r: Any, p: int, start: int, stop: int) -> None:
     """Move what is in column ``start`` of those from p on to ``stop``, and what lies between by one."""
     x = r[p + start]
@@ -73,9 +72,9 @@ def move(r: Any, p: int, start: int, stop: int) -> None:
     r[p + stop] = x
 
 
-def instants(n: int) -> tuple[Column, ...]:
+def instants(n: int, *, dated: bool = False) -> tuple[Column, ...]:
     """Columns of n instants; their names count back from the latest, so that a longer memory takes over a shorter."""
-    return tuple(Column(f"latest-{n - 1 - i}", NEVER) for i in range(n))
+    return tuple(Column(f"latest-{n - 1 - i}", NEVER, dated=dated) for i in range(n))
 
 
 def pairs(n: int, initial: float = 0, *, real: bool = False) -> tuple[Column, ...]:

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.calendar import (
     DAY,
@@ -46,7 +45,7 @@ def fold_first(r: Any, f: Any, p: int, t: int, n: int, which: int, zone: Any) ->
     keep_instant(r, p, n, t * PLACES + part(zone, t, which))
 
 
-@register_jitable
+@leaf
 def how_many(r: Any, first: int, stop: int, usual: int) -> int:
     """How many events fell into a part of local time."""
     many = 0
@@ -56,7 +55,7 @@ def how_many(r: Any, first: int, stop: int, usual: int) -> int:
     return many
 
 
-@register_jitable
+@leaf
 def usual_of(r: Any, first: int, stop: int) -> int:
     """The part into which most events fell: of several, that of the latest event."""
     best, most = 0, 0
@@ -67,7 +66,7 @@ def usual_of(r: Any, first: int, stop: int) -> int:
     return int(best)
 
 
-@register_jitable
+@leaf
 def next_month(today: int, month: int) -> tuple[int, int]:
     """The first day, not before today, that lies in a month (January: 0), and the first day behind that month."""
     year, now, _ = date_of(today)
@@ -91,7 +90,7 @@ def value(r: Any, f: Any, p: int, now: int, n: int, which: int, zone: Any) -> fl
     return float((next_month(today, usual)[0] - today) * DAY)
 
 
-@register_jitable
+@leaf
 def next_hour(zone: Any, now: int, left: int, k: float) -> int:
     """As for days, by the clock: hours are counted anew where the clock is set."""
     if k <= 0.0 or k > HOURS * HOUR:
@@ -147,7 +146,7 @@ class Recurring(Accumulator):
     last: int = 10
 
     def columns(self) -> tuple[Column, ...]:
-        return instants(self.last)
+        return instants(self.last, dated=True)
 
     def identity(self) -> str:
         return repr(replace(self, last=0))

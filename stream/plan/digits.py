@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import overload
 
-from stream.plan.packed import put_count
+from stream.events.leaf import leaf
+
 
 #: Amounts below this in micros have at most 15 digits, so that the shortest text of the float is the amount itself;
 #: and from the second on they are written without an exponent.
@@ -46,7 +47,7 @@ def _put_bytes(out: Any, at: Any, data: Any, start: Any, stop: Any) -> Any:
     return put
 
 
-@register_jitable
+@leaf
 def put_whole(out: Any, at: int, n: int) -> int:
     """A whole number in decimal."""
     if n < 0:
@@ -63,7 +64,7 @@ def put_whole(out: Any, at: int, n: int) -> int:
     return at + size
 
 
-@register_jitable
+@leaf
 def put_padded(out: Any, at: int, n: int, size: int) -> int:
     """A number of so many digits, with zeros before it."""
     for k in range(at + size - 1, at - 1, -1):
@@ -72,7 +73,7 @@ def put_padded(out: Any, at: int, n: int, size: int) -> int:
     return at + size
 
 
-@register_jitable
+@leaf
 def put_amount(out: Any, at: int, micros: int) -> int:
     """An amount in whole units, as a float is written: at least one digit behind the point and no more than needed."""
     if micros < 0:
@@ -89,7 +90,7 @@ def put_amount(out: Any, at: int, micros: int) -> int:
     return at
 
 
-@register_jitable
+@leaf
 def put_duration(out: Any, at: int, ms: int) -> int:
     """A length of time in quotes (:func:`stream.durations.format_duration`), with a sign where it is negative."""
     out[at] = 34
@@ -117,7 +118,7 @@ def put_duration(out: Any, at: int, ms: int) -> int:
     return at + 1
 
 
-@register_jitable
+@leaf
 def put_instant(out: Any, at: int, ms: int) -> int:
     """An instant of the years 1 to 9999 (:func:`stream.events.instant.iso`): 24 bytes.
 
@@ -153,13 +154,24 @@ def put_instant(out: Any, at: int, ms: int) -> int:
     return at + 1
 
 
-@register_jitable
+@leaf
+def put_count(out: Any, at: int, n: int) -> int:
+    """A base-128 varint of a number that is not negative."""
+    while n >= 128:
+        out[at] = (n & 127) | 128
+        n >>= 7
+        at += 1
+    out[at] = n
+    return at + 1
+
+
+@leaf
 def put_length(out: Any, at: int, n: int) -> int:
     """A number that is not negative as Kafka's records have lengths: a signed varint."""
     return put_count(out, at, n << 1)
 
 
-@register_jitable
+@leaf
 def length_size(n: int) -> int:
     """How many bytes `put_length` writes."""
     n <<= 1

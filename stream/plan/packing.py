@@ -1,24 +1,27 @@
-"""Rows as few bytes: how a customer's row is written at rest, and read again, without loss.
+"""Rows as few bits: how a customer's row is written at rest, and read again, without loss.
 
 A row is mostly instants, and most of them are the same few: one order is the latest order, an entry of three windows
 and the moment a segment was entered.  So a packed row lists its distinct instants once, as distances from the one
-before, and its columns say which of them they mean, usually with one bit: "the next one".  What a column holds before
-anything happened is not written at all; whole numbers (money is one) take as many bytes as they need; a text that the
-shard knows by name takes two or three bytes.  In order:
+before, and its columns say which of them they mean.  What a column holds before anything happened is not written at
+all; numbers and texts take as few bits as :mod:`stream.plan.packed` can do with.  A row is one stream of bits
+(:mod:`stream.plan.bits`), filled up to a byte:
 
-1. how many entries the row's bags have (only where the layout has bags);
-2. the presence of columns: a bit for each byte of the map that is not 0, then those bytes;
-3. the distinct instants: how many, the latest one, and the distances to the ones before it;
-4. the values of all other columns, and of the bags' entries;
-5. bits, to be read from the end of the row backwards: which instant a column means, whether a real number is a whole
-   one, which fields of a bag's entry are not what follows from the others.
+1. how many entries the row's bags have, and one (only where the layout has bags);
+2. whether the first column is present (columns that are never kept are left out here), and how many columns in turn
+   are like the one before them;
+3. the distinct instants: how many, and one; the latest one; and the distances to the ones before it;
+4. the columns that are present, in their order;
+5. the entries of bags: each product, and of every other field a bit, whether it is what follows from the others; if
+   not, the field.
 
-Counts and distances are base-128 varints.  Values begin with a tag byte: below ``BYTES`` it is the value (zigzag);
-``BYTES`` + n - 1: n bytes follow; ``CENTS`` + n - 1: the same, times 10,000 (micros that are whole cents);
-``AGAIN`` + k: the k-th long value of this row; ``NAME`` + n - 1: n bytes of a text's number.
+Counts are written as :func:`stream.plan.bits.put_count` does.  Which instant is meant is told by where it lies to the
+one meant last, in two bits: as the last time behind that one; the next later one; any, by its number; and a third bit
+for the earliest one of all, or one of the ``JUMP`` that come after the next later one.  An instant with a part of its
+date or time (a column that is ``DATED``) is followed by that part.
 
 The functions are plain Python that numba accepts.  :func:`pack` does not depend on the definitions, so it is compiled
-once for all of them; likewise what reads packed rows (:mod:`stream.plan.unpacking`).
+once for all of them; likewise what reads packed rows (:mod:`stream.plan.unpacking`).  Rows as they were packed before
+are read by :mod:`stream.plan.earlier_rows`.
 """
 
 from __future__ import annotations
@@ -29,39 +32,49 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from stream.events.leaf import leaf
 from stream.features.pool import ADDED, HEAD, NEXT, NONE, OFFER_AT, OFFER_ENDS, PRICE_AT, PRODUCT, SAVED, SIZE, STOCK_AT
+from stream.plan.bits import length, put, put_count, put_long, put_sized
 from stream.plan.packed import (
     BITS,
+    DATED,
     ENTRY_INSTANTS,
-    EXACT,
     INSTANT,
-    REPEATED,
+    KEYS,
+    LATELY,
+    NUMBER,
+    PART,
     SKIPPED,
     WHOLE,
+    back,
     expected,
-    mark,
-    put_bytes,
-    put_count,
-    put_marks,
     put_number,
+    put_real,
     width_of,
     zigzag,
 )
 
 #: The most bytes that a column, an entry of a bag, and the rest of a row can take.
 COLUMN_BYTES, ENTRY_BYTES, ROW_BYTES = 24, 192, 64
+#: How a distance between two instants begins: how many bits it takes, less one; or that it takes more.
+GAP_SIZE, LONG_GAP = 5, 31
+#: How an instant is told: as the last time, the next later one, by its number, otherwise; and then which way.
+AS_BEFORE, NEXT_LATER, NUMBERED, OTHERWISE = range(4)
+#: How many of those after the next later one can be told, and in how many bits.
+JUMP, JUMP_BITS = 8, 3
 
 #: Columns of the table of instants: the instant, where it was found first, and the row in which it counts.
 KEY, PLACE, STAMP = range(3)
 
 
 class Work(NamedTuple):
-    """Room to work on one row; all int64.
+    """Room to work on one row; all int64 but ``octets``.
 
     ``present``: columns that are written; ``meant``: the instants that columns and entries of bags mean, one after the
     other, then their places among the distinct ones; ``instants``: these, as they were found, then from the latest to
-    the earliest; ``order``: where they were before, ``rank``: the reverse; ``table`` (power of two, 3): a hash table of
-    them; ``marks``: bits to be written, and ``long``: long values so far, both behind their number.
+    the earliest; ``order``: where they were before, ``rank``: the reverse; ``behind``: of each, which one was meant
+    behind it the last time; ``table`` (power of two, 3): a hash table of them; ``lately``: see
+    :mod:`stream.plan.packed`; ``words``: what is written, and ``octets`` uint8 the same bytes.
     """
 
     present: NDArray[np.int64]
@@ -69,9 +82,11 @@ class Work(NamedTuple):
     instants: NDArray[np.int64]
     order: NDArray[np.int64]
     rank: NDArray[np.int64]
+    behind: NDArray[np.int64]
     table: NDArray[np.int64]
-    marks: NDArray[np.int64]
-    long: NDArray[np.int64]
+    lately: NDArray[np.int64]
+    words: NDArray[np.int64]
+    octets: NDArray[np.uint8]
 
 
 @register_jitable
@@ -81,26 +96,36 @@ def make_work(width: int, entries: int) -> Work:
     size = 64
     while size < 2 * most:
         size *= 2
+    words = np.zeros((width * COLUMN_BYTES + entries * ENTRY_BYTES + ROW_BYTES) // 8, np.int64)
     return Work(
         np.zeros(width, np.int64),
         np.zeros(most, np.int64),
         np.zeros(most, np.int64),
         np.zeros(most, np.int64),
         np.zeros(most, np.int64),
+        np.zeros(most, np.int64),
         np.zeros((size, 3), np.int64),
-        np.zeros(1 + width + (SAVED + ENTRY_INSTANTS) * entries, np.int64),
-        np.zeros(1 + REPEATED, np.int64),
+        np.zeros((NUMBER + 1, 1 + LATELY), np.int64),
+        words,
+        words.view(np.uint8),
     )
 
 
-@register_jitable
+@leaf
+def instant_of(v: int, kind: int) -> int:
+    """The instant in a column of this kind."""
+    return v >> PART if kind == DATED else v
+
+
+@leaf
 def gather(r: Any, entries: Any, shape: Any, present: Any, meant: Any, count: int) -> int:
     """List the instants of the ``count`` present columns and of the bags, in the order of writing; how many."""
     kinds = shape.kinds
     n = 0
     for k in range(count):
-        if kinds[present[k]] == INSTANT:
-            meant[n] = r[present[k]]
+        kind = kinds[present[k]]
+        if kind in (INSTANT, DATED):
+            meant[n] = instant_of(r[present[k]], kind)
             n += 1
     for p in shape.bags:
         e = r[p + HEAD]
@@ -113,7 +138,7 @@ def gather(r: Any, entries: Any, shape: Any, present: Any, meant: Any, count: in
     return n
 
 
-@register_jitable
+@leaf
 def distinguish(meant: Any, count: int, table: Any, stamp: int, instants: Any) -> int:
     """Put each instant once into ``instants``, and its place there where it was in ``meant``; how many there are."""
     mask = table.shape[0] - 1
@@ -133,8 +158,17 @@ def distinguish(meant: Any, count: int, table: Any, stamp: int, instants: Any) -
     return n
 
 
-@register_jitable
-def put_instants(out: Any, at: int, work: Any, n: int) -> int:
+@leaf
+def put_gap(words: Any, at: int, gap: int) -> int:
+    """A distance between two instants, from 1 on; its first bit need not be written."""
+    n = length(gap)
+    if n > LONG_GAP:
+        return put_sized(words, put(words, at, LONG_GAP, GAP_SIZE), gap)
+    return put(words, put(words, at, n - 1, GAP_SIZE), gap - (1 << (n - 1)), n - 1)
+
+
+@leaf
+def put_instants(words: Any, at: int, work: Any, n: int) -> int:
     """Bring the n distinct instants into order, and write them."""
     order, instants, rank = work.order, work.instants, work.rank
     for k in range(n):
@@ -146,117 +180,130 @@ def put_instants(out: Any, at: int, work: Any, n: int) -> int:
             j -= 1
         instants[j] = v
         order[j] = k
-    at = put_count(out, at, n)
+    at = put_count(words, at, n + 1)
     for k in range(n):
         rank[order[k]] = k
-        at = put_count(out, at, instants[k - 1] - instants[k] if k else zigzag(instants[0]))
+        work.behind[k] = k - 2
+        at = put_gap(words, at, instants[k - 1] - instants[k]) if k else put_sized(words, at, zigzag(instants[0]))
     return at
 
 
-@register_jitable
-def mark_instant(marks: Any, k: int, before: int, width: int) -> None:
-    """Instant k, in one bit where it is the next later one than the one meant before."""
-    if k == before - 1:
-        mark(marks, 1, 1)
-    else:
-        mark(marks, k << 1, width + 1)
+@leaf
+def put_meant(words: Any, at: int, k: int, last: int, behind: Any, n: int, width: int) -> int:
+    """Which of n instants is meant: k, after ``last``."""
+    was = behind[last]
+    behind[last] = k
+    if k == was:
+        return put(words, at, AS_BEFORE, 2)
+    if k == last - 1:
+        return put(words, at, NEXT_LATER, 2)
+    if k == n - 1:
+        return put(words, at, OTHERWISE, 3)
+    if 2 <= last - k < 2 + JUMP:
+        return put(words, put(words, at, OTHERWISE | 4, 3), last - k - 2, JUMP_BITS)
+    return put(words, put(words, at, NUMBERED, 2), k, width)
 
 
-@register_jitable
-def put_presence(out: Any, at: int, r: Any, shape: Any, present: Any) -> tuple[int, int]:
-    """Write which columns hold anything but what they began with; (where the next byte goes, how many)."""
-    width, kinds, blank = r.shape[0], shape.kinds, shape.blank
-    maps = at
-    at += (width + 63) // 64
-    for k in range(maps, at):
-        out[k] = 0
-    count = 0
-    for group in range(0, width, 8):
-        found = 0
-        for c in range(group, min(group + 8, width)):
-            if r[c] != blank[c] and kinds[c] != SKIPPED:
-                found |= 1 << (c - group)
-                present[count] = c
-                count += 1
+@leaf
+def put_presence(words: Any, at: int, r: Any, shape: Any, present: Any) -> tuple[int, int]:
+    """Write which columns hold anything but what they began with; (where the next bit goes, how many)."""
+    kinds, blank = shape.kinds, shape.blank
+    count, alike, was = 0, 0, False
+    for c in range(r.shape[0]):
+        if kinds[c] == SKIPPED:
+            continue
+        found = r[c] != blank[c]
+        if alike == 0:
+            at = put(words, at, 1 if found else 0, 1)
+        elif found != was:
+            at = put_count(words, at, alike)
+            alike = 0
+        was = found
+        alike += 1
         if found:
-            out[maps + group // 64] |= 1 << (group // 8 % 8)
-            out[at] = found
-            at += 1
-    return at, count
+            present[count] = c
+            count += 1
+    return put_count(words, at, alike) if alike else at, count
 
 
-@register_jitable
+@leaf
+def put_key(words: Any, at: int, v: int, lately: Any) -> int:
+    """Any 64 bits, shorter where this row had them before."""
+    d = back(lately, KEYS, v)
+    if d:
+        return put_count(words, put(words, at, 1, 1), d)
+    return put_long(words, put(words, at, 0, 1), v)
+
+
+@leaf
 def put_values(
-    out: Any, at: int, r: Any, f: Any, kinds: Any, work: Any, names: Any, count: int, width: int
+    at: int, r: Any, f: Any, kinds: Any, work: Any, names: Any, count: int, distinct: int
 ) -> tuple[int, int]:
-    """Write what the present columns hold: instants as bits, all else as bytes.
-
-    Returns where the next byte goes, and how many instants were written.
-    """
-    present, meant, rank, marks, long = work.present, work.meant, work.rank, work.marks, work.long
-    n = 0
-    before = 1
+    """Write what the present columns hold; where the next bit goes, and how many instants were written."""
+    words, present, meant, rank, lately = work.words, work.present, work.meant, work.rank, work.lately
+    width = width_of(distinct)
+    n = last = 0
     for k in range(count):
         c = present[k]
         kind = kinds[c]
-        if kind == INSTANT:
-            mark_instant(marks, rank[meant[n]], before, width)
-            before = rank[meant[n]]
+        if kind in (INSTANT, DATED):
+            at = put_meant(words, at, rank[meant[n]], last, work.behind, distinct, width)
+            last = rank[meant[n]]
             n += 1
+            if kind == DATED:
+                at = put(words, at, r[c] & ((1 << PART) - 1), PART)
         elif kind == WHOLE:
-            at = put_number(out, at, r[c], long, names)
+            at = put_number(words, at, r[c], lately, names)
         elif kind == BITS:
-            at = put_bytes(out, at, r[c], 8)
+            at = put_key(words, at, r[c], lately)
         else:
-            x = f[c]
-            whole = abs(x) < EXACT and x == np.floor(x) and not (x == 0.0 and r[c] != 0)  # -0.0 is none
-            mark(marks, 0 if whole else 1, 1)
-            at = put_number(out, at, int(x), long, names) if whole else put_bytes(out, at, r[c], 8)
+            at = put_real(words, at, f[c], r[c], lately, names)
     return at, n
 
 
-@register_jitable
-def put_entries(out: Any, at: int, r: Any, entries: Any, bags: Any, work: Any, names: Any, n: int, width: int) -> int:
+@leaf
+def put_entries(at: int, r: Any, entries: Any, bags: Any, work: Any, names: Any, n: int, distinct: int) -> int:
     """Write what lies in the bags; most fields are what follows from the others, which takes one bit."""
-    meant, rank, marks, long = work.meant, work.rank, work.marks, work.long
-    before = rank[meant[n - 1]] if n else 1
+    words, meant, rank, lately = work.words, work.meant, work.rank, work.lately
+    width = width_of(distinct)
+    last = rank[meant[n - 1]] if n else 0
     for p in bags:
         e = r[p + HEAD]
         while e != NONE:
-            at = put_number(out, at, entries[e, PRODUCT], long, names)
+            at = put_number(words, at, entries[e, PRODUCT], lately, names)
             for c in range(1, SAVED):
                 told = entries[e, c] != expected(entries, e, c)
-                mark(marks, 1 if told else 0, 1)
+                at = put(words, at, 1 if told else 0, 1)
                 if told and c in (ADDED, PRICE_AT, OFFER_ENDS, OFFER_AT, STOCK_AT):
-                    mark_instant(marks, rank[meant[n]], before, width)
-                    before = rank[meant[n]]
+                    at = put_meant(words, at, rank[meant[n]], last, work.behind, distinct, width)
+                    last = rank[meant[n]]
                     n += 1
                 elif told:
-                    at = put_number(out, at, entries[e, c], long, names)
+                    at = put_number(words, at, entries[e, c], lately, names)
             e = entries[e, NEXT]
     return at
 
 
-@register_jitable(_nrt=False)  # nobody counts who refers to the arrays, which would cost a third of the time
-def put_row(
-    out: Any, at: int, r: Any, f: Any, entries: Any, shape: Any, work: Any, names: Any, stamp: int, held: int
-) -> int:
-    """Write one row; where the next byte goes."""
+@leaf
+def put_row(r: Any, f: Any, entries: Any, shape: Any, work: Any, names: Any, stamp: int, held: int) -> int:
+    """Write one row into ``work.words``; how many bits."""
+    words, at = work.words, 0
+    words[0] = 0
+    for which in range(NUMBER + 1):
+        work.lately[which, 0] = 0
     if shape.bags.shape[0]:
-        at = put_count(out, at, held)
-    at, count = put_presence(out, at, r, shape, work.present)
-    n = gather(r, entries, shape, work.present, work.meant, count)
-    n = distinguish(work.meant, n, work.table, stamp, work.instants)
-    at = put_instants(out, at, work, n)
-    work.marks[0] = work.long[0] = 0
-    width = width_of(n)
-    at, n = put_values(out, at, r, f, shape.kinds, work, names, count, width)
+        at = put_count(words, at, held + 1)
+    at, count = put_presence(words, at, r, shape, work.present)
+    distinct = gather(r, entries, shape, work.present, work.meant, count)
+    distinct = distinguish(work.meant, distinct, work.table, stamp, work.instants)
+    at = put_instants(words, at, work, distinct)
+    at, n = put_values(at, r, f, shape.kinds, work, names, count, distinct)
     if held:
-        at = put_entries(out, at, r, entries, shape.bags, work, names, n, width)
-    return put_marks(out, at, work.marks)
+        at = put_entries(at, r, entries, shape.bags, work, names, n, distinct)
+    return at
 
 
-@register_jitable
+@leaf
 def held_by(r: Any, shape: Any) -> int:
     """How many entries the row's bags have."""
     held = 0
@@ -277,12 +324,14 @@ def pack(
     for k in range(start, picks.shape[0]):
         most = max(most, held_by(ints[picks[k]], shape))
     work = make_work(ints.shape[1], most)
-    at = ends[start - 1] if start else 0
+    stop = ends[start - 1] if start else 0
     for k in range(start, picks.shape[0]):
         i = picks[k]
-        held = held_by(ints[i], shape)
-        if at + ints.shape[1] * COLUMN_BYTES + held * ENTRY_BYTES + ROW_BYTES > out.shape[0]:
+        size = (put_row(ints[i], floats[i], entries, shape, work, names, k + 1, held_by(ints[i], shape)) + 7) >> 3
+        if stop + size > out.shape[0]:
             return k
-        at = put_row(out, at, ints[i], floats[i], entries, shape, work, names, k + 1, held)
-        ends[k] = at
+        for b in range(size):
+            out[stop + b] = work.octets[b]
+        stop += size
+        ends[k] = stop
     return int(picks.shape[0])

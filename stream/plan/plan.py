@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.features.known_zone import BagsAndZones, all_zones, own_zones
-from stream.plan import header, packing, telling, unpacking
+from stream.plan import earlier_rows, header, packing, telling, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.inputs import Inputs, make_inputs
 from stream.plan.judging import evidence
@@ -28,17 +28,19 @@ MAX_DIMENSIONS = 62
 
 
 class Packing(NamedTuple):
-    """What writes rows as they are at rest and reads them again, and what writes changes: the same for all plans."""
+    """What writes rows as they are at rest and reads them again, also as they were written before (``earlier``), and
+    what writes changes: the same for all plans."""
 
     pack: Callable[..., int]
     unpack: Callable[..., int]
     place: Callable[..., None]
     tell: Callable[..., None]
     latest: Callable[..., None]
+    earlier: Callable[..., int]
 
 
 #: Uncompiled, for twins.
-PLAIN = Packing(packing.pack, unpacking.unpack, unpacking.place, telling.tell, telling.latest)
+PLAIN = Packing(packing.pack, unpacking.unpack, unpacking.place, telling.tell, telling.latest, earlier_rows.unpack)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-import orjson
 import pytest
 
 from stream.cluster.model import ClusterModel
-from stream.engine.memory import FORMAT, PLACED
 from stream.engine.versions import DefinitionsVersion
 from stream.events.routing import topic_of
 from tests.shards import CONTROL, Driver, Log, Published, event, files_of, logs, plan_of, told
@@ -243,14 +241,6 @@ def test_clusters_outlive_other_definitions_of_them() -> None:
     moved = driver.changes[before:]
     assert {c.to_segment for c in moved} == {"a"}
     assert {c.from_segment for c in moved} == {segment for segment, n in sizes.items() if n}
-
-
-def test_only_what_an_earlier_release_would_misread_is_in_the_later_format() -> None:
-    """A rolling upgrade can go back and forth until the first version with places comes."""
-    plain, placed = version(1, 5, {0: [0, 0], 1: [4, 0]}), version(1, 5, {8: [0, 0], 1: [4, 0]}, [2, 1])
-    for made, expected in ((plain, FORMAT), (placed, PLACED)):
-        driver = Driver(plan_of(clusters(), WISH), with_versions(logs(histories(3), UNTIL), made)).finish()
-        assert orjson.loads(driver.changelog[-1][1] or b"")["format"] == expected
 
 
 def typical(driver: Driver, segment: str, most: int) -> list[dict[str, Any]]:

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from stream.engine import names as engine_names
 from stream.engine import rest
 from stream.engine.layouts import Description
-from stream.engine.memory import FORMAT, PREDICTED
+from stream.engine.memory import FORMAT
 from stream.engine.names import Names
 from stream.errors import UserError
 from stream.events.text import text_hash
 from stream.features import pool
 from stream.features.base import FOREVER, NEVER
-from stream.plan.packed import BITS, INSTANT, REAL, SKIPPED, WHOLE, Shape
+from stream.plan.packed import BITS, DATED, INSTANT, REAL, SKIPPED, WHOLE, Shape
 from stream.plan.packing import pack
 from stream.plan.plan import PLAIN, Plan
 from tests import release_sample
@@ -52,8 +52,19 @@ INTEGERS = st.one_of(
     st.sampled_from([7 << 60, (1 << 63) - 1, -(1 << 63)]),
 )
 INSTANTS = st.one_of(st.integers(0, 30), st.integers(1_700_000_000_000, 1_800_000_000_000), st.just(FOREVER))
-REALS = st.one_of(st.floats(width=64), st.integers(-(1 << 54), 1 << 54).map(float), st.just(-0.0))
-OF_KIND = {WHOLE: INTEGERS, INSTANT: INSTANTS | st.just(NEVER), BITS: INTEGERS, SKIPPED: st.just(0)}
+REALS = st.one_of(
+    st.floats(width=64),
+    st.integers(-(10**7), 10**7).map(lambda q: q / 100),
+    st.integers(-(1 << 54), 1 << 54).map(float),
+    st.just(-0.0),
+)
+OF_KIND = {
+    WHOLE: INTEGERS,
+    INSTANT: INSTANTS | st.just(NEVER),
+    BITS: INTEGERS,
+    DATED: st.integers(-(1 << 50), 1 << 60) | st.just(NEVER),
+    SKIPPED: st.just(0),
+}
 ENTRY = st.tuples(
     st.integers(1, 5) | INTEGERS.filter(bool),
     INSTANTS,
@@ -72,10 +83,10 @@ ENTRY = st.tuples(
 def packed_rows(draw: st.DrawFn) -> tuple[Shape, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """A layout, rows of it with the heads of their bags, and the pool's entries."""
     bags = draw(st.integers(0, 2))
-    kinds = draw(st.lists(st.sampled_from([WHOLE, INSTANT, REAL, BITS, SKIPPED]), max_size=140))
+    kinds = draw(st.lists(st.sampled_from([WHOLE, INSTANT, REAL, BITS, SKIPPED, DATED]), max_size=140))
     heads = [len(kinds) + 3 * k for k in range(bags)]
     kinds += [SKIPPED, WHOLE, INSTANT] * bags
-    blank = np.array([NEVER if k == INSTANT else 0 for k in kinds], np.int64)
+    blank = np.array([NEVER if k in (INSTANT, DATED) else 0 for k in kinds], np.int64)
     blank[heads] = pool.NONE
     rows: list[Any] = []
     entries: list[tuple[int, ...]] = []
@@ -209,7 +220,7 @@ def test_what_a_later_release_wrote_is_left_alone(plan: Plan) -> None:
     assert key == rest.SHARD
     own = orjson.loads(value or b"")
     assert own["format"] == FORMAT
-    driver.changelog.append((key, orjson.dumps({"format": PREDICTED + 1, "sources": "told otherwise"})))
+    driver.changelog.append((key, orjson.dumps({"format": FORMAT + 1, "sources": "told otherwise"})))
     with pytest.raises(UserError, match="written by a later release of segstream"):
         driver.open()
 
