@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.calendar import DAY, Local, date_of, day_number, day_of
 from stream.features.countdown import next_change
@@ -28,7 +27,7 @@ def fold_time(r: Any, f: Any, p: int, t: int, n: int, zone: Any) -> None:
     keep(r, p, n, t, day_of(zone, t))
 
 
-@register_jitable
+@leaf
 def days_left(today: int, day: int, later: int) -> int:
     """Days until a day returns; with ``later`` its own year does not count.  29 February is 28 February elsewhere."""
     year = date_of(today)[0]
@@ -41,7 +40,7 @@ def days_left(today: int, day: int, later: int) -> int:
         year += 1
 
 
-@register_jitable
+@leaf
 def least_left(r: Any, p: int, today: int, n: int, later: int) -> int:
     """Days until the first of the kept dates returns; -1 where there is none."""
     least = -1

@@ -14,9 +14,9 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from stream.events.leaf import leaf
 from stream.events.text import text_hash
 from stream.features.base import Table
 from stream.features.own_zone import OwnZone
@@ -101,7 +101,7 @@ class Words(Table):
 # Local time and days.
 
 
-@register_jitable
+@leaf
 def line_of(zone: Any, instant: int) -> int:
     """The line of the table that holds at an instant."""
     low, high = 0, zone.shape[0]
@@ -114,13 +114,13 @@ def line_of(zone: Any, instant: int) -> int:
     return low
 
 
-@register_jitable
+@leaf
 def local_time(zone: Any, instant: int) -> int:
     """What the clock shows, in milliseconds since 1970-01-01 00:00 local time."""
     return int(instant + zone[line_of(zone, instant), 1])
 
 
-@register_jitable
+@leaf
 def reached(zone: Any, local: int) -> int:
     """The first instant at which the clock shows that local time or a later one."""
     i = line_of(zone, local - 2 * DAY)
@@ -130,14 +130,14 @@ def reached(zone: Any, local: int) -> int:
     return int(max(local - zone[i, 1], zone[i, 0]))
 
 
-@register_jitable
+@leaf
 def day_of(zone: Any, instant: int) -> int:
     """The local day of an instant."""
     day = local_time(zone, instant) // DAY
     return day + 1 if reached(zone, (day + 1) * DAY) <= instant else day
 
 
-@register_jitable
+@leaf
 def day_start(zone: Any, day: int) -> int:
     """The first instant of a local day."""
     return reached(zone, day * DAY)
@@ -146,7 +146,7 @@ def day_start(zone: Any, day: int) -> int:
 # The calendar (proleptic Gregorian), after Howard Hinnant's days_from_civil and civil_from_days.
 
 
-@register_jitable
+@leaf
 def date_of(day: int) -> tuple[int, int, int]:
     """Year, month (1 to 12) and day of the month."""
     z = day + 719_468
@@ -159,7 +159,7 @@ def date_of(day: int) -> tuple[int, int, int]:
     return year + era * 400 + (1 if month <= 2 else 0), month, of_year - (153 * shifted + 2) // 5 + 1
 
 
-@register_jitable
+@leaf
 def day_number(year: int, month: int, day: int) -> int:
     """The number of a day; a month beyond 12 lies in a later year."""
     y = year + (month - 1) // 12
@@ -172,7 +172,7 @@ def day_number(year: int, month: int, day: int) -> int:
     return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
 
 
-@register_jitable
+@leaf
 def day_behind(zone: Any, instant: int, period: int) -> int:
     """The first local day behind the calendar period of an instant (:data:`PERIODS`)."""
     day = day_of(zone, instant)
@@ -188,13 +188,13 @@ def day_behind(zone: Any, instant: int, period: int) -> int:
     return day_number(year + 1, 1, 1)
 
 
-@register_jitable
+@leaf
 def next_period(zone: Any, instant: int, period: int) -> int:
     """The instant at which the calendar period of an instant is over."""
     return day_start(zone, day_behind(zone, instant, period))
 
 
-@register_jitable
+@leaf
 def part(zone: Any, instant: int, which: int) -> int:
     """The hour, the weekday (Monday: 0) or the month (January: 0) of an instant in local time."""
     if which == 0:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER
 
 SUM, MEAN, LEAST, GREATEST = range(4)
@@ -14,7 +13,7 @@ SUM, MEAN, LEAST, GREATEST = range(4)
 WORDS = {"sum": SUM, "mean": MEAN, "min": LEAST, "max": GREATEST}
 
 
-@register_jitable
+@leaf
 def add(how: int, so_far: float, n: int, x: float) -> float:
     """What n numbers come to (their sum, or the least or greatest), with one more."""
     if n == 0:
@@ -26,7 +25,7 @@ def add(how: int, so_far: float, n: int, x: float) -> float:
     return so_far + x
 
 
-@register_jitable
+@leaf
 def told(how: int, so_far: float, n: int) -> float:
     """The value: of nothing the sum is 0 and everything else is missing."""
     if n == 0:
@@ -34,7 +33,7 @@ def told(how: int, so_far: float, n: int) -> float:
     return so_far / n if how == MEAN else so_far
 
 
-@register_jitable
+@leaf
 def combined(f: Any, start: int, stop: int, how: int) -> float:
     """The value of the numbers in columns start .. stop - 1, from the latest to the oldest."""
     so_far = 0.0
@@ -43,7 +42,7 @@ def combined(f: Any, start: int, stop: int, how: int) -> float:
     return told(how, so_far, stop - start)
 
 
-@register_jitable
+@leaf
 def first_flip(r: Any, f: Any, p: int, first: int, n: int, window: int, k: float, how: int) -> int:
     """When, of the kept from column ``first`` on (there are some), so many have left the window that ``value >= k``
     differs, or that the value is missing."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER
 from stream.features.calendar import DAY, day_start
 
 
-@register_jitable
+@leaf
 def whole(k: float, unit: int) -> int:
     """The least whole number of units that is at least k, which is finite."""
     found = int(k // unit)
     return found if found * unit >= k else found + 1
 
 
-@register_jitable
+@leaf
 def next_change(zone: Any, today: int, left: int, over: int, k: float, most: int) -> int:
     """``left`` days are left; on day ``over`` the next countdown begins, from at most ``most`` days.
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER
 
 #: Where what is left out is this share of the sum of expected purchases.
@@ -28,7 +27,7 @@ LOG_LARGE = math.log(LARGE)
 LONGEST = 1 << 53
 
 
-@register_jitable
+@leaf
 def purchases_if_alive(s: float, a: float, b: float, tau: float) -> float:
     """Purchases that a customer of rate Gamma(s, 1) and leaving Beta(a, b) makes within ``tau``.
 
@@ -66,13 +65,13 @@ def purchases_if_alive(s: float, a: float, b: float, tau: float) -> float:
     return total
 
 
-@register_jitable
+@leaf
 def _rest(fall: float) -> float:
     """The sum of exp(-fall n) over n >= 1."""
     return math.exp(-fall) / -math.expm1(-fall)
 
 
-@register_jitable
+@leaf
 def _far(s: float, a: float, b: float, tau: float) -> float:
     """The same as the mean over leaving, Beta(a, b), of (1 - (1 + p tau)^-s) / p: for the long and the many.
 
@@ -100,7 +99,7 @@ def _far(s: float, a: float, b: float, tau: float) -> float:
     return total * step
 
 
-@register_jitable
+@leaf
 def alive(orders: int, first: int, last: int, now: int, r: float, alpha: float, a: float, b: float) -> float:
     """The probability that the customer still is one at ``now``; missing (NaN) before the first order.
 
@@ -117,7 +116,7 @@ def alive(orders: int, first: int, last: int, now: int, r: float, alpha: float, 
     return 1.0 / (1.0 + math.exp(odds))
 
 
-@register_jitable
+@leaf
 def alive_until(
     orders: int, first: int, last: int, now: int, k: float, r: float, alpha: float, a: float, b: float
 ) -> int:
@@ -162,7 +161,7 @@ def alive_until(
     return high
 
 
-@register_jitable
+@leaf
 def buys(
     orders: int, first: int, last: int, now: int, horizon: float, r: float, alpha: float, a: float, b: float
 ) -> float:
@@ -175,7 +174,7 @@ def buys(
     return still * -math.expm1(-(r + x) * math.log1p(horizon / (alpha + age)))
 
 
-@register_jitable
+@leaf
 def buys_until(
     orders: int, first: int, last: int, now: int, k: float, horizon: float, r: float, alpha: float, a: float, b: float
 ) -> int:
@@ -183,19 +182,19 @@ def buys_until(
     return _crossing(True, orders, first, last, now, k, horizon, r, alpha, a, b)
 
 
-@register_jitable
+@leaf
 def _still(orders: int, first: int, last: int, now: int, r: float, alpha: float, a: float, b: float) -> float:
     """P(alive) by the model's own: its rates of who bought once were fitted with all of them alive."""
     return alive(orders, first, last, now, r, alpha, a, b) if orders > 1 else 1.0
 
 
-@register_jitable
+@leaf
 def _age(orders: int, first: int, last: int, now: int) -> float:
     """Milliseconds since the first order; of one order the last is the first."""
     return float(max((max(now, last) if orders > 1 else now) - first, 0))
 
 
-@register_jitable
+@leaf
 def expected(
     orders: int, first: int, last: int, now: int, horizon: float, r: float, alpha: float, a: float, b: float
 ) -> float:
@@ -208,7 +207,7 @@ def expected(
     return still * purchases_if_alive(r + x, a, b + x, horizon / (alpha + age))
 
 
-@register_jitable
+@leaf
 def expected_until(
     orders: int, first: int, last: int, now: int, k: float, horizon: float, r: float, alpha: float, a: float, b: float
 ) -> int:
@@ -216,7 +215,7 @@ def expected_until(
     return _crossing(False, orders, first, last, now, k, horizon, r, alpha, a, b)
 
 
-@register_jitable
+@leaf
 def _ahead(
     whether: bool,
     orders: int,
@@ -235,7 +234,7 @@ def _ahead(
     return expected(orders, first, last, now, horizon, r, alpha, a, b)
 
 
-@register_jitable
+@leaf
 def _crossing(
     whether: bool,
     orders: int,

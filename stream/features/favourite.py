@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER, NO_TEXT, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.calendar import Local
 from stream.features.kept import first_after, keep, pairs
@@ -19,7 +18,7 @@ def fold(r: Any, f: Any, p: int, t: int, x: int, n: int) -> None:
         keep(r, p, n, t, x)
 
 
-@register_jitable
+@leaf
 def how_often(r: Any, first: int, stop: int, x: int) -> int:
     """How many of the choices in these columns are x."""
     many = 0
@@ -29,7 +28,7 @@ def how_often(r: Any, first: int, stop: int, x: int) -> int:
     return many
 
 
-@register_jitable
+@leaf
 def top(r: Any, first: int, stop: int) -> int:
     """The column of the choice made most often: of several, the one made last."""
     best, most = stop - 1, 0

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 
 
@@ -22,7 +21,7 @@ def fold(r: Any, f: Any, p: int, t: int) -> None:
     r[p + 2] = max(r[p + 2], t)
 
 
-@register_jitable
+@leaf
 def value(r: Any, f: Any, p: int, now: int, after: int, default: float, least: float, most: float) -> float:
     """The usual gap in milliseconds."""
     if r[p] < after:

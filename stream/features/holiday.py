@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import holidays
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from stream.events.leaf import leaf
 from stream.events.text import text_hash
 from stream.features.base import (
     FOREVER,
@@ -89,7 +89,7 @@ class Holidays(Table):
         return holiday_table(*self.codes)
 
 
-@register_jitable
+@leaf
 def line_of_country(table: Any, country: int) -> int:
     """Where the line of a country is in the table; -1 where it is none of them."""
     for i in range(table[0]):
@@ -98,7 +98,7 @@ def line_of_country(table: Any, country: int) -> int:
     return -1
 
 
-@register_jitable
+@leaf
 def next_holiday(table: Any, country: int, today: int) -> int:
     """The first holiday that is not before a day; -1 where none is known."""
     line = line_of_country(table, country) if country != NO_TEXT else -1

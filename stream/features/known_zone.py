@@ -12,9 +12,9 @@ from typing import Any, ClassVar, NamedTuple
 from zoneinfo import available_timezones
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from stream.events.leaf import leaf
 from stream.events.text import text_hash
 from stream.features.base import NEVER, NO_TEXT, Accumulator, Column, Kind, Reaction, Shape, Table, View
 from stream.features.calendar import digest
@@ -61,7 +61,7 @@ def all_zones() -> NDArray[np.int64]:
     return np.concatenate([np.array([(len(tables), 0), *index], dtype=np.int64), *lines])
 
 
-@register_jitable
+@leaf
 def line_of_name(zones: Any, name: int) -> int:
     """The line of the name with this hash; 0 where there is none."""
     low, high = 1, zones[0, 0] + 1
@@ -74,7 +74,7 @@ def line_of_name(zones: Any, name: int) -> int:
     return int(low) if zones[low, 0] == name else 0
 
 
-@register_jitable
+@leaf
 def lines_of(zones: Any, name: int, other: int) -> int:
     """Where the table of a zone begins and ends (:data:`SPLIT`), by the hash of its name, else by that of another."""
     line = line_of_name(zones, name)

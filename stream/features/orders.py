@@ -21,8 +21,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import NEVER, NO_TEXT, Accumulator, Column, Reaction, View
 from stream.features.kept import move
 
@@ -40,7 +39,7 @@ CANCELLED = "Order Cancelled"
 AMOUNT = "total"
 
 
-@register_jitable
+@leaf
 def amount(total: float, items: Any, first: int, stop: int) -> float:
     """What an order or a refund amounts to: its total, else what its products cost, where all of them say it."""
     if total == total or first == stop:
@@ -53,13 +52,13 @@ def amount(total: float, items: Any, first: int, stop: int) -> float:
     return found
 
 
-@register_jitable
+@leaf
 def kind(total: float, first: int, stop: int) -> int:
     """A refund that names neither a total nor products is one of everything."""
     return CANCEL if total != total and first == stop else REFUND
 
 
-@register_jitable
+@leaf
 def became(state: int, left: float, amount: float, kind: int) -> tuple[int, float]:
     """The state of an order, and what is left of its total, after an event."""
     if kind == CANCEL:
@@ -71,7 +70,7 @@ def became(state: int, left: float, amount: float, kind: int) -> tuple[int, floa
     return (state | KNOWN, left + amount) if kind == ORDER else (state | PARTLY, left - amount)
 
 
-@register_jitable
+@leaf
 def status(state: int, left: float) -> int:
     """What an order in the book is."""
     if state & TOLD == 0:
@@ -80,13 +79,13 @@ def status(state: int, left: float) -> int:
     return GONE if spent or state & WHOLLY != 0 else ALIVE
 
 
-@register_jitable
+@leaf
 def status_of(r: Any, f: Any, p: int, n: int, e: int) -> int:
     """The same of the e-th."""
     return status(r[p + 3 * n + e], f[p + 2 * n + e]) if r[p + n + e] != NEVER else NONE
 
 
-@register_jitable
+@leaf
 def find(r: Any, p: int, n: int, key: int, kind: int) -> int:
     """The latest with this key, or -1; an order finds only what waits for it."""
     if key == NO_TEXT:
@@ -97,7 +96,7 @@ def find(r: Any, p: int, n: int, key: int, kind: int) -> int:
     return -1
 
 
-@register_jitable
+@leaf
 def position(r: Any, p: int, n: int, skipped: int, at: int, key: int) -> int:
     """Where an order belongs once the skipped one is away: of two at one instant the lesser key comes first."""
     found = 0
@@ -107,7 +106,7 @@ def position(r: Any, p: int, n: int, skipped: int, at: int, key: int) -> int:
     return found
 
 
-@register_jitable
+@leaf
 def place(r: Any, f: Any, p: int, t: int, key: int, amount: float, kind: int, n: int) -> int:
     """What the event does to the book: what the order was and will be, and where (see :func:`parts`).
 
@@ -126,25 +125,25 @@ def place(r: Any, f: Any, p: int, t: int, key: int, amount: float, kind: int, n:
     return (status(state, left) * 128 + (n if older else 0)) * 128 + to
 
 
-@register_jitable
+@leaf
 def parts(o: int) -> tuple[int, int, int, int]:
     """What the order was, what it will be, where it was, where it will be."""
     return o >> 16, o >> 14 & 3, o >> 7 & 127, o & 127
 
 
-@register_jitable
+@leaf
 def matched(o: int) -> bool:
     """Whether the event concerns an order that was told before."""
     return o >> 16 == ALIVE or o >> 16 == GONE
 
 
-@register_jitable
+@leaf
 def unmatched(o: int, kind: int) -> int:
     """1 for a refund whose order is not in the book."""
     return 1 if kind != ORDER and not matched(o) else 0
 
 
-@register_jitable
+@leaf
 def enter(r: Any, f: Any, p: int, t: int, key: int, amount: float, kind: int, o: int, n: int) -> None:
     """Write the book."""
     was, _, e, to = parts(o)

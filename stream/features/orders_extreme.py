@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.filter import Filter
 from stream.features.orders import Orders
@@ -17,7 +16,7 @@ from stream.features.orders_kept import bring, clear, columns, counts, leaves, o
 WITH = 2
 
 
-@register_jitable
+@leaf
 def better(best: float, x: float, side: float) -> float:
     """The greater (side 1) or the lesser (-1) of two numbers, of which the first may be missing."""
     return x if best != best or side * x > side * best else best

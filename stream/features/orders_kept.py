@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import Column, Reaction
 from stream.features.filter import Filter
 from stream.features.kept import move
@@ -23,7 +22,7 @@ def columns(n: int) -> tuple[Column, ...]:
     return (*(Column(f"with-{n - 1 - i}", math.nan, real=True) for i in range(n)), Column("spare", math.nan, real=True))
 
 
-@register_jitable
+@leaf
 def turn(r: Any, f: Any, x: int, o: int, n: int) -> None:
     """Move along with the book; ``x`` is the first column.  What was waiting for an order steps aside."""
     was, will, e, to = parts(o)
@@ -35,7 +34,7 @@ def turn(r: Any, f: Any, x: int, o: int, n: int) -> None:
         f[x + to] = math.nan
 
 
-@register_jitable
+@leaf
 def bring(f: Any, x: int, o: int, number: float, sign: float) -> None:
     """Add what the event brings (sign 1), or take it off (-1): of an order that brought nothing there is nothing to
     take."""
@@ -44,7 +43,7 @@ def bring(f: Any, x: int, o: int, number: float, sign: float) -> None:
         f[x + to] = (f[x + to] if f[x + to] == f[x + to] else 0.0) + sign * number
 
 
-@register_jitable
+@leaf
 def settle(f: Any, x: int, o: int, n: int) -> None:
     """What was waiting for an order is taken off what that brought; where it brought nothing, it is forgotten."""
     was, will, _, to = parts(o)
@@ -54,27 +53,27 @@ def settle(f: Any, x: int, o: int, n: int) -> None:
         f[x + n] = math.nan
 
 
-@register_jitable
+@leaf
 def clear(f: Any, x: int, o: int, n: int) -> None:
     """The last column is empty between events."""
     if o & 127 == n:
         f[x + n] = math.nan
 
 
-@register_jitable
+@leaf
 def counts(r: Any, f: Any, book: int, e: int, x: int, n: int, kept: int) -> bool:
     """Whether the e-th order stands and the feature has heard of it."""
     return status_of(r, f, book, n, e) == ALIVE and (kept == 0 or f[x + e] == f[x + e])
 
 
-@register_jitable
+@leaf
 def leaves(r: Any, f: Any, book: int, o: int, x: int, n: int, kept: int) -> bool:
     """Whether the event takes the oldest order out of the book for good, and that counts."""
     was, _, _, to = parts(o)
     return was == NONE and to < n and counts(r, f, book, 0, x, n, kept)
 
 
-@register_jitable
+@leaf
 def passed_by(f: Any, o: int, x: int, n: int, kept: int) -> bool:
     """Whether the event is an order that counts and is older than all in the book."""
     _, will, _, to = parts(o)

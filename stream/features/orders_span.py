@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.after import mark
 from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.calendar import PERIODS, Local, next_period
@@ -40,7 +39,7 @@ def closes(r: Any, f: Any, p: int, o: int, book: int, t: int, n: int) -> None:
     clear(f, p + WITH, o, n)
 
 
-@register_jitable
+@leaf
 def joins(r: Any, f: Any, p: int, book: int, e: int, n: int, kept: int, how: int) -> bool:
     """Whether the e-th counts: it stands, or it is a refund without its order, which lowers sums that no filter has to
     ask the order for."""
@@ -50,13 +49,13 @@ def joins(r: Any, f: Any, p: int, book: int, e: int, n: int, kept: int, how: int
     return waits and f[p + WITH + e] == f[p + WITH + e]
 
 
-@register_jitable
+@leaf
 def brought(f: Any, p: int, e: int, kept: int) -> float:
     """What the e-th brought."""
     return f[p + WITH + e] if kept else 1.0
 
 
-@register_jitable
+@leaf
 def combined(r: Any, f: Any, p: int, book: int, n: int, kept: int, how: int, bound: int) -> float:
     """What those later than the bound come to, from the latest to the oldest."""
     so_far, m = 0.0, 0

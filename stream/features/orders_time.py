@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features import gap, since
 from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.filter import Filter
@@ -17,7 +16,7 @@ from stream.features.orders_kept import bring, clear, columns, counts, leaves, o
 WITH = 6
 
 
-@register_jitable
+@leaf
 def include(r: Any, p: int, t: int) -> None:
     """One more order in count, first, last."""
     r[p] += 1

@@ -12,8 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER, NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.calendar import PERIODS, Local, day_behind, day_of, day_start, next_period
 from stream.features.combine import SUM, WORDS, add, told
@@ -26,7 +25,7 @@ NO_DAY = -(1 << 40)
 # Counts.
 
 
-@register_jitable
+@leaf
 def one_more(r: Any, p: int, end: int) -> None:
     """An event in the period with this end.  What happened in an earlier period does not count."""
     if end > r[p]:
@@ -73,7 +72,7 @@ def until_count_own(r: Any, f: Any, p: int, now: int, k: float, zone: Any) -> in
 # Sums and the like.
 
 
-@register_jitable
+@leaf
 def one_with(r: Any, f: Any, p: int, x: float, end: int, how: int) -> None:
     """An event with this number in the period with this end."""
     if end > r[p]:
@@ -95,7 +94,7 @@ def value(r: Any, f: Any, p: int, now: int, how: int) -> float:
     return told(how, f[p + 1], r[p + 2] if now < r[p] else 0)
 
 
-@register_jitable
+@leaf
 def decides(f: Any, p: int, k: float, how: int) -> bool:
     """Whether ``value >= k`` may differ when the period is over."""
     return not (how == SUM and (f[p + 1] >= k) == (k <= 0.0) and k == k)

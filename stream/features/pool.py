@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
+
+from stream.events.leaf import leaf
 
 #: Columns of an entry.  The first SAVED ones are what is kept at rest; the others are links, made anew on recovery.
 PRODUCT, ADDED, PRICE_ADDED, PRICE_LAST, PRICE_AT, OFFER_ENDS, OFFER_AT, VISITS, STOCK, STOCK_AT = range(10)
@@ -42,7 +43,7 @@ class Bags(NamedTuple):
     meta: NDArray[np.int64]
 
 
-@register_jitable
+@leaf
 def slot(table: Any, product: int) -> int:
     """Where the product is in the table, or the empty place where it belongs."""
     mask = table.shape[0] - 1
@@ -52,7 +53,7 @@ def slot(table: Any, product: int) -> int:
     return int(i)
 
 
-@register_jitable
+@leaf
 def find(bags: Any, r: Any, p: int, product: int) -> int:
     """The customer's entry for the product, or NONE."""
     e = r[p + HEAD]
@@ -61,7 +62,7 @@ def find(bags: Any, r: Any, p: int, product: int) -> int:
     return int(e)
 
 
-@register_jitable
+@leaf
 def take(bags: Any) -> int:
     """A free entry."""
     e = bags.meta[FREE]
@@ -73,7 +74,7 @@ def take(bags: Any) -> int:
     return int(e)
 
 
-@register_jitable
+@leaf
 def link(bags: Any, r: Any, p: int, row: int, e: int) -> None:
     """Put an entry whose saved columns are set into its bag and onto its product's list."""
     entries, table = bags.entries, bags.table
@@ -95,7 +96,7 @@ def link(bags: Any, r: Any, p: int, row: int, e: int) -> None:
     table[i, 1] = e
 
 
-@register_jitable
+@leaf
 def unlink(bags: Any, r: Any, p: int, e: int) -> None:
     """Take an entry out of its bag and off its product's list, and free it."""
     entries, table = bags.entries, bags.table
@@ -119,7 +120,7 @@ def unlink(bags: Any, r: Any, p: int, e: int) -> None:
     bags.meta[FREE] = e
 
 
-@register_jitable
+@leaf
 def oldest(bags: Any, r: Any, p: int) -> int:
     """The entry that was added first (ties: the lower product), which gives way at the limit."""
     entries = bags.entries
@@ -134,7 +135,7 @@ def oldest(bags: Any, r: Any, p: int) -> int:
     return int(best)
 
 
-@register_jitable
+@leaf
 def see_price(entries: Any, e: int, t: int, price: int) -> None:
     """A price was seen at t: the last one seen counts, and the first one where none came with the addition."""
     if price < 0 or t < entries[e, PRICE_AT]:
@@ -145,7 +146,7 @@ def see_price(entries: Any, e: int, t: int, price: int) -> None:
     entries[e, PRICE_AT] = t
 
 
-@register_jitable
+@leaf
 def see_offer(entries: Any, e: int, t: int, ends: int) -> None:
     """At t the product was on an offer until ``ends``, or (NEVER) on none; the latest word counts."""
     if t >= entries[e, OFFER_AT]:
@@ -153,7 +154,7 @@ def see_offer(entries: Any, e: int, t: int, ends: int) -> None:
         entries[e, OFFER_AT] = t
 
 
-@register_jitable
+@leaf
 def see_stock(entries: Any, e: int, t: int, in_stock: int) -> None:
     """At t the product was to be had (1) or sold out (0), or (-1) nothing was said; the latest word counts, and that it
     was sold out at any time since it was put in."""
@@ -169,7 +170,7 @@ def see_stock(entries: Any, e: int, t: int, in_stock: int) -> None:
         entries[e, STOCK] = BACK
 
 
-@register_jitable
+@leaf
 def tell(entries: Any, e: int, t: int, price: int, in_stock: int, ends: int) -> bool:
     """At t the product had this price, stock and offer, as far as each is known; whether the entry is another now."""
     before = entries[e, PRICE_LAST], entries[e, PRICE_AT], entries[e, STOCK], entries[e, STOCK_AT]

@@ -10,20 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.kept import instants, pairs
 from stream.features.since import value
 
 
-@register_jitable
+@leaf
 def place(p: int, n: int, step: int) -> int:
     """The first column of a step: n instants, then (but for the first step) n beginnings."""
     return p + 1 if step == 0 else p + 1 + n + 2 * n * (step - 1)
 
 
-@register_jitable
+@leaf
 def put(r: Any, at: int, n: int, t: int, step: int) -> None:
     """Keep an instant of a step, if it is not kept and one of the latest."""
     if t <= r[at]:
@@ -42,7 +41,7 @@ def put(r: Any, at: int, n: int, t: int, step: int) -> None:
         r[k + n] = NEVER
 
 
-@register_jitable
+@leaf
 def begin(r: Any, at: int, earlier: int, n: int, of_earlier: int) -> None:
     """Work out when the latest run up to each instant of a step began, from those of the step before."""
     for k in range(at, at + n):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import NEVER, Accumulator, Column, Kind, Reaction, Shape, View
 
 
@@ -21,7 +20,7 @@ def fold_first(r: Any, f: Any, p: int, t: int) -> None:
         r[p] = t
 
 
-@register_jitable
+@leaf
 def value(r: Any, f: Any, p: int, now: int) -> float:
     """Milliseconds since then; missing where it never happened."""
     return float(now - r[p]) if r[p] != NEVER else float("nan")

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import NEVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.kept import first_after, instants, keep_instant
 
@@ -17,7 +16,7 @@ def fold(r: Any, f: Any, p: int, t: int, n: int) -> None:
     keep_instant(r, p, n, t)
 
 
-@register_jitable
+@leaf
 def gap_between(r: Any, first: int, last: int) -> float:
     """The mean gap of instants in ascending order."""
     return float((r[last] - r[first]) / (last - first))

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from numba.extending import register_jitable
-
+from stream.events.leaf import leaf
 from stream.features.base import FOREVER, Accumulator, Column, Constant, Kind, Reaction, Shape, View
 from stream.features.calendar import PERIODS, Local, date_of, day_number, day_of, day_start
 
@@ -24,7 +23,7 @@ EACH, BITS, MOST = 4, 16, 0x7FFF
 NONE = -(1 << 40)
 
 
-@register_jitable
+@leaf
 def number_of(day: int, period: int) -> int:
     """The number of the period in which a day lies, one after the other."""
     if period == WEEK:
@@ -33,7 +32,7 @@ def number_of(day: int, period: int) -> int:
     return year * 12 + month - 1 if period == MONTH else year * 4 + (month - 1) // 3
 
 
-@register_jitable
+@leaf
 def first_day(number: int, period: int) -> int:
     """The first day of a period."""
     if period == WEEK:
@@ -43,7 +42,7 @@ def first_day(number: int, period: int) -> int:
     return day_number(number // 4, number % 4 * 3 + 1, 1)
 
 
-@register_jitable
+@leaf
 def year_before(number: int, period: int) -> int:
     """The same period of the year before; NONE for a week 53 where that year has none."""
     if period == MONTH:
@@ -57,19 +56,19 @@ def year_before(number: int, period: int) -> int:
     return found if date_of(found * 7)[0] == year - 1 else NONE
 
 
-@register_jitable
+@leaf
 def held(r: Any, p: int, place: int) -> int:
     """The count in a place."""
     return int(r[p + 1 + place // EACH] >> place % EACH * BITS) & MOST
 
 
-@register_jitable
+@leaf
 def count_of(r: Any, p: int, number: int, kept: int) -> int:
     """How often it happened in a period; 0 in those that are not kept."""
     return held(r, p, number % kept) if r[p] - kept < number <= r[p] else 0
 
 
-@register_jitable
+@leaf
 def add(r: Any, p: int, place: int, by: int) -> None:
     """Count some more in a place."""
     r[p + 1 + place // EACH] += by << place % EACH * BITS
