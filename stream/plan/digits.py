@@ -13,7 +13,6 @@ from numba.extending import overload
 
 from stream.events.leaf import leaf
 
-
 #: Amounts below this in micros have at most 15 digits, so that the shortest text of the float is the amount itself;
 #: and from the second on they are written without an exponent.
 MOST_MICROS, LEAST_MICROS = 10**15, 1_000
