@@ -1,6 +1,6 @@
 """W3: the whole shipped catalogue on the simulator's traffic, exactly once; beside a program that only reads it.
 
-The shop is one of 200,000 customers who come some five times a month, each page they load an event. A customer's first
+The shop is one of 200,000 customers who come some four times a month; each page they load is an event. A customer's first
 event makes a change in every dimension, and the first visits make many, so the shop is warmed up for weeks.
 """
 
@@ -28,7 +28,7 @@ Moves = Counter[tuple[str, str]]
 
 def warming(ground: Ground) -> int:
     """Events after which customers come back rather than begin: three weeks of them."""
-    return ground.size(10_500_000, 10_000)
+    return ground.size(13_000_000, 10_000)
 
 
 def shop_of(ground: Ground) -> Shop:

@@ -17,7 +17,7 @@ from stream.features.base import Accumulator
 from stream.plan.definitions import Definitions, parse_definitions
 from stream.plan.plan import Plan, twin_plan
 from tests.conftest import REPOSITORY
-from tests.histories import BEGINS_MS, DAY_MS, History
+from tests.histories import BEGINS_MS, DAY_MS, History, ordered, told
 from tests.histories_behaviour import BEHAVIOUR, CUTS, CUTS_FROM
 from tests.histories_relation import RELATION
 from tests.shards import CONTROL, Driver, Record, logs, wire_time
@@ -119,6 +119,20 @@ def test_every_segment_of_the_catalogue_is_reached_by_a_history() -> None:
         reached[history.dimension] |= set(history.expected.values())
     shipped = {d.name: set(d.segment_names) for d in catalogue().dimensions if d.name not in OTHERWISE}
     assert reached == shipped
+
+
+def test_who_is_lost_is_so_until_an_order_and_not_until_the_fifths_are_learned_anew() -> None:
+    """All buyers grow older, so the border does: over it today, before it tomorrow, and so on, would be flapping."""
+    plan = twin_plan(Definitions(tuple(d for d in catalogue().dimensions if d.name == "rfm")))
+    first = cuts(plan)
+    later = [(name, share, value + 7 * DAY_MS * ("since" in name)) for name, share, value in first.cuts]
+    events = wire(0, told("rfm", ordered(1, 60, total=50)))
+    log = logs(events, ms(61))
+    versions = [first.to_json(), CutsVersion(2, ms(46), later).to_json()]
+    log[CONTROL, 0] = [Record(k, value) for k, value in enumerate([*versions, *(r.value for r in log[CONTROL, 0])])]
+    found = [change.to_segment for change in Driver(plan, log).finish().changes]
+    assert found[-2:] == ["lost", "potential-loyalists"]
+    assert found.count("lost") == found.count("hibernating") == 1
 
 
 def test_holdout_and_trial_are_drawn_by_chance_and_apart_from_each_other() -> None:
