@@ -1,7 +1,7 @@
 """W3: the whole shipped catalogue on the simulator's traffic, exactly once; beside a program that only reads it.
 
-The shop is one of 200,000 customers who come some four times a month; each page they load is an event. A customer's first
-event makes a change in every dimension, and the first visits make many, so the shop is warmed up for weeks.
+The shop is one of 200,000 customers who come some four times a month; each page they load is an event. A customer's
+first event makes a change in every dimension, and the first visits make many, so the shop is warmed up for weeks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Moves = Counter[tuple[str, str]]
 
 
 def warming(ground: Ground) -> int:
-    """Events after which customers come back rather than begin: three weeks of them."""
+    """Events after which customers come back rather than begin: nearly three weeks of them."""
     return ground.size(13_000_000, 10_000)
 
 
