@@ -85,6 +85,9 @@ class Topics(Section):
     summaries: TopicName = Field(
         default="segstream-summaries", description="Internal, compacted: what shards tell of their customers, for cuts."
     )
+    histories: TopicName = Field(
+        default="segstream-histories", description="Internal, compacted: the same of their purchases, for lifetimes."
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -288,6 +291,28 @@ class Cuts(Section):
         return self
 
 
+class Predict(Section):
+    """How the models are learned that predict: who still is a customer, and what they will be worth."""
+
+    every: Duration = Field(default=86_400_000, description="How often (event time) they are fitted anew.")
+    lead: Duration = Field(
+        default=60_000, description="How far ahead (event time) a version takes effect, so that all shards know it."
+    )
+    least_change: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="A version comes where predictions change by this share; less would only make customers flap.",
+    )
+    share: float = Field(default=0.1, gt=0, le=1, description="Most of a core that fitting may take.")
+
+    @model_validator(mode="after")
+    def _not_all_the_time(self) -> Self:
+        if self.every < 1_000:
+            raise ValueError("every is too short: expected 1s or more")
+        return self
+
+
 class Web(Section):
     """The worker's web server: the page, the API, metrics and health."""
 
@@ -361,6 +386,7 @@ class Settings(BaseSettings):
     propensity: Propensity = Field(default=Propensity(), description="How predictions are learned.")
     definitions: Definitions = Field(default=Definitions(), description="How published definitions take effect.")
     cuts: Cuts = Field(default=Cuts(), description="How cuts by share are learned.")
+    predict: Predict = Field(default=Predict(), description="How the models that predict are learned.")
     web: Web = Field(default=Web(), description="The worker's web server.")
     logging: Logging = Field(default=Logging(), description="What the worker writes to standard error.")
 

@@ -1,4 +1,4 @@
-"""What learns beside the shards: the trainers of clusters and of predictions, and the learner of cuts by share."""
+"""What learns beside the shards: trainers of clusters, predictions and lifetimes, and the learner of cuts by share."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from stream.cluster.learner import Learner, LearnerSettings
 from stream.cluster.model import ClusterModel
 from stream.cluster.service import TrainerService
 from stream.cuts.service import CutsService
+from stream.foresight.lifetime_service import LifetimeService
+from stream.foresight.measuring import asks_for_lifetimes
 from stream.foresight.propensity_service import PropensityService
 from stream.kafka.client import consumer_options, producer_options
 from stream.plan.plan import Plan
 from stream.predict.learning import PropensityLearner
+from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.trainer import MODEL
 from stream.settings import Settings
 
@@ -126,3 +129,44 @@ def make_cuts_learner(
         return None
     where = learner_settings(settings, settings.topics.summaries, settings.cuts.lead)
     return CutsService(where, settings.app.partitions, on_failure)
+
+
+class LifetimeReports:
+    """What the trainer of lifetimes does, as metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def fitted(self, change: float | None, seconds: float) -> None:
+        """Count a fit, and show what it found."""
+        self._metrics.lifetime_fits.inc()
+        self._metrics.lifetime_fit_seconds.inc(seconds)
+        if change is not None:
+            self._metrics.lifetime_change.set(change)
+
+    def published(self, model: LifetimeModel) -> None:
+        """Show a version."""
+        self._metrics.lifetime_version.set(model.version)
+        self._metrics.lifetime_customers.set(model.customers)
+        self._metrics.lifetime_repeat_buyers.set(model.repeat_buyers)
+        self._metrics.lifetime_correlation.set(model.correlation)
+
+    def ended(self) -> None:
+        """Another worker tells of lifetimes from now on."""
+        self._metrics.no_lifetimes()
+
+
+def make_lifetimes(
+    settings: Settings, plan: Plan, on_failure: Callable[[BaseException], None], metrics: Metrics
+) -> Learner | None:
+    """The trainer of lifetimes; None where no definition goes by them."""
+    if not asks_for_lifetimes(plan):
+        return None
+    return LifetimeService(
+        learner_settings(settings, settings.topics.histories, settings.predict.lead),
+        settings.app.partitions,
+        on_failure,
+        least_change=settings.predict.least_change,
+        share=settings.predict.share,
+        reports=LifetimeReports(metrics),
+    )

@@ -15,7 +15,7 @@ from stream.app import bootstrap
 from stream.app.app import App, build_app
 from stream.app.filling import Filling
 from stream.app.keeper import Keeper
-from stream.app.learners import MakeLearner, make_cuts_learner, make_propensity, make_trainer
+from stream.app.learners import MakeLearner, make_cuts_learner, make_lifetimes, make_propensity, make_trainer
 from stream.app.live_plans import LivePlans
 from stream.app.metrics import Metrics
 from stream.app.plans import Plans
@@ -28,8 +28,11 @@ from stream.compiled import compile_framing
 from stream.cuts.measuring import Pace, tell
 from stream.cuts.service import key_of
 from stream.engine.versions import DefinitionsVersion
+from stream.foresight.lifetime_service import key_of as histories_key
+from stream.foresight.measuring import asks_for_lifetimes, histories_of
 from stream.kafka.client import client_options, consumer_options, producer_options
 from stream.plan.plan import Plan
+from stream.predict.lifetime_model import LIFETIME
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -73,6 +76,7 @@ def create_app(
         ("trainer of the clusters", make_trainer),
         ("learner of the cuts", make_cuts_learner),
         ("trainer of predictions", make_propensity),
+        ("trainer of lifetimes", make_lifetimes),
     )
     for name, make in learners:
         keeper = Keeper(name, partial(_learner, make, settings, host))
@@ -138,7 +142,9 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
         make_shard=lambda partition, sources: bootstrap.make_shard(settings, plan, partition, sources, plans=plans),
         decoder=plans.decoder_of(plan),
         decoder_of=lambda shard: plans.decoder_of(shard.plan),
-        make_summary=lambda: partial(_summaries, settings, Pace(settings.cuts.every)),
+        make_summary=lambda: partial(
+            _summaries, settings, Pace(settings.cuts.every), Pace(settings.predict.every, LIFETIME, asks_for_lifetimes)
+        ),
         client_options=client_options(settings),
         consumer_options=consumer_options(settings),
         producer_options=producer_options(settings),
@@ -155,14 +161,19 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
     )
 
 
-def _summaries(settings: Settings, cuts: Pace, shard: Any) -> list[Summary]:
+def _summaries(settings: Settings, cuts: Pace, lifetimes: Pace, shard: Any) -> list[Summary]:
     """What tells of a shard's customers, where that is due."""
 
     def for_cuts() -> tuple[str, bytes, bytes]:
         summary = tell(shard, settings.cuts.lead)
         return settings.topics.summaries, key_of(summary), summary.encode()
 
-    return [for_cuts] if cuts.due(shard) else []
+    def for_lifetimes() -> tuple[str, bytes, bytes]:
+        told = histories_of(shard)
+        return settings.topics.histories, histories_key(told), told.encode()
+
+    both = (cuts, for_cuts), (lifetimes, for_lifetimes)
+    return [summary for pace, summary in both if pace.due(shard)]
 
 
 def _url(settings: Settings, port: int) -> str:

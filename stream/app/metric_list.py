@@ -273,7 +273,38 @@ _PREDICTIONS = (
     ),
 )
 
-METRICS: tuple[Metric, ...] = (*_EVENTS, *_SEGMENTS, *_TIMES, *_WORK, *_LEARNED, *_WEB, *_CLUSTERS, *_PREDICTIONS)
+_LIFETIMES = (
+    Metric(
+        "lifetime_version", "gauge", (), "Version of the model of lifetimes that this worker's trainer published last."
+    ),
+    Metric("lifetime_customers", "gauge", (), "Customers that it was fitted to, those that were forgotten too."),
+    Metric("lifetime_repeat_buyers", "gauge", (), "Of these, who bought more than once."),
+    Metric(
+        "lifetime_correlation_ratio",
+        "gauge",
+        (),
+        "Between how often they buy and what orders are worth, -1 to 1; the model takes it for 0.",
+    ),
+    Metric(
+        "lifetime_change_ratio", "gauge", (), "By how much the latest fit would change what is predicted, as a share."
+    ),
+    Metric("lifetime_fits_total", "counter", (), "How often the model of lifetimes was fitted."),
+    Metric(
+        "lifetime_fit_seconds_total", "counter", (), "Processor time spent on that, in processes beside the worker."
+    ),
+)
+
+METRICS: tuple[Metric, ...] = (
+    *_EVENTS,
+    *_SEGMENTS,
+    *_TIMES,
+    *_WORK,
+    *_LEARNED,
+    *_WEB,
+    *_CLUSTERS,
+    *_PREDICTIONS,
+    *_LIFETIMES,
+)
 
 
 def reference() -> str:

@@ -91,6 +91,13 @@ class Metrics:
         self.propensity_version = self._of(Gauge, "propensity_version")
         self.propensity_auc = self._of(Gauge, "propensity_auc")
         self.propensity_miscalibration = self._of(Gauge, "propensity_miscalibration_ratio")
+        self.lifetime_version = self._of(Gauge, "lifetime_version")
+        self.lifetime_customers = self._of(Gauge, "lifetime_customers")
+        self.lifetime_repeat_buyers = self._of(Gauge, "lifetime_repeat_buyers")
+        self.lifetime_correlation = self._of(Gauge, "lifetime_correlation_ratio")
+        self.lifetime_change = self._of(Gauge, "lifetime_change_ratio")
+        self.lifetime_fits = self._of(Counter, "lifetime_fits_total")
+        self.lifetime_fit_seconds = self._of(Counter, "lifetime_fit_seconds_total")
         self.churn = Churn(
             self._of(Counter, "segment_entered_total"),
             self._of(Counter, "segment_left_total"),
@@ -99,6 +106,7 @@ class Metrics:
         )
         self._telling = asyncio.Lock()
         self.no_trainer()
+        self.no_lifetimes()
 
     def _of(self, kind: type[Kind], name: str) -> Kind:
         made = self._made[name]
@@ -151,6 +159,17 @@ class Metrics:
         """This worker learns no predictions, or no longer: another one tells of them."""
         for gauge in (self.propensity_version, self.propensity_auc, self.propensity_miscalibration):
             gauge.clear()
+
+    def no_lifetimes(self) -> None:
+        """This worker fits no lifetimes, or no longer: another one tells of them."""
+        for gauge in (
+            self.lifetime_version,
+            self.lifetime_customers,
+            self.lifetime_repeat_buyers,
+            self.lifetime_correlation,
+            self.lifetime_change,
+        ):
+            gauge.set(float("nan"))
 
     async def exposition(self, host: ShardHost) -> bytes:
         """All metrics as Prometheus reads them; what is a state rather than a count is looked up now.

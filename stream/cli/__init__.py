@@ -23,6 +23,7 @@ COMMANDS = {
     "forget": "forget",
     "load": "load",
     "members": "members",
+    "predictions": "predictions",
     "publish": "publish",
     "replay": "replay",
     "simulate": "simulate",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,20 +15,26 @@ from stream.plan.plan import Plan
 
 class Pace:
     """Says when summaries of a shard are due: each time its clock passes a multiple of ``every`` ms, when its
-    definitions have changed, and at the first look where the newest cuts are from before the latest multiple."""
+    definitions have changed, and at the first look where the newest version is from before the latest multiple.
 
-    def __init__(self, every: int) -> None:
-        self._every = every
+    ``kind``: of the versions that are learned from them (:func:`stream.engine.models.kind_of`); ``asks``: whether a
+    plan goes by any.
+    """
+
+    def __init__(
+        self, every: int, kind: str = "cuts", asks: Callable[[Plan], bool] = lambda plan: bool(plan.cuts)
+    ) -> None:
+        self._every, self._kind, self._asks = every, kind, asks
         self._plan: Plan | None = None
         self._passed = 0
 
     def due(self, shard: Shard) -> bool:
         """Whether they are due now; then they count as taken."""
-        if not shard.plan.cuts or shard.clock_ms is None:
+        if shard.clock_ms is None or not self._asks(shard.plan):
             return False
         passed = shard.clock_ms // self._every
         if self._plan is None:
-            due = shard.versions.newest.get("cuts", (0, NEVER))[1] < passed * self._every
+            due = shard.versions.newest.get(self._kind, (0, NEVER))[1] < passed * self._every
         else:
             due = self._plan is not shard.plan or passed > self._passed
         self._plan, self._passed = shard.plan, passed

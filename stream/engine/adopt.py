@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.layouts import BLOCK, Description, Mapping, describe_layout, mapping
-from stream.engine.rows import Rows
+from stream.engine.rows import Rows, kept_of
 from stream.features import pool
 from stream.features.base import FOREVER
 from stream.plan.header import Table
@@ -30,7 +30,16 @@ def adopt_rows(rows: Rows, plan: Plan) -> Rows:
     np.minimum(deadline[: len(rows)], rows.gone_at(), out=deadline[: len(rows)])
     coarse = np.full_like(old.coarse, FOREVER)
     new.table = Table(
-        ints, ints.view(np.float64), expiry, deadline, coarse, old.marks, old.touched, old.counters, new.blank
+        ints,
+        ints.view(np.float64),
+        expiry,
+        deadline,
+        coarse,
+        old.marks,
+        old.touched,
+        old.counters,
+        new.blank,
+        kept_of(plan),
     )
     new.bounded()
     new.bags = rows.bags if same else _adopt_bags(rows.bags, new.table, how.bags, plan.layout)

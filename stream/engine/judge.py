@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stream.engine.busiest import Busiest
 from stream.engine.changes import Block
 from stream.engine.cluster_evidence import ClusterEvidence, evidence_width
+from stream.engine.departed import Departed
 from stream.engine.forgotten import Forgotten, Requests
 from stream.engine.models import Versions
 from stream.engine.output import Asked, Output
@@ -37,7 +38,8 @@ class Judge:
 
     ``home`` says which customers belong here (None: all).  ``number`` is the shard's: what is read by every shard (the
     products) is counted by the one whose number its partition has, so that the books of all shards add up.
-    ``requests``: to be forgotten, those heard of latest; ``bound``: of the vectors for the trainer.
+    ``requests``: to be forgotten, those heard of latest; ``bound``: of the vectors for the trainer; ``departed``: what
+    stays of who is forgotten for doing nothing.
     """
 
     def __init__(
@@ -50,15 +52,18 @@ class Judge:
         requests: Requests | None = None,
         busiest: Busiest | None = None,
         bound: Bound | None = None,
+        departed: Departed | None = None,
     ) -> None:
         self.plan, self.rows, self.versions, self.number, self.home = plan, rows, versions, number, home
         self.requests = Requests() if requests is None else requests
         self.zones = zones_read(plan)
         self.bound = Bound() if bound is None else bound
+        self.departed = Departed() if departed is None else departed
         self.busiest = Busiest() if busiest is None else busiest
         self.teller = Teller(rows)
         self.clusters = ClusterEvidence(plan, versions)
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0) + evidence_width(plan)
+        width = max(width, header.EVIDENCE + len(rows.table.kept))
         ints = np.zeros((ROOM + len(plan.definitions.dimensions) + 1, width), np.int64)
         self.ints, self.floats = ints, ints.view(np.float64)
         vectors = ROOM if plan.vector else 1
@@ -195,6 +200,9 @@ class Judge:
         if cause >= 0 and run is not None:
             batch, i = run.origin(cause)
             message = batch.ids[i]
+        if cause < 0 and self.plan.lifetime is not None:
+            count, first, last = row[header.EVIDENCE : header.EVIDENCE + len(self.rows.table.kept)]
+            self.departed.add(self.plan.lifetime.of, count, first, last)
         return Forgotten(customer, row[header.AT], "asked" if cause >= 0 else "dormant", message, after)
 
     def _vectors(self, arrays: header.Out, taken: list[Sampled]) -> None:

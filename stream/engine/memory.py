@@ -10,6 +10,7 @@ import msgspec
 from stream.engine import rest
 from stream.engine.backfill import Backfill
 from stream.engine.chain_at_rest import ENTRY, HEAD, ChainAtRest, ReadModel
+from stream.engine.departed import DEPARTED, Departed
 from stream.engine.latest import latest_segments
 from stream.engine.layouts import Description, describe_layout, new_columns, warming
 from stream.engine.models import Entry, Versions
@@ -72,6 +73,8 @@ class Memory:
         self.own = OwnRow()
         self.restorer = rest.Restorer(rows)
         self._chain = ChainAtRest(read_model)
+        #: What stays of customers who were forgotten for doing nothing.
+        self.departed = Departed()
         self._described = False
         self._revision = 0
         self.set_aside = SetAside(changelog, partition)
@@ -123,6 +126,8 @@ class Memory:
         """A record that is no row; an error where it is none of ours."""
         if key[:1] == ENTRY or key == HEAD:
             self._chain.read(key, value)
+        elif key[: len(DEPARTED)] == DEPARTED:
+            self.departed.read(key, value)
         elif value is None:
             if key == rest.SHARD or self._instead(key) is not None:
                 raise ValueError("a tombstone where none belongs")
@@ -250,6 +255,7 @@ class Memory:
         out.dead += letters
         out.rows[:0] = instead  # before what is written now
         self.write_rows(out)
+        out.rows += self.departed.write()
         if versions.revision != self._revision:
             out.rows += self._chain.write(versions)
             self._revision = versions.revision

@@ -82,6 +82,7 @@ class Rows:
             np.zeros(capacity, np.int64),
             np.array([0, 0, pool.NONE, 0, 0, FOREVER, 0, 0], np.int64),
             self.blank,
+            kept_of(self.plan),
         )
 
     def find(self, customers: Sequence[bytes]) -> NDArray[np.int64]:
@@ -189,7 +190,7 @@ class Rows:
         expiry[n:], deadline[n:], coarse[blocks(n) :] = FOREVER, FOREVER, FOREVER
         marks[n:], touched[n:] = 0, 0
         floats = ints.view(np.float64)
-        self.table = Table(ints, floats, expiry, deadline, coarse, marks, touched, old.counters, old.blank)
+        self.table = Table(ints, floats, expiry, deadline, coarse, marks, touched, old.counters, old.blank, old.kept)
 
     def make_room(self, items: int) -> None:
         """Room in the pool for so many additions."""
@@ -249,6 +250,12 @@ class Rows:
         """Deadlines were written from outside the kernels: work out the bounds of all blocks."""
         deadline = self.table.deadline[: len(self.keys)]
         self.table.coarse[: blocks(len(deadline))] = least(deadline)
+
+
+def kept_of(plan: Plan) -> NDArray[np.int64]:
+    """The columns that are told of who is forgotten, for what stays of them (:mod:`stream.engine.departed`)."""
+    lifetime = plan.lifetime
+    return np.array([] if lifetime is None else [lifetime.count, lifetime.first, lifetime.last], np.int64)
 
 
 def blocks(rows: int) -> int:

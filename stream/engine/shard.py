@@ -86,7 +86,15 @@ class Shard:
         self.versions.called = rows.call_places
         self.versions.call()
         self.judge = Judge(
-            plan, rows, self.versions, self.partition, self.home, self.requests, self.busiest, self.bound
+            plan,
+            rows,
+            self.versions,
+            self.partition,
+            self.home,
+            self.requests,
+            self.busiest,
+            self.bound,
+            self.memory.departed,
         )
 
     def go_by(self, plan: Plan, rows: Rows) -> None:

@@ -191,6 +191,27 @@ class Reaction:
     closes: Callable[..., Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Purchases:
+    """Where a feature keeps what lifetimes are learned from: the numbers of its own columns.
+
+    Parameters
+    ----------
+    of
+        What purchases are, in this population: the same for all features that count the same ones.
+    count, first, last
+        How many there were, and the instants (ms) of the first and the last.
+    worth
+        What those after the first are worth together (micros, a real column); None where that is not kept.
+    """
+
+    of: str
+    count: int
+    first: int
+    last: int
+    worth: int | None = None
+
+
 class Accumulator(ABC):
     """A feature as declared: it knows its columns, what each event does to it, and how it is read."""
 
@@ -216,6 +237,10 @@ class Accumulator(ABC):
     def book(self) -> Accumulator | None:
         """The book that it goes by, which the row holds beside it: the book's first column comes before the constants
         wherever these are passed."""
+        return None
+
+    def purchases(self) -> Purchases | None:
+        """What lifetimes are learned from, where it keeps that (:mod:`stream.predict`)."""
         return None
 
     def identity(self) -> str:

@@ -138,6 +138,7 @@ def expected_topics(settings: Settings, extra_outputs: Iterable[str] = ()) -> li
         plain(names.questions, "questions for predictions", 1),
         plain(names.backfill, "rebuilt rows"),
         TopicSpec(names.summaries, "summaries for cuts", 1, _COMPACTED, {"cleanup.policy": _COMPACT}),
+        TopicSpec(names.histories, "histories for lifetimes", 1, _COMPACTED, {"cleanup.policy": _COMPACT}),
         plain(names.changes, "segment changes"),
         TopicSpec(names.customers, "latest segments", all_parts, _COMPACTED, {"cleanup.policy": _COMPACT}),
         plain(names.forgotten, "receipts of who was forgotten"),

@@ -76,7 +76,7 @@ class Table(NamedTuple):
     ``deadline`` int64 (capacity): the least of a row's expiries; ``coarse`` int64 (one a block): no deadline of the
     block's rows is before it; ``marks`` uint8 (capacity): touched since the last commit; ``touched`` int64 (capacity):
     those rows, ``counters[TOUCHED]`` of them; ``counters`` int64 (8); ``blank`` int64 (width): the row of a customer
-    of whom nothing is known.
+    of whom nothing is known; ``kept`` int64: the columns with whose values the first line of who is forgotten ends.
     """
 
     ints: NDArray[np.int64]
@@ -88,6 +88,7 @@ class Table(NamedTuple):
     touched: NDArray[np.int64]
     counters: NDArray[np.int64]
     blank: NDArray[np.int64]
+    kept: NDArray[np.int64]
 
 
 class Events(NamedTuple):

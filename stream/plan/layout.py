@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.features.bag import Bag
-from stream.features.base import NEVER, Accumulator, Column, ModelNumbers, arguments
+from stream.features.base import NEVER, Accumulator, Column, ModelNumbers, Purchases, arguments
 from stream.features.known_zone import keeper, table_of
 from stream.features.own_zone import OwnZone
 from stream.features.propensity import Propensity
@@ -42,6 +42,8 @@ class Layout:
     sampled: int = -1
     #: Where in ``Models.numbers`` those begin that features take, behind one another.
     numbers: dict[ModelNumbers, int] = field(default_factory=dict)
+    #: What the model of lifetimes is learned from, by columns of the row; None where no feature goes by it.
+    lifetime: Purchases | None = None
 
     @property
     def predictions(self) -> tuple[Propensity, ...]:
@@ -142,6 +144,7 @@ def make_layout(definitions: Definitions) -> Layout:
         int.from_bytes(hashlib.blake2b(names.encode(), digest_size=8).digest(), "little", signed=True),
         sampled,
         _numbers(base),
+        _lifetime(base),
     )
 
 
@@ -157,3 +160,18 @@ def _numbers(accumulators: Iterable[Accumulator]) -> dict[ModelNumbers, int]:
         found[numbers] = at
         at += len(numbers.names)
     return found
+
+
+def populations(accumulators: Iterable[Accumulator]) -> list[str]:
+    """Of which purchases lifetimes are to be learned: there can be one model of them, of one population."""
+    return sorted({kept.of for a in accumulators if (kept := a.purchases()) is not None})
+
+
+def _lifetime(base: dict[Accumulator, int]) -> Purchases | None:
+    """Where a row has its purchases; of several features that keep the same ones, the one that knows their worth."""
+    kept = [(one, at) for a, at in base.items() if (one := a.purchases()) is not None]
+    if not kept:
+        return None
+    one, at = next(((one, at) for one, at in kept if one.worth is not None), kept[0])
+    worth = None if one.worth is None else at + one.worth
+    return Purchases(one.of, at + one.count, at + one.first, at + one.last, worth)

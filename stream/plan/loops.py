@@ -23,6 +23,7 @@ from stream.plan.header import (
     DEFINITION,
     DIMENSION,
     DUPLICATE,
+    EVIDENCE,
     FIRE,
     FORGET,
     FORGOTTEN,
@@ -137,6 +138,8 @@ def forget(table: Any, bags: Any, i: int, now: int, cause: int, out: Any, n: int
     ints[n, DIMENSION] = FORGOTTEN
     ints[n, AT] = now
     ints[n, CAUSE] = cause
+    for k in range(table.kept.shape[0]):
+        ints[n, EVIDENCE + k] = r[table.kept[k]]
     n += 1
     for j in range(SEGMENTS.shape[0]):
         if r[SEGMENTS[j]] >= 0:

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.features.base import Purchases
 from stream.features.known_zone import BagsAndZones, all_zones, own_zones
 from stream.plan import earlier_rows, header, packing, telling, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.inputs import Inputs, make_inputs
 from stream.plan.judging import evidence
-from stream.plan.layout import Layout, make_layout
+from stream.plan.layout import Layout, make_layout, populations
 from stream.plan.motion import UNSOLVED, MotionError
 from stream.plan.problems import DefinitionError
 from stream.plan.shares import find_shares
@@ -102,6 +103,11 @@ class Plan:
         return tuple(learning.vector) if learning else ()
 
     @property
+    def lifetime(self) -> Purchases | None:
+        """Where rows have what the model of lifetimes is learned from; None where no feature goes by it."""
+        return self.layout.lifetime
+
+    @property
     def learned(self) -> int | None:
         """The number of the learned dimension, or None."""
         return next((j for j, d in enumerate(self.definitions.dimensions) if d.learning), None)
@@ -116,6 +122,10 @@ def plan_source(definitions: Definitions, *, twin: bool = False) -> tuple[Layout
     if len(learned) > 1:
         raise DefinitionError([(learned[1].place, f"only one dimension can learn; {learned[0].name!r} does already")])
     layout = make_layout(definitions)
+    if first is not None and len(bought := populations(layout.base)) > 1:
+        raise DefinitionError(
+            [(first, f"lifetimes can be learned of one kind of purchase only, not of {_all(bought)}")]
+        )
     inputs = make_inputs(layout.base)
     generator = Generator(definitions, layout, inputs, find_shares(definitions), twin)
     try:
@@ -123,6 +133,10 @@ def plan_source(definitions: Definitions, *, twin: bool = False) -> tuple[Layout
     except MotionError as error:
         place = generator.at or first
         raise DefinitionError([(place, f"{UNSOLVED} {error}")] if place else []) from error
+
+
+def _all(names: list[str]) -> str:
+    return " and of ".join(names)
 
 
 def twin_plan(definitions: Definitions, packing: Packing = PLAIN) -> Plan:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stream.predict.groups import alike
+from stream.predict.groups import KEY_BITS, MOST_DIGITS, about, alike, merged
 
 Floats = NDArray[np.float64]
 
@@ -67,15 +67,19 @@ class Histories:
         (frequency, last, total), count = alike((self.frequency, recency, age), self.count)
         return Histories(frequency, last, total, count)
 
-    def within(self, most: int, step: float) -> Histories:
-        """The same in at most ``most`` groups: as they are if that is enough, else in steps of ``step``, 2 ``step``,
-        4 ``step`` and so on. So what a fit costs is bounded, whatever the number of customers."""
-        found = self.grouped()
-        while len(found.count) > most:
-            coarser = found.grouped(step)
-            if step > 2 * float(found.age.max(initial=0.0)):
-                return coarser
-            found, step = coarser, 2 * step
+    def within(self, most: int) -> Histories:
+        """The same in at most ``most`` groups, or in some hundreds: as they are if that is enough, else those are alike
+        whose frequency, recency and silence are about the same, to as many binary digits as may be, and what is kept of
+        them is the mean. So what a fit costs is bounded, whatever the number of customers."""
+        found, columns = self.grouped(), (self.frequency, self.recency, self.age - self.recency)
+        for digits in range(MOST_DIGITS, 0, -1):
+            if len(found.count) <= most:
+                break
+            keys = np.zeros(len(self.count), np.int64)
+            for column in columns:
+                keys = (keys << KEY_BITS) | about(column, digits)
+            (frequency, recency, silence), count = merged(keys, columns, self.count)
+            found = Histories(frequency, recency, recency + silence, count)
         return found
 
     def scaled(self, factor: float) -> Histories:

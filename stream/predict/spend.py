@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import betaln, digamma
 
-from stream.predict.spends import Spends
+from stream.predict.spends import CORRELATED, Spends
 
 Floats = NDArray[np.float64]
 
@@ -26,8 +26,6 @@ LEAST_LOG_Q = float(np.log(1.02))
 STARTS = ((2.0, 3.0, 1.0), (6.0, 4.0, 0.5), (0.5, 2.0, 2.0))
 #: Fewer customers than this say nothing about a population.
 LEAST_CUSTOMERS = 20
-#: A correlation beyond this is worth a warning: values are then too high for one kind of customers, too low for others.
-CORRELATED = 0.3
 
 
 class GammaGamma(msgspec.Struct, frozen=True):

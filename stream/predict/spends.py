@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 
 #: Mean values are rounded to steps of this share first, then of twice as much and so on.
 STEP = 0.01
+#: A correlation between orders and mean beyond this is worth a warning: values are then too high for one kind of
+#: customers, too low for others.
+CORRELATED = 0.3
 
 
 @dataclass(frozen=True)
