@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from stream.kafka.broker import EmbeddedBroker
 REPOSITORY = Path(__file__).parents[1]
 #: Kafka itself is fetched once for all tests and for the demo.
 JARS = REPOSITORY / ".segstream" / "kafka"
+#: Longest wait for what must come, in seconds: it guards against waiting for ever, however busy the machine is.
+PATIENCE = 400.0
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -29,6 +32,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _together(nodeid: str) -> str:
     file = nodeid.split("::", 1)[0]
     return "kafka" if file.startswith(("tests/integration/", "tests/e2e/")) else file
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """No garbage is collected while a failure is put into words: CPython 3.11 breaks off with "AST constructor
+    recursion depth mismatch" where the collector runs while a source is parsed (gh-106905), and the failure is lost."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        if collects:
+            gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -77,10 +77,10 @@ def live_site(broker: str, name: str, folder: Path) -> Iterator[Site]:
         live.run("topics")
         live.start_worker("worker")
         live.run("simulate", "--customers", "150", "--days", "60", "--seed", "5")
-        found = wait_for("a web server", lambda: re.search(r"metrics at (http://[^/\s]+)", live.log("worker")), 200)
+        found = wait_for("a web server", lambda: re.search(r"metrics at (http://[^/\s]+)", live.log("worker")))
         site = Site(live, found[1])
         site.send("clickstream", [b"no json", b'{"type": "track", "userId": "c1", "event": 7}'])
-        wait_for("customers and clusters", lambda: is_filled(site), 200)
+        wait_for("customers and clusters", lambda: is_filled(site))
         yield site
         site.sender.shutdown()
     finally:

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from tests.conftest import REPOSITORY
+from tests.conftest import PATIENCE, REPOSITORY
 
 Change = dict[str, Any]
 ROLES = (
@@ -73,7 +73,7 @@ class Live:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stderr[-4000:]}"
@@ -114,7 +114,10 @@ class Live:
         return (self.folder / f"{worker}.log").read_text()
 
     def metrics(self, worker: str) -> dict[str, float]:
-        """The worker's metrics, name with labels -> value; empty while it starts."""
+        """The worker's metrics, name with labels -> value; empty while it starts.  One that has ended is a failure."""
+        process = self.workers.get(worker)
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"worker {worker} has ended ({process.returncode}):\n{self.log(worker)[-4000:]}")
         found = re.search(r"metrics at (http://\S+)", self.log(worker))
         if not found:
             return {}
@@ -162,7 +165,7 @@ def small_config(folder: Path) -> dict[str, str]:
     return {"SEGSTREAM_CONFIG": str(config)}
 
 
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = 60.0, every: float = 0.2) -> Any:
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.2) -> Any:
     """Wait until the condition holds; its value."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -190,7 +193,7 @@ async def _read(broker: str, topic: str, partitions: int, count: int, seconds: f
 
 
 def read_topic(
-    broker: str, topic: str, partitions: int, count: int, *, seconds: float = 90.0, quiet: float = 2.0
+    broker: str, topic: str, partitions: int, count: int, *, seconds: float = PATIENCE, quiet: float = 2.0
 ) -> list[Any]:
     """Committed records of a topic: at least ``count`` of them, and what still comes until it is quiet."""
     return asyncio.run(_read(broker, topic, partitions, count, seconds, quiet))

@@ -47,7 +47,7 @@ class Prometheus:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_for("Prometheus is ready", self._is_ready, 60)
+        wait_for("Prometheus is ready", self._is_ready)
 
     def _is_ready(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()

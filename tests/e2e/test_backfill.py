@@ -60,7 +60,7 @@ def test_new_features_know_the_past_at_the_switch(broker: str, unique: str, tmp_
     try:
         live.run("topics")
         live.start_worker("a")
-        wait_for("worker a is ready", lambda: live.ready_shards() == PARTITIONS, 180)
+        wait_for("worker a is ready", lambda: live.ready_shards() == PARTITIONS)
         live.run("load", "first.jsonl", "--no-closing-clock")
         broken_off = subprocess.Popen(
             [sys.executable, "-m", "stream", "backfill", "--definitions", "changed", "--at", iso(at)],
@@ -68,19 +68,19 @@ def test_new_features_know_the_past_at_the_switch(broker: str, unique: str, tmp_
             cwd=tmp_path,
         )
         try:
-            wait_for("it is published", lambda: "compiling version 1 of the definitions" in live.log("a"), 180)
+            wait_for("it is published", lambda: "compiling version 1 of the definitions" in live.log("a"))
         finally:
             broken_off.kill()
             broken_off.wait()
         live.run("load", "second.jsonl")
         waiting = {f'segstream_blocked{{partition="{p}",topic="definitions"}}' for p in range(PARTITIONS)}
-        wait_for("all shards wait at the switch", lambda: waiting <= live.metrics("a").keys(), 120)
+        wait_for("all shards wait at the switch", lambda: waiting <= live.metrics("a").keys())
         said = live.run("backfill", "--resume").stdout
         assert "version 1 of the definitions" in said
-        wait_for("sizes are those of the replay", lambda: live_sizes(live, "a") == expected, 120)
+        wait_for("sizes are those of the replay", lambda: live_sizes(live, "a") == expected)
         live.kill_worker("a")
         live.start_worker("b")
-        wait_for("worker b has the same", lambda: live_sizes(live, "b") == expected, 180)
+        wait_for("worker b has the same", lambda: live_sizes(live, "b") == expected)
         assert live.stop_worker("b") == 0
     finally:
         live.stop()

@@ -117,7 +117,7 @@ class World:
 
     def learn_all(self) -> int:
         """Wait until the workers have committed all that is loaded, and the trainer has published what is due."""
-        wait_for("all is committed", lambda: asyncio.run(self._behind()) == 0, 120)
+        wait_for("all is committed", lambda: asyncio.run(self._behind()) == 0)
         due = len(self.undisturbed())
         wait_for(f"{due} versions are published", lambda: len(self.models()) >= due)
         return due
@@ -164,10 +164,10 @@ def test_a_trainer_that_is_killed_is_replaced_without_a_jump(world: World) -> No
     live = world.live
     live.run("topics")
     live.start_worker("a")
-    wait_for("worker a is ready", lambda: live.ready_shards() == PARTITIONS, 180)
+    wait_for("worker a is ready", lambda: live.ready_shards() == PARTITIONS)
     live.start_worker("b")
     world.load(0)
-    wait_for("both have shards", lambda: live.metrics("b").get('segstream_shards{state="ready"}', 0) > 0, 120)
+    wait_for("both have shards", lambda: live.metrics("b").get('segstream_shards{state="ready"}', 0) > 0)
     first = world.learn_all()
     killed_at_work(world, 1, "c")
     assert 0 < first < world.learn_all(), "both trainers published"

@@ -190,14 +190,14 @@ def test_workers_of_today_go_on_where_an_earlier_release_stopped(
         asyncio.run(leave_behind(live, early, changelog))
         first, second, third = to_come(tmp_path)
         live.start_worker("a")
-        wait_for("worker a is ready", lambda: live.ready_shards() == 1, 240)
+        wait_for("worker a is ready", lambda: live.ready_shards() == 1)
         live.run("load", first, "--no-closing-clock")
         wait_for("worker a has applied them", lambda: live.applied("a") == lines(tmp_path / first))
         live.start_worker("b")
-        wait_for("worker b has joined", lambda: asyncio.run(members(live)) == 2, 120)
+        wait_for("worker b has joined", lambda: asyncio.run(members(live)) == 2)
         live.run("load", second, "--no-closing-clock")
         assert live.stop_worker("a") == 0
-        wait_for("worker b has taken over", lambda: live.ready_shards() == 1, 120)
+        wait_for("worker b has taken over", lambda: live.ready_shards() == 1)
         live.run("load", third, "--until", wire_time(UNTIL))
         changes = read_changes(live, len(alone.changes))
         assert live.stop_worker("b") == 0

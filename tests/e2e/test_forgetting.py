@@ -103,7 +103,7 @@ def test_forgotten_once_and_wholly_through_kills_and_recovery(broker: str, uniqu
         live.run("load", first)
         for worker in "ab":
             live.start_worker(worker)
-            wait_for(f"{worker} works", partial(works, live, worker), every=0.02, seconds=120)
+            wait_for(f"{worker} works", partial(works, live, worker), every=0.02)
             live.kill_worker(worker)
         live.run("load", write(tmp_path / "second.jsonl", parts[1]))
         live.start_worker("c")

@@ -192,7 +192,7 @@ def test_hostile_records_stop_nothing_and_lose_nothing(live: Live) -> None:
         assert "14 sent again" in live.run("deadletters", "--resend").stderr
         again = settled(live, "one", sent.count + 14)
         assert again["read"] >= sent.count + 14
-        wait_for("all have come back", lambda: len(letters(live)) == 14, seconds=60)
+        wait_for("all have come back", lambda: len(letters(live)) == 14)
         assert {x["value"] for x in letters(live)} == {value for _, value in sent.dead}
         assert live.stop_worker("one") == 0
     finally:

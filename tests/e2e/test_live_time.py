@@ -73,7 +73,7 @@ def app(broker: str, name: str, folder: Path, dimensions: Sequence[Mapping[str, 
 def started(live: Live, worker: str) -> None:
     """A worker with both shards ready."""
     live.start_worker(worker)
-    wait_for(f"worker {worker} is ready", lambda: live.ready_shards() == 2, seconds=240)
+    wait_for(f"worker {worker} is ready", lambda: live.ready_shards() == 2)
 
 
 SIMULATED = ("--customers", "300", "--days", "0.25", "--start", "2025-01-01T12:00:00Z", "--seed", "5")

@@ -218,7 +218,7 @@ def test_published_definitions_take_effect_under_load_whatever_happens_to_the_wo
     live, loader = world.live, world.loader
     live.run("topics")
     live.start_worker("a")
-    wait_for("worker a is ready", lambda: live.ready_shards() == PARTITIONS, 180)
+    wait_for("worker a is ready", lambda: live.ready_shards() == PARTITIONS)
     loader.start()
     loader.allow(8)
     world.publish("second", SECOND, world.after(10))
@@ -228,7 +228,7 @@ def test_published_definitions_take_effect_under_load_whatever_happens_to_the_wo
     assert "version 1 of the definitions is compiled" not in live.log("a")
 
     live.start_worker("b")
-    wait_for("worker b has switched", lambda: world.versions("b") == [1.0] * PARTITIONS, 180)
+    wait_for("worker b has switched", lambda: world.versions("b") == [1.0] * PARTITIONS)
     assert "differ from version 1" in live.log("b")
     live.kill_worker("b")
 
@@ -236,11 +236,11 @@ def test_published_definitions_take_effect_under_load_whatever_happens_to_the_wo
     broken = {"type": "definitions", "version": 5, "effective": world.after(11), "files": {"a.yaml": "dimension: a\n"}}
     nonsense = [json.dumps(broken).encode(), b'{"type":"definitions"}', b"nonsense"]
     send(live.broker, live.topic("control"), nonsense)
-    wait_for("worker c is ready", lambda: live.ready_shards() == PARTITIONS, 180)
+    wait_for("worker c is ready", lambda: live.ready_shards() == PARTITIONS)
     wait_for("worker c goes by what b went by", lambda: world.versions("c") == [1.0] * PARTITIONS)
     world.publish("third", THIRD, world.after(18))
     loader.finish()
-    wait_for("worker c has switched", lambda: world.versions("c") == [6.0] * PARTITIONS, 180)
+    wait_for("worker c has switched", lambda: world.versions("c") == [6.0] * PARTITIONS)
     assert live.metrics("c")["segstream_definitions_refused_total"] == 1
 
     expected, customers = replayed(world)
@@ -270,7 +270,7 @@ def test_a_quiet_shop_switches_when_the_clock_says_so(broker: str, unique: str, 
     try:
         live.run("topics")
         live.start_worker("a")
-        wait_for("worker a is ready", lambda: live.ready_shards() == 2, 180)
+        wait_for("worker a is ready", lambda: live.ready_shards() == 2)
         now = int(time.time() * 1000)
         orders = [
             {
@@ -286,7 +286,7 @@ def test_a_quiet_shop_switches_when_the_clock_says_so(broker: str, unique: str, 
         live.run("load", "orders.jsonl", "--no-closing-clock")
         wait_for("all have bought", lambda: live_sizes(live, "a") == {("buying", "buys"): 20})
         said = live.run("publish", "--definitions", str(changed)).stdout
-        wait_for("all look", lambda: live_sizes(live, "a") == {("buying", "looks"): 20}, 120)
+        wait_for("all look", lambda: live_sizes(live, "a") == {("buying", "looks"): 20})
         moved = [change for change in read_changes(live, 40) if change["data"]["cause"] == "definition"]
         assert len(moved) == 20
         assert {change["time"] for change in moved} == {said.split()[-1]}

@@ -66,7 +66,7 @@ def test_prometheus_over_a_live_worker(live: Live, tmp_path: Path) -> None:
     """Sizes are recorded, a refused definition raises an alarm that says what to do, and no panel is broken."""
     live.run("topics")
     live.start_worker("a")
-    wait_for("all shards ready", lambda: live.ready_shards() == live.partitions, 180)
+    wait_for("all shards ready", lambda: live.ready_shards() == live.partitions)
     address = re.search(r"metrics at http://([^/\s]+)", live.log("a"))
     assert address is not None
     prometheus = Prometheus(tmp_path, [address[1]])
@@ -81,22 +81,22 @@ def _watched(live: Live, prometheus: Prometheus) -> None:
     for number in range(5):
         send(live.broker, live.topic("purchases"), orders(number))
     often = 'segstream:segment_customers:sum{dimension="buys", segment="often"}'
-    wait_for("all are in the segment", lambda: prometheus.value(often) == CUSTOMERS, 90)
+    wait_for("all are in the segment", lambda: prometheus.value(often) == CUSTOMERS)
     assert prometheus.value('segstream:segment_customers:sum{dimension="buys", segment="once"}') == 0
     entered = 'sum(segstream_segment_entered_total{segment="%s"}) - sum(segstream_segment_left_total{segment="%s"})'
     # a step is counted once it is committed
-    wait_for("as many have entered", lambda: prometheus.value(entered % ("often", "often")) == CUSTOMERS, 30)
+    wait_for("as many have entered", lambda: prometheus.value(entered % ("often", "often")) == CUSTOMERS)
     assert prometheus.value(entered % ("once", "once")) == 0
 
     assert "DefinitionsRefused" not in prometheus.firing()
     broken = {"type": "definitions", "version": 1, "effective": 0, "files": {"a.yaml": "dimension: a\n"}}
     send(live.broker, live.topic("control"), [json.dumps(broken).encode()])
-    alarm = wait_for("the alarm", lambda: prometheus.firing().get("DefinitionsRefused"), 90)
+    alarm = wait_for("the alarm", lambda: prometheus.firing().get("DefinitionsRefused"))
     assert "segstream check" in alarm["action"]
 
     _rules_are_well(prometheus)
     _nothing_is_missing(prometheus)
-    wait_for("every panel has what it should", lambda: _shown(prometheus) >= SHOWN, 60)
+    wait_for("every panel has what it should", lambda: _shown(prometheus) >= SHOWN)
 
 
 def _rules_are_well(prometheus: Prometheus) -> None:

@@ -46,7 +46,7 @@ def live(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live
         found.run("topics")
         for worker in ("a", "b"):
             found.start_worker(worker)
-        wait_for("all shards are ready, also where the plan has to be compiled", lambda: all_ready(found), 240.0)
+        wait_for("all shards are ready, also where the plan has to be compiled", lambda: all_ready(found))
         events = [order(customer, n) for n in range(8) for customer, orders in ORDERS.items() if n < orders]
         send(broker, found.topic("purchases"), [b"no json", *events])
         wait_for("all are applied", lambda: applied(found) == len(events))

@@ -20,6 +20,8 @@ from urllib.request import urlopen
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from tests.conftest import PATIENCE
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CUSTOMERS = 300
@@ -99,7 +101,7 @@ class Stage:
         """Where a worker logs to."""
         return self.logs / f"{self.app}-{name}.log"
 
-    async def until_logged(self, name: str, text: str, seconds: float = 30.0) -> None:
+    async def until_logged(self, name: str, text: str, seconds: float = PATIENCE) -> None:
         """Wait until a worker has logged some text."""
         async with asyncio.timeout(seconds):
             while text not in self.log(name).read_text():
@@ -149,7 +151,7 @@ class Stage:
                 await asyncio.sleep(max(0.0, number / rate - (time.monotonic() - began)))
         await producer.stop()
 
-    async def verdict(self, seconds: float = 60.0) -> Verdict:
+    async def verdict(self, seconds: float = PATIENCE) -> Verdict:
         """Read the output, committed records only, until all was seen and nothing more comes, or time is up."""
         consumer = AIOKafkaConsumer(
             f"{self.app}-out",

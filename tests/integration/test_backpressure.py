@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stream.kafka import broker_jars
 from stream.kafka.broker import EmbeddedBroker
-from tests.conftest import JARS
+from tests.conftest import JARS, PATIENCE
 from tests.integration.chaos import Stage
 
 #: What a shard may hold of each of its two sources, in bytes; and what waits in Kafka, which is much more.
@@ -73,7 +73,7 @@ def test_behind_a_slow_output_memory_stays_flat_and_nothing_is_lost(unique: str,
             assert await asyncio.to_thread(metric, stage, applied) < EVENTS / 2, "the output is not slow"
             failed = await asyncio.to_thread(metric, stage, "segstream_transactions_failed_total")
             done = await asyncio.to_thread(metric, stage, applied)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while await asyncio.to_thread(metric, stage, applied) <= done:  # noqa: ASYNC110  another process
                     await asyncio.sleep(0.5)
             assert failed <= 8, "a few transactions of each shard at most are too large"

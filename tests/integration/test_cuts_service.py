@@ -37,7 +37,7 @@ async def tell(where: LearnerSettings, partition: int, at: int, *spends: float) 
         await producer.send_and_wait(where.source, summary.encode(), key=key_of(summary), partition=0)
 
 
-async def versions(where: LearnerSettings, count: int, seconds: float = 15.0) -> list[tuple[int, int, float]]:
+async def versions(where: LearnerSettings, count: int, seconds: float = 60.0) -> list[tuple[int, int, float]]:
     """Number, instant and cut of what is published, once there are so many."""
     async with asyncio.timeout(seconds):
         while True:

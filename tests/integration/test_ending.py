@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from stream.kafka.broker import EmbeddedBroker
-from tests.conftest import JARS
+from tests.conftest import JARS, PATIENCE
 from tests.e2e.live import Live
 from tests.integration.chaos import Stage
 
@@ -43,7 +43,7 @@ def ask(stage: Stage, page: str) -> tuple[int, dict[str, Any]]:
         return 0, {}
 
 
-async def until(stage: Stage, page: str, status: int, seconds: float = 60.0) -> dict[str, Any]:
+async def until(stage: Stage, page: str, status: int, seconds: float = PATIENCE) -> dict[str, Any]:
     """Wait until a page answers with that status; its body.  A worker that has ended meanwhile is a failure at once."""
     end, got, body = time.monotonic() + seconds, 0, dict[str, Any]()
     while time.monotonic() < end:
@@ -90,7 +90,7 @@ def test_a_long_transaction_is_aborted_on_leaving(stage: Stage) -> None:
         stage.start("A", slow=[1.0, 60.0], transaction_timeout=60.0)
         await stage.until_logged("A", "shards ready")
         await stage.feed(200, 1_000)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(await held_up(stage, "out")) < stage.partitions:  # noqa: ASYNC110  another process makes it so
                 await asyncio.sleep(0.1)
         code, seconds = await stage.stop("A")
@@ -113,12 +113,12 @@ def test_a_worker_that_recovers_says_so_and_leaves(stage: Stage) -> None:
         await stage.create_topics()
         stage.start("A", web_port=stage.free_port(), never_restored=True)
         body = await until(stage, "/health/ready", 503)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not body["shards"]:
                 body = await until(stage, "/health/ready", 503)
         assert body["why"] == ["4 of 4 shards are not ready"]
         assert set(body["not_ready"]) == {"0", "1", "2", "3"}
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while "waiting for its definitions to be compiled" not in body["not_ready"].values():
                 body = await until(stage, "/health/ready", 503)
         assert ask(stage, "/health/live") == (200, {"status": "live"})
@@ -169,7 +169,7 @@ def test_a_silent_broker_is_told_once_and_does_not_hold_a_worker_up(unique: str,
             feeding = asyncio.create_task(stage.feed(600, 100))
             await asyncio.sleep(1)
             os.kill(pid, signal.SIGSTOP)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 body = await until(stage, "/health/ready", 503)
                 while "Kafka has not answered for" not in str(body):
                     body = await until(stage, "/health/ready", 503)

@@ -22,6 +22,7 @@ from stream.features.base import NEVER
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan
 from stream.settings import Settings, load_settings
+from tests.conftest import PATIENCE
 
 TEXT = """
 dimension: buying
@@ -30,8 +31,6 @@ features:
 segments:
   - {segment: buys, when: orders >= NUMBER}
 """
-#: Longest wait for a plan, in seconds.
-PATIENCE = 120.0
 
 
 def version(number: int, orders: int) -> DefinitionsVersion:
