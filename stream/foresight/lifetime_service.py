@@ -61,8 +61,8 @@ class Gathered:
     partitions: int
     lead_ms: int
     newest: LifetimeModel | None = None
-    #: Shard -> the instant as of which it has told, and what, as it was written.
-    latest: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    #: Shard -> the instant as of which it has told, of which purchases, and what, as it was written.
+    latest: dict[int, tuple[int, str, bytes]] = field(default_factory=dict)
     #: Shard -> the instant of what it told that was last learned from.
     used: dict[int, int] = field(default_factory=dict)
 
@@ -76,18 +76,21 @@ class Gathered:
             return
         told = ShardHistories.decode(value or b"")
         if 0 <= told.partition < self.partitions:
-            self.latest[told.partition] = told.at, value or b""
+            self.latest[told.partition] = told.at, told.of, value or b""
 
     def due(self) -> bool:
-        """Whether every shard has told anew since the last fit."""
-        return len(self.latest) == self.partitions and all(
-            at > self.used.get(partition, at - 1) for partition, (at, _) in self.latest.items()
+        """Whether every shard has told anew since the last fit, and all of the same purchases, which they do not while
+        definitions change."""
+        return (
+            len(self.latest) == self.partitions
+            and len({of for _, of, _ in self.latest.values()}) == 1
+            and all(at > self.used.get(partition, at - 1) for partition, (at, _, _) in self.latest.items())
         )
 
     def task(self) -> Task:
         """The fit that is due; it counts as done."""
-        self.used = {partition: at for partition, (at, _) in self.latest.items()}
-        told = [value for _, (_, value) in sorted(self.latest.items())]
+        self.used = {partition: at for partition, (at, _, _) in self.latest.items()}
+        told = [value for _, (_, _, value) in sorted(self.latest.items())]
         previous = None if self.newest is None else self.newest.to_json()
         return Task(told, max(self.used.values()) + self.lead_ms, previous)
 

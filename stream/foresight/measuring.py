@@ -23,7 +23,7 @@ def histories_of(shard: Shard) -> ShardHistories:
     rows = shard.rows.living()
     count, first, last = (table.ints[rows, column] for column in (lifetime.count, lifetime.first, lifetime.last))
     worth = None if lifetime.worth is None else table.floats[rows, lifetime.worth]
-    return tell(shard.partition, at, (count, first, last), worth, _gone(shard, lifetime.of, at))
+    return tell(shard.partition, at, lifetime.of, (count, first, last), worth, _gone(shard, lifetime.of, at))
 
 
 def _gone(shard: Shard, of: str, at: int) -> Histories:

@@ -37,6 +37,8 @@ class ShardHistories(msgspec.Struct, frozen=True):
         The shard's.
     at
         Its clock (event time in ms) when they were taken.
+    of
+        What purchases are, see `stream.features.base.Purchases`.
     frequency, recency, silence, count
         Columns of `stream.predict.histories.Histories`, the times in days; uint32, little endian.
     orders, mean, spenders
@@ -50,6 +52,7 @@ class ShardHistories(msgspec.Struct, frozen=True):
 
     partition: int
     at: int
+    of: str
     frequency: bytes
     recency: bytes
     silence: bytes
@@ -97,12 +100,14 @@ class ShardHistories(msgspec.Struct, frozen=True):
 
 
 def tell(
-    partition: int, at: int, purchases: Sequence[Ints], worth: Floats | None, departed: Histories | None = None
+    partition: int, at: int, of: str, purchases: Sequence[Ints], worth: Floats | None, departed: Histories | None = None
 ) -> ShardHistories:
     """What a shard tells as of ``at`` (event time in ms).
 
     Parameters
     ----------
+    of
+        What purchases are.
     purchases
         Columns of its customers: how many days with a purchase, the instants (ms) of the first and the last; who has
         none is passed over.
@@ -130,13 +135,13 @@ def tell(
     columns = (told.frequency, told.recency, told.age - told.recency, told.count)
     frequency, recent, silent, counted = (np.rint(column).astype(_WHOLE).tobytes() for column in columns)
     if worth is None:
-        return ShardHistories(partition, at, frequency, recent, silent, counted)
+        return ShardHistories(partition, at, of, frequency, recent, silent, counted)
     again = bought & (count > 1)
     spends = Spends.of(count[again] - 1, worth[again] / (count[again] - 1)).within(SPENDS)
     orders, spenders = (column.astype(_WHOLE).tobytes() for column in (spends.orders, spends.count))
     mean, without = spends.mean.astype(_REAL).tobytes(), int(spends.without_value)
     return ShardHistories(
-        partition, at, frequency, recent, silent, counted, orders, mean, spenders, without, valued=True
+        partition, at, of, frequency, recent, silent, counted, orders, mean, spenders, without, valued=True
     )
 
 

@@ -22,6 +22,7 @@ from tests.cdnow import Customers, customers
 from tests.samples import sample
 
 AT = 10_000 * DAY
+OF = "orders"
 WEEK = 7 * DAY
 
 
@@ -39,7 +40,7 @@ def told(cdnow: Customers, shards: int, *, valued: bool = True, at: int = AT) ->
         first = (at - age * WEEK).round().astype(np.int64)
         worth = x * cdnow.mean[mine] * 1e6 if valued else None
         last = first + (recency * WEEK).round().astype(np.int64)
-        found.append(tell(part, at, (x.astype(np.int64) + 1, first, last), worth))
+        found.append(tell(part, at, OF, (x.astype(np.int64) + 1, first, last), worth))
     return found
 
 
@@ -103,7 +104,7 @@ def test_what_one_shard_tells_is_bounded_and_leaves_nobody_out() -> None:
     first = AT - rng.integers(30 * DAY, 2_000 * DAY, 50_000)
     last = first + ((AT - first) * rng.random(50_000)).astype(np.int64)
     count = 2 + rng.integers(0, 20, 50_000)
-    one = tell(0, AT, (count, first, last), count * rng.lognormal(17, 1, 50_000))
+    one = tell(0, AT, OF, (count, first, last), count * rng.lognormal(17, 1, 50_000))
     assert len(one.histories.count) <= HISTORIES
     assert len(one.encode()) < 500_000
     assert (one.histories.customers, one.histories.repeat_buyers, one.spends.customers) == (50_000, 50_000, 50_000)
@@ -116,16 +117,16 @@ def test_what_one_shard_tells_is_bounded_and_leaves_nobody_out() -> None:
 def test_late_events_and_the_same_instant_twice_are_histories_too() -> None:
     """A last purchase after the clock counts as just now; two at once have no recency; who has none is left out."""
     count, first, last = np.array([0, 1, 3, 2]), np.array([0, AT + DAY, AT, AT]), np.array([0, AT + DAY, AT + WEEK, AT])
-    found = tell(0, AT, (count, first, last), np.array([np.nan, 0.0, -5.0, 7e6]))
+    found = tell(0, AT, OF, (count, first, last), np.array([np.nan, 0.0, -5.0, 7e6]))
     assert found.histories.customers == 3
     assert found.histories.age.tolist() == [0, 0, 7 * DAY]
     assert (found.spends.mean.tolist(), found.without_value) == ([7e6], 1)
-    assert tell(0, AT, tuple(np.zeros((3, 0), np.int64)), np.zeros(0)).histories.customers == 0
+    assert tell(0, AT, OF, tuple(np.zeros((3, 0), np.int64)), np.zeros(0)).histories.customers == 0
 
 
 def test_a_broken_record_says_what_is_wrong() -> None:
     """Whatever is on the topic."""
-    good = tell(0, AT, (np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)), np.zeros(1))
+    good = tell(0, AT, OF, (np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)), np.zeros(1))
     for bad in (
         b"",
         b"\xff",
@@ -158,6 +159,9 @@ def test_a_fit_is_due_when_every_shard_has_told_anew(cdnow: Customers) -> None:
     assert not again.due()
     again.take(key_of(late[1]), late[1].encode())
     assert again.due()
+    other = msgspec.structs.replace(late[1], of="tickets", at=AT + 2 * DAY)
+    again.take(key_of(other), other.encode())
+    assert not again.due()
     with pytest.raises(ValueError, match="broken note"):
         again.take(USED, b"{")
 
