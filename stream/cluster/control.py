@@ -12,8 +12,9 @@ import msgspec
 from stream.cluster.model import ClusterModel, ClusterName
 from stream.engine.versions import CutsVersion, DefinitionsVersion, PredictionVersion
 from stream.events.instant import EARLIEST_MS, LATEST_MS
+from stream.features.predicted import LIFETIME
 from stream.kafka.restore import read_changelog
-from stream.predict.lifetime_model import LIFETIME, LifetimeModel
+from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.propensity import PropensityModel
 
 #: Whatever changes how every shard judges from an instant on.

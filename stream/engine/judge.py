@@ -26,6 +26,7 @@ from stream.features.base import NO_TEXT
 from stream.features.known_zone import KnownZone, named
 from stream.plan import header
 from stream.plan.header import Events
+from stream.plan.judging import of_population, told_at
 from stream.plan.plan import Plan
 
 ROOM = 8192
@@ -62,8 +63,12 @@ class Judge:
         self.busiest = Busiest() if busiest is None else busiest
         self.teller = Teller(rows)
         self.clusters = ClusterEvidence(plan, versions)
+        dimensions = plan.definitions.dimensions
+        #: Numbers of the dimensions that go by predictions -> the column that says if they are of the population.
+        self.predicting = {j: told_at(d) for j, d in enumerate(dimensions) if of_population(d)}
         width = header.EVIDENCE + max((len(e) for e in plan.evidence), default=0) + evidence_width(plan)
-        width = max(width, header.EVIDENCE + len(rows.table.kept))
+        behind = (at + 1 for at in self.predicting.values())
+        width = max(width, header.EVIDENCE + len(rows.table.kept), *behind)
         ints = np.zeros((ROOM + len(plan.definitions.dimensions) + 1, width), np.int64)
         self.ints, self.floats = ints, ints.view(np.float64)
         vectors = ROOM if plan.vector else 1
@@ -173,7 +178,11 @@ class Judge:
         if other.any():
             self._leave(ints, other, out, run)
             ints = ints[~other]
-        out.changes.add(Block(self.teller, ints, run, self._clusters(ints)))
+        more = self._clusters(ints)
+        for j, at in self.predicting.items():
+            for k in np.flatnonzero((ints[:, header.DIMENSION] == j) & (ints[:, at] != 0)).tolist():
+                more[k] = more.get(k, {}) | {"population": True}
+        out.changes.add(Block(self.teller, ints, run, dict(sorted(more.items()))))
 
     def _clusters(self, ints: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
         """Further evidence of those of the changes that are in the learned dimension: what is told of clusters."""

@@ -266,7 +266,7 @@ class Versions:
     def _fill_numbers(self, slot: int, version: PredictionVersion) -> None:
         for wanted, at in self.plan.layout.numbers.items():
             if wanted.kind == version.kind:
-                numbers = version.numbers(wanted.names)
+                numbers = version.numbers(wanted.names) if version.of in ("", wanted.of) else None
                 self.slots.numbers[slot, at : at + len(wanted.names)] = np.nan if numbers is None else numbers
 
     def _fill_cuts(self, slot: int, known: dict[tuple[str, float], float]) -> None:

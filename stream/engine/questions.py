@@ -12,7 +12,7 @@ from stream.engine.change import shown, shown_text
 from stream.engine.reading import read
 from stream.engine.rows import Rows
 from stream.events.instant import iso
-from stream.features.base import NEVER, Accumulator, Kind
+from stream.features.base import NEVER, Accumulator, Kind, books
 from stream.features.known_zone import KnownZone
 from stream.plan import header
 from stream.plan.plan import Plan
@@ -64,8 +64,8 @@ def warming_of(plan: Plan, started: Mapping[str, int], now: int) -> dict[str, in
 
 def warm_since(accumulator: Accumulator, started: Mapping[str, int], now: int) -> int | None:
     """Since when a feature counts that knows nothing from before; None where it is warm."""
-    book, window = accumulator.book(), window_of(accumulator)
-    known = (started.get(one.identity()) for one in (accumulator, book) if one is not None)
+    window = window_of(accumulator)
+    known = (started.get(one.identity()) for one in (accumulator, *books(accumulator)))
     since = max((found for found in known if found is not None), default=None)
     return since if since is not None and (window is None or now < since + window) else None
 

@@ -103,6 +103,11 @@ class PredictionVersion(msgspec.Struct, frozen=True, dict=True):
         """Which model it is a version of, as :class:`stream.features.base.ModelNumbers` names it."""
         raise NotImplementedError
 
+    @property
+    def of(self) -> str:
+        """What it was learned from, where features must go by the same; empty: that does not matter."""
+        return ""
+
     def numbers(self, names: Sequence[str]) -> Sequence[float] | None:
         """Its numbers by these names; None where it does not have all of them, and no feature can go by it."""
         raise NotImplementedError

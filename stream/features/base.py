@@ -22,7 +22,7 @@ learned and published in versions (:class:`ModelNumbers`) reaches them as a floa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
@@ -103,7 +103,8 @@ class Table(ABC):
 
 @dataclass(frozen=True, slots=True)
 class ModelNumbers:
-    """Numbers of a model that is published in versions (``kind``: which one), by their names, in this order.
+    """Numbers of a model that is published in versions (``kind``: which one), by their names, in this order; ``of``:
+    what it must have been learned from, where it says so itself.
 
     ``value`` and ``until`` take them as one float64 array, of the version that the row is judged by; a new version
     costs no compiling.  All are NaN, and so must be what follows from them, until there is a version that has them all.
@@ -111,6 +112,7 @@ class ModelNumbers:
 
     kind: str
     names: tuple[str, ...]
+    of: str = ""
 
 
 #: What ``fold``, ``value`` and ``until`` take after the fixed arguments; of an own zone the table of the row's zone.
@@ -145,7 +147,8 @@ class View:
 
     Of several texts (``TEXTS``) the value is how many there are (NaN: missing), and ``has(r, f, p, now, text, ...)``
     tells whether the text with that hash is among them.  A text of the shape STEPS needs
-    ``until`` too (its ``k`` is always NaN).
+    ``until`` too (its ``k`` is always NaN).  ``of_population(r, f, p, now, ...)`` tells whether a value that was
+    predicted says more of all customers than of this one.
     """
 
     kind: Kind
@@ -153,6 +156,7 @@ class View:
     value: Callable[..., Any]
     until: Callable[..., Any] | None = None
     has: Callable[..., Any] | None = None
+    of_population: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,3 +262,11 @@ class Accumulator(ABC):
     def with_threshold(self, k: int) -> Accumulator:
         """The same feature, able to answer ``value >= k`` for every k up to this one."""
         return self
+
+
+def books(accumulator: Accumulator) -> Iterator[Accumulator]:
+    """The book that a feature goes by, the one that this goes by, and so on."""
+    book = accumulator.book()
+    while book is not None:
+        yield book
+        book = book.book()

@@ -98,6 +98,14 @@ class Writer:
             case SegmentSince():
                 return f"ago(r[{self.segment(node.dimension).entered}], {now})"
 
+    def population(self, ref: FeatureRef) -> str:
+        """Source that tells whether a predicted value says more of all customers than of this one."""
+        accumulator, base = self.feature(ref.feature)
+        of_population = accumulator.views()[ref.view].of_population
+        if of_population is None:
+            raise MotionError("a value that nobody predicted")
+        return f"{self.function(of_population)}(r, f, {self.constant(base)}, now{self.rest(accumulator)})"
+
     def read(self, ref: FeatureRef, now: str) -> str:
         """Source that reads a feature's view."""
         accumulator, base = self.feature(ref.feature)

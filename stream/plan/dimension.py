@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 
-from stream.features.base import Accumulator
+from stream.features.base import Accumulator, books
 from stream.features.known_zone import keeper, own_zones
 from stream.features.own_zone import OwnZone
 from stream.features.propensity import Propensity
@@ -98,7 +98,7 @@ class Dimension:
         tells whether something predicted came."""
         features = dict.fromkeys(self.features.values())
         beside: set[Accumulator] = {keeper(own) for accumulator in features for own in own_zones(accumulator)}
-        beside |= {book for accumulator in features if (book := accumulator.book()) is not None}
+        beside |= {book for accumulator in features for book in books(accumulator)}
         beside |= {prediction.since for prediction in self.predictions}
         return (*features, *sorted(beside - {*features}, key=repr))
 

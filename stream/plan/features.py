@@ -29,6 +29,7 @@ from stream.features.orders_time import OrderCount, OrderGap, OrderSince, OrderT
 from stream.features.orders_total import OrderTotal
 from stream.features.own_zone import OwnZone
 from stream.features.period import PeriodCount, PeriodTotal
+from stream.features.predicted import Predicted
 from stream.features.propensity import Propensity
 from stream.features.recurring import Recurring, RecurringDays
 from stream.features.sequence import Sequence
@@ -42,6 +43,7 @@ from stream.features.year_ago import YearAgo
 from stream.plan.document import Value
 from stream.plan.feature_keys import MOST_COUNTED, NO_INSTANT, NO_LIST, Keys, Span, event_names, read_filter
 from stream.plan.inputs import OF_PRODUCTS
+from stream.plan.predicted_keys import PREDICTED
 from stream.plan.problems import suggest
 
 #: Most entries of a bag; 64 KB at rest.
@@ -87,6 +89,8 @@ def behind(accumulator: Accumulator, where: Value, zone: str | OwnZone) -> Accum
         where.wrong("a prediction takes no filter; put it on the features that it is learned from")
         return accumulator
     found = read_filter(where, zone)
+    if found and isinstance(accumulator, Predicted):
+        return accumulator.behind(found)
     if found and isinstance(accumulator, OrderTotal | OrderExtreme | OrderTimes | OrderSpan):
         return replace(accumulator, where=found)
     return Where(accumulator, found) if found else accumulator
@@ -334,4 +338,5 @@ READERS: dict[str, Callable[[Keys], Accumulator]] = {
     "spread": _spread,
     "sum": _total("sum"),
     "trend": _trend,
+    **PREDICTED,
 }

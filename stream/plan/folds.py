@@ -46,7 +46,10 @@ class FoldWriter:
             for accumulator, _, at in heard:
                 if isinstance(accumulator, Orders):
                     calls += self.book(
-                        accumulator, at, name, [(one, p) for a, one, p in heard if a.book() == accumulator]
+                        accumulator,
+                        at,
+                        name,
+                        [(one, p) for a, one, p in heard if a is not accumulator and one.orders == accumulator],
                     )
             if calls:
                 lines.append(f"    {'elif' if len(lines) > 3 else 'if'} code == {code}:  # {name!r}")

@@ -143,6 +143,11 @@ class Judging:
             behind = header.EVIDENCE + len(evidence(self.dimension))
             lines.append(f"ints[n, {behind}] = 0 if r[VERSION] == models.version[0] else 1")
             lines.append(f"vector(r, f, bags, models, now, floats, n, {self.writer.constant(behind + 1)})")
+        asked = of_population(self.dimension)
+        if asked:
+            lines.append(
+                f"ints[n, {told_at(self.dimension)}] = 1 if {' or '.join(map(self.writer.population, asked))} else 0"
+            )
         for (dimension, code), left in sorted(self.layout.left.items()):
             if dimension == j:
                 lines += [f"if s == {code}:", f"    ints[n, {header.AWAY}] = r[{left}]"]
@@ -158,6 +163,19 @@ class Judging:
         lines = [f"        if {self.writer.truth(among) if among else 'True'}:  # {self.dimension.name!r}"]
         lines += [f"            into[k, {column}] = {self.writer.number(measure.of)}" for column, measure in measures]
         return lines
+
+
+def told_at(dimension: Dimension) -> int:
+    """The column of a change behind its evidence, and behind what is told of clusters: whether a prediction in it says
+    more of all customers than of this one."""
+    learning = dimension.learning
+    return header.EVIDENCE + len(evidence(dimension)) + (1 + len(learning.vector) if learning else 0)
+
+
+def of_population(dimension: Dimension) -> list[FeatureRef]:
+    """The features that decide the dimension and are predicted, of which that can be asked."""
+    views = ((ref, dimension.features[ref.feature].views()[ref.view]) for ref in evidence(dimension))
+    return [ref for ref, view in views if view.of_population is not None]
 
 
 def remembers(segment: Segment) -> bool:

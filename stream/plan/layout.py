@@ -156,7 +156,7 @@ def numbers_of(accumulator: Accumulator) -> set[ModelNumbers]:
 def _numbers(accumulators: Iterable[Accumulator]) -> dict[ModelNumbers, int]:
     """Where the numbers of models begin, by kind and names."""
     found, at = {}, 0
-    for numbers in sorted({one for a in accumulators for one in numbers_of(a)}, key=lambda n: (n.kind, n.names)):
+    for numbers in sorted({one for a in accumulators for one in numbers_of(a)}, key=lambda n: (n.kind, n.of, n.names)):
         found[numbers] = at
         at += len(numbers.names)
     return found

@@ -8,13 +8,11 @@ from math import isfinite, log1p
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stream.features.worth import NODES, WEIGHTS
 from stream.predict.alive import BgNbd
 from stream.predict.spend import GammaGamma
 
 Floats = NDArray[np.float64]
-
-#: Points at which purchases are worked out on the way to the horizon: what is integrated is smooth.
-POINTS = 12
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,11 @@ def discounted_purchases(
 
     The integral of exp(-rate u) dE(u), by parts: only the expectations E are needed, which are exact.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(POINTS)
     now = np.maximum(np.asarray(age, np.float64), np.asarray(recency, np.float64)) + model.alpha
     # Expectations are smooth in the logarithm of alpha + T + u, however long the horizon is.
     span = np.log1p(horizon.length / now)
     total = model.expected_purchases(frequency, recency, age, horizon.length) * np.exp(-horizon.rate * horizon.length)
-    for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+    for node, weight in zip(NODES, WEIGHTS, strict=True):
         u = now * np.expm1(node * span)
         until_then = model.expected_purchases(frequency, recency, age, u)
         total = total + weight * until_then * horizon.rate * np.exp(-horizon.rate * u) * (now + u) * span

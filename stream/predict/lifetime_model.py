@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stream.engine.versions import PredictionVersion
+from stream.features.predicted import LIFETIME as LIFETIME
+from stream.features.predicted import PURCHASES, SPEND
 
 if TYPE_CHECKING:  # with them comes scipy, which every command would wait for
     from stream.predict.alive import BgNbd
     from stream.predict.spend import GammaGamma
-
-#: What features that go by it call it.
-LIFETIME = "lifetime"
-#: The numbers that features take of it, in this order; times in ms, money in micros.
-PURCHASES = ("r", "alpha", "a", "b")
-SPEND = ("p", "q", "gamma")
 
 
 class LifetimeModel(PredictionVersion, frozen=True, dict=True, tag="lifetime", tag_field="type"):
@@ -33,6 +29,9 @@ class LifetimeModel(PredictionVersion, frozen=True, dict=True, tag="lifetime", t
     p, q, gamma
         That of Gamma-Gamma (:class:`stream.predict.spend.GammaGamma`); ``gamma`` in micros.  All None where no orders
         of any value were seen, or too few: then there is no value of an order, and no lifetime value.
+    learned_from
+        Which purchases, as the features say that go by it (:attr:`stream.features.base.ModelNumbers.of`); empty: that
+        is not known, and features of any purchases go by it.
     learned_at
         Event time in ms as of which the histories were taken.
     customers, repeat_buyers
@@ -56,6 +55,7 @@ class LifetimeModel(PredictionVersion, frozen=True, dict=True, tag="lifetime", t
     p: float | None = None
     q: float | None = None
     gamma: float | None = None
+    learned_from: str = ""
     learned_at: int = 0
     customers: float = 0.0
     repeat_buyers: float = 0.0
@@ -83,6 +83,10 @@ class LifetimeModel(PredictionVersion, frozen=True, dict=True, tag="lifetime", t
     @property
     def kind(self) -> str:
         return LIFETIME
+
+    @property
+    def of(self) -> str:
+        return self.learned_from
 
     @property
     def purchases(self) -> BgNbd:

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.features import pool
+from stream.features import fading, pool
 from stream.features.after import After, CountAfter
 from stream.features.anniversary import Anniversary
 from stream.features.bag import Bag
-from stream.features.base import FOREVER, NO_TEXT, Accumulator, Kind, Shape, arguments
+from stream.features.base import FOREVER, NO_TEXT, Accumulator, Kind, Shape, arguments, books
 from stream.features.calendar import Zone
 from stream.features.count import Count
 from stream.features.count_within import CountWithin
@@ -26,10 +26,12 @@ from stream.features.distinct import Distinct
 from stream.features.extreme import Extreme
 from stream.features.favourite import Favourite
 from stream.features.gap import Gap
+from stream.features.history import History
 from stream.features.holiday import Holiday, Holidays
 from stream.features.latest import Latest, LatestInstant, LatestNumber, LatestTexts
 from stream.features.mean import Mean
 from stream.features.period import PeriodCount, PeriodTotal
+from stream.features.predicted import Alive, Buys, LifetimeValue, OrderValue
 from stream.features.recurring import Recurring, RecurringDays
 from stream.features.sequence import Sequence as Sequence_
 from stream.features.since import Since
@@ -86,6 +88,7 @@ from tests.plain_features import (
     within,
     yearly,
 )
+from tests.plain_predictions import MERGED, lifetime_value, numbers_of, predicted, worth_of_an_order
 
 
 class SomeHolidays(Holidays):
@@ -149,6 +152,11 @@ CASES: list[tuple[Accumulator, str, Reading]] = [
         (RecurringDays(part, (PLUS,), Zone(NEW_YORK), 3), view, usual(part, NEW_YORK, 3, view, once=True))
         for part, view in (("hour", ""), ("hour", "share"), ("weekday", ""), ("weekday", "choices"))
     ),
+    (Alive(History((PLUS,), MERGED)), "", predicted(fading.alive)),
+    (Buys(History((PLUS,), MERGED), 30), "", predicted(fading.buys, 30.0)),
+    (Buys(History((PLUS,), MERGED), 9, often=True), "", predicted(fading.expected, 9.0)),
+    (OrderValue(History((PLUS,), MERGED, "x")), "", worth_of_an_order),
+    (LifetimeValue(History((PLUS,), MERGED, "x"), 9, 0.0), "", lifetime_value),
     (Holiday(SomeHolidays(("DE-BY", "DK")), "x", (PLUS,), Zone(NEW_YORK)), "", read_holiday),
     *((Sequence_(steps, 25, 9), "", sequence(steps)) for steps in STEPS),
 ]
@@ -159,6 +167,7 @@ STEP: dict[type, int] = {
     Anniversary: 5 * DAY,
     Holiday: 29 * HOUR,
     YearAgo: 17 * DAY,
+    **dict.fromkeys((Alive, Buys, LifetimeValue), 2),
 }
 STEP_OF_PART = {"hour": 25 * HOUR // 7, "weekday": 13 * HOUR, "month": 9 * DAY}
 
@@ -188,12 +197,14 @@ events = st.lists(
 
 
 class Row:
-    """A row that holds one accumulator, with guards on both sides."""
+    """A row that holds one accumulator, or what one that keeps nothing itself goes by, with guards on both sides."""
 
     def __init__(self, accumulator: Accumulator) -> None:
-        self.accumulator = accumulator
-        self.rest = arguments(accumulator.constants(), in_new_york)
-        columns = accumulator.columns()
+        self.accumulator, self.kept = accumulator, accumulator
+        self.rest = arguments(accumulator.constants(), in_new_york, numbers_of)
+        for book in books(accumulator):
+            self.kept, self.rest = book, (P, *self.rest)
+        columns = self.kept.columns()
         self.ints = np.full(P + len(columns) + 2, 77, np.int64)
         self.floats = self.ints.view(np.float64)
         for k, column in enumerate(columns, start=P):
@@ -201,7 +212,7 @@ class Row:
 
     def fold(self, seen: Seen) -> None:
         """Apply one event as the plan would."""
-        reaction = self.accumulator.reactions().get(seen.name)
+        reaction = self.kept.reactions().get(seen.name)
         if reaction is None:
             return
         reads = {
@@ -363,7 +374,7 @@ def test_every_accumulator_is_here() -> None:
     others = {"__init__", "base", "calendar", "combine", "countdown", "filter", "kept", "pool", "reading", "where"}
     others |= {"known_zone", "own_zone", "zone_table"}  # tests/unit/test_plan_own_zone.py
     others |= {f"orders{kind}" for kind in ("", "_extreme", "_kept", "_span", "_time", "_total")}  # test_engine_refunds
-    others |= {"told", "fading"}  # fading: tests/unit/test_features_fading.py
+    others |= {"told", "fading", "worth", "history"}  # tests/unit/test_features_fading.py, test_features_predicted.py
     others |= {"propensity"}  # tests/unit/test_engine_propensity.py
     covered = {type(case[0]).__module__.rsplit(".", 1)[1] for case in CASES} | {"bag"}
     assert {file.stem for file in folder.glob("*.py")} - others == covered

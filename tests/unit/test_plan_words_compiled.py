@@ -10,11 +10,14 @@ from stream.compiled import compile_plan
 from stream.engine.change import Change
 from stream.plan.features import READERS
 from stream.plan.plan import Plan, twin_plan
-from tests.shards import Driver, Log, definitions, event, logs
+from stream.predict.lifetime_model import LifetimeModel
+from tests.shards import CONTROL, Driver, Log, Record, definitions, event, logs
 
 START, STEP = 1_700_000_000_000, 7 * 3_600_000
 ORDER, VIEW = "Order Completed", "Product Viewed"
 
+#: Which purchases lifetimes are of.
+BOUGHT = {"less": "Order Refunded", "merge": "7d", "where": "total >= 70"}
 #: A condition, and the features it asks.
 WORDS: list[tuple[str, dict[str, dict[str, Any]]]] = [
     (
@@ -98,6 +101,16 @@ WORDS: list[tuple[str, dict[str, dict[str, Any]]]] = [
             "holiday": {"holiday": ["DE", "DK"], "by": "country", "of": "Identify"},
         },
     ),
+    (
+        "alive < 0.7 and buys < 0.9 and often < 9 and clv < 2000 and each > 30",
+        {
+            "alive": {"alive": ORDER, **BOUGHT},
+            "buys": {"buys": ORDER, "within": "30d", **BOUGHT},
+            "often": {"expected": ORDER, "within": "90d", **BOUGHT},
+            "clv": {"clv": "total", "of": ORDER, "within": "90d", "discount": "5%", **BOUGHT},
+            "each": {"order_value": "total", "of": ORDER, **BOUGHT},
+        },
+    ),
     ("cart >= 1", {"cart": {"bag": "products", "add": "Product Added", "clear": ORDER}}),
 ]
 #: Which of them go by each customer's own zone, beside those that go by one zone for all.
@@ -142,6 +155,8 @@ def test_every_word_compiles_and_agrees_with_its_twin(tmp_path: Path) -> None:
     )  # fmt: skip
     assert {word for _, features in WORDS for spec in features.values() for word in spec} >= set(READERS)
     log = logs([happened(k) for k in range(200)], START + 900 * STEP)
+    model = LifetimeModel(1, START + 30 * STEP, 0.9, 9e8, 0.8, 2.4, 6.0, 3.7, 15e6)
+    log[CONTROL, 0].insert(0, Record(-1, model.to_json()))
     code, twin = changes(compile_plan(made, tmp_path), log), changes(twin_plan(made), log)
     told = [(c.dimension, c.to_segment, c.at_ms, c.cause) for c in twin]
     assert [(c.dimension, c.to_segment, c.at_ms, c.cause) for c in code] == told
