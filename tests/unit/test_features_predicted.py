@@ -120,6 +120,7 @@ def test_the_expiry_is_the_first_millisecond_below(
 def test_without_a_model_or_an_order_nothing_is_known(feature: Predicted) -> None:
     """A value that is missing has no deadline either, and nothing is said to be of the population."""
     view, ints = feature.views()[""], row(KEPT, [(0, 1e6)])
+    assert view.of_population is not None
     unknown = arguments(feature.constants())
     floats = ints.view(np.float64)
     assert math.isnan(view.value(ints, floats, 0, DAY, 0, *unknown))
