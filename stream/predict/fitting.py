@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from stream.predict.alive import BgNbd, BgNbdFit, fit_bgnbd
@@ -52,6 +53,9 @@ def fit_lifetime(told: Sequence[ShardHistories], effective: int, previous: Lifet
     if previous is not None:
         number, effective = previous.version + 1, max(effective, previous.effective + 1)
     model = _version(alive, spend, number, effective, max((one.at for one in told), default=0))
+    learned_from = {one.of for one in told}
+    if len(learned_from) == 1:
+        model = msgspec.structs.replace(model, learned_from=learned_from.pop())
     return Fitted(model, float("inf") if previous is None else change(previous, model, histories))
 
 
