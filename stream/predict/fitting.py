@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
 from stream.predict.alive import BgNbd, BgNbdFit, fit_bgnbd
@@ -32,7 +31,7 @@ class Fitted:
     change
         How much predictions differ from those of the version before: the greatest of the mean difference in P(alive),
         the relative ones in all purchases of the next year, and in the mean value of an order. Infinite where there was
-        none before, or one of the two does not know what an order is worth.
+        none before, or one of other purchases, or one of the two does not know what an order is worth.
     """
 
     model: LifetimeModel
@@ -40,8 +39,10 @@ class Fitted:
 
 
 def fit_lifetime(told: Sequence[ShardHistories], effective: int, previous: LifetimeModel | None = None) -> Fitted:
-    """The most likely population of the customers of all these shards, in force from ``effective`` on (event time, ms);
-    ``previous``: the version before, from which the search begins.
+    """The most likely population of the customers of all these shards, who tell of the same purchases.
+
+    It is in force from ``effective`` on (event time, ms), or later than ``previous``: the version before, from which
+    the search begins.
 
     ValueError where too few customers bought again.
     """
@@ -49,14 +50,13 @@ def fit_lifetime(told: Sequence[ShardHistories], effective: int, previous: Lifet
     spends = Spends.joined(one.spends for one in told).within(SPENDS) if all(one.valued for one in told) else None
     alive = _alive(histories, previous)
     spend = None if spends is None else _spend(spends, previous)
-    number = 1
+    number, of = 1, told[0].of if told else ""
     if previous is not None:
         number, effective = previous.version + 1, max(effective, previous.effective + 1)
-    model = _version(alive, spend, number, effective, max((one.at for one in told), default=0))
-    learned_from = {one.of for one in told}
-    if len(learned_from) == 1:
-        model = msgspec.structs.replace(model, learned_from=learned_from.pop())
-    return Fitted(model, float("inf") if previous is None else change(previous, model, histories))
+    model = _version(alive, spend, number, effective, max((one.at for one in told), default=0), of)
+    if previous is None or previous.learned_from != of:
+        return Fitted(model, float("inf"))
+    return Fitted(model, change(previous, model, histories))
 
 
 def change(before: LifetimeModel, after: LifetimeModel, histories: Histories) -> float:
@@ -93,7 +93,7 @@ def _spend(spends: Spends, previous: LifetimeModel | None) -> SpendFit | None:
     return max(warm, fit_spend(spends), key=lambda fit: fit.log_likelihood)
 
 
-def _version(alive: BgNbdFit, spend: SpendFit | None, number: int, effective: int, at: int) -> LifetimeModel:
+def _version(alive: BgNbdFit, spend: SpendFit | None, number: int, effective: int, at: int, of: str) -> LifetimeModel:
     who: BgNbd = alive.model
     unknown = (*alive.unknown, *(spend.unknown if spend is not None else ()))
     return LifetimeModel(
@@ -106,6 +106,7 @@ def _version(alive: BgNbdFit, spend: SpendFit | None, number: int, effective: in
         p=None if spend is None else spend.model.p,
         q=None if spend is None else spend.model.q,
         gamma=None if spend is None else spend.model.gamma,
+        learned_from=of,
         learned_at=at,
         customers=alive.customers,
         repeat_buyers=alive.repeat_buyers,

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     absence,
     clusters,
     deadlines,
+    fit,
     flood,
     latency,
     lookups,
@@ -50,6 +51,7 @@ PARTS = {
     "deadlines": deadlines.run,
     "flood": flood.run,
     "absence": absence.run,
+    "fit": fit.run,
     "clusters": clusters.run,
 }
 

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 import pytest
 
 from stream.engine.departed import DAY, DEPARTED, LAST_DAYS, Departed
-from stream.features.base import Purchases
-from stream.features.gap import Gap
 from stream.foresight.measuring import histories_of
 from tests.shards import Driver, event, logs, plan_of
 
 HABIT = {
     "dimension": "habit",
-    "features": {"gap": {"gap": "Order Completed", "default": "30d"}, "visits": {"count": "Page Viewed"}},
-    "segments": [{"segment": "seldom", "when": "gap > 20d"}, {"segment": "often", "when": "visits >= 0"}],
+    "features": {"alive": {"alive": "Order Completed"}, "visits": {"count": "Page Viewed"}},
+    "segments": [{"segment": "gone", "when": "alive < 0.2"}, {"segment": "here", "when": "visits >= 0"}],
 }
 DORMANT = 400 * DAY
 START = 20_000 * DAY
 UNTIL = START + 1_000 * DAY
-
-
-@pytest.fixture(autouse=True)
-def purchases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A feature of which lifetimes are learned; its columns are count, first and last."""
-    with monkeypatch.context() as patch:
-        patch.setattr(Gap, "purchases", lambda self: Purchases("orders", 0, 1, 2))
-        yield
 
 
 def orders(customer: str, *days: float) -> list[dict[str, Any]]:
@@ -59,7 +48,7 @@ def driver() -> Driver:
 
 def groups(shard: Any) -> list[tuple[int, ...]]:
     """Purchases, days from the first to the last, day of the last, customers."""
-    columns = shard.memory.departed.columns("orders")
+    columns = shard.memory.departed.columns(shard.plan.lifetime.of)
     return [(n, (last - first) // DAY, last // DAY, many) for n, first, last, many in zip(*columns, strict=True)]
 
 

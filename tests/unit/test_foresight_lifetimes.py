@@ -69,6 +69,8 @@ def test_a_later_version_goes_on_from_the_one_before(cdnow: Customers) -> None:
     same = fit_lifetime(told(cdnow, 2), AT - 100, first)
     assert (same.model.version, same.model.effective) == (2, AT + 1)
     assert same.change < 1e-4
+    others = [msgspec.structs.replace(one, of="tickets") for one in told(cdnow, 2)]
+    assert (same.model.learned_from, math.isinf(fit_lifetime(others, AT, first).change)) == (OF, True)
     fewer = replace(cdnow, **{name: getattr(cdnow, name)[::3] for name in ("frequency", "recency", "age", "mean")})
     assert fit_lifetime(told(fewer, 2), AT + 100, first).change > 0.01
 
