@@ -252,7 +252,7 @@ class Propensity(Section):
     """How predictions are learned, where definitions have any. What they learn from is in their definitions."""
 
     every: Duration = Field(default=86_400_000, description="How often (event time) a version is published at most.")
-    warm_up: int = Field(default=500, ge=10, description="Answers before the first version is published.")
+    warm_up: int = Field(default=500, ge=10, description="Answers before there is a first draft.")
     publish_every: int = Field(default=500, ge=1, description="Answers from one version to the next at least.")
     window: int = Field(
         default=4_000, ge=100, description="How many of the latest answers a prediction is judged and calibrated by."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 
 from stream.app import bootstrap
 from stream.app.metrics import Metrics
@@ -18,6 +19,7 @@ from stream.plan.plan import Plan
 from stream.predict.learning import PropensityLearner
 from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.trainer import MODEL
+from stream.predict.trial import DRAFT
 from stream.settings import Settings
 
 #: Makes what learns by a plan, given whom to tell of its failure, and where to count; None: there is nothing to learn.
@@ -95,14 +97,24 @@ class PropensityReports:
         self._metrics.propensity_questions.labels(outcome).inc()
         self._metrics.propensity_learning.inc(seconds)
 
+    def tried(self, learner: PropensityLearner) -> None:
+        """Show how good drafts are that are not published yet."""
+        trial, name = learner.trainer.trial, learner.settings.title
+        self._metrics.propensity_version.labels(name).set(0 if learner.newest is None else learner.newest.version)
+        if trial is not None and trial.verdict is not None:
+            self._metrics.propensity_auc.labels(name, DRAFT).set(trial.verdict.auc)
+
     def published(self, learner: PropensityLearner) -> None:
-        """Show how good the newest version's answers turned out to be."""
+        """Show how good the answers of versions turned out to be, beside baselines on the same answers."""
         metrics, window, name = self._metrics, learner.trainer.window, learner.settings.title
         if learner.newest is not None:
             metrics.propensity_version.labels(name).set(learner.newest.version)
+        metrics.propensity_auc.remove(name, DRAFT)
         for judge in (MODEL, *learner.settings.baselines):
-            metrics.propensity_auc.labels(name, judge).set(window.auc(judge))
-        metrics.propensity_miscalibration.labels(name).set(window.worst(MODEL))
+            if not isnan(auc := window.auc(judge, among=MODEL)):
+                metrics.propensity_auc.labels(name, judge).set(auc)
+        if not isnan(worst := window.worst(MODEL)):
+            metrics.propensity_miscalibration.labels(name).set(worst)
 
     def ended(self) -> None:
         """Another worker tells of the predictions from now on."""

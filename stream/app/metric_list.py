@@ -258,7 +258,7 @@ _PREDICTIONS = (
         "Customers at their turns, as they came to the trainers of predictions.",
     ),
     Metric("propensity_learning_seconds_total", "counter", (), "Processor time spent on learning predictions."),
-    Metric("propensity_version", "gauge", ("prediction",), "Version that this worker's trainer published last."),
+    Metric("propensity_version", "gauge", ("prediction",), "Version that its trainer published last, 0: none yet."),
     Metric(
         "propensity_auc",
         "gauge",

@@ -15,6 +15,7 @@ from stream.kafka.transaction import ShardProducer
 from stream.predict.learning import Pace, PropensityLearner
 from stream.predict.propensity import PropensityModel
 from stream.predict.trainer import PropensitySettings
+from stream.predict.trial import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,9 @@ class Reports(Protocol):
     def asked(self, kind: str, outcome: str, seconds: float) -> None:
         """A question became open, was refused, or brought an answer that was learned, in so many seconds of a
         processor's time."""
+
+    def tried(self, learner: PropensityLearner) -> None:
+        """There is a verdict on what it would publish first."""
 
     def published(self, learner: PropensityLearner) -> None:
         """Its newest version is of this trainer, or of the one that it goes on from."""
@@ -69,6 +73,7 @@ class PropensityService(Learner):
         self._share = share
         self._reports = reports
         self.learners: dict[str, PropensityLearner] = {}
+        self._told: dict[str, Verdict] = {}
 
     def resume(self, published: Published) -> int | None:
         """Be the trainers that wrote the newest versions, each at its place; what was open there is read again."""
@@ -107,6 +112,8 @@ class PropensityService(Learner):
         began, busy = time.perf_counter(), time.thread_time()
         for record in records:
             learner = self._take(record)
+            if learner is not None:
+                self._tell(learner)
             if learner is not None and learner.due:
                 await self._publish(learner, producer)
             if time.perf_counter() - began >= SLICE_SECONDS:
@@ -126,6 +133,27 @@ class PropensityService(Learner):
             outcome = "learned" if learned else "refused" if learner.settling.refused > refused else "asked"
             self._reports.asked(kind, outcome, time.thread_time() - busy)
         return learner
+
+    def _tell(self, learner: PropensityLearner) -> None:
+        """Say so where there is a new verdict on what a trainer would publish first."""
+        trial = learner.trainer.trial
+        verdict = None if trial is None else trial.verdict
+        if verdict is None or self._told.get(learner.settings.name) is verdict:
+            return
+        self._told[learner.settings.name] = verdict
+        log.info(
+            "%s: %s on %d answers: log loss %.3f, %.3f of %s; AUC %.3f, %.3f of the best baseline",
+            learner.settings.name,
+            "its first version may be published, better" if verdict.better else "no version yet, no better",
+            verdict.answers,
+            verdict.loss,
+            verdict.rival_loss,
+            verdict.rival,
+            verdict.auc,
+            verdict.rival_auc,
+        )
+        if self._reports is not None:
+            self._reports.tried(learner)
 
     async def _publish(self, learner: PropensityLearner, producer: ShardProducer) -> None:
         before = learner.newest

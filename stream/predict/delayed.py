@@ -34,6 +34,8 @@ class Question:
     at: int
     vector: NDArray[np.float64]
     said: tuple[float, ...]
+    #: What a draft and its rivals said (`stream.predict.trial.Trial.words`), which nobody was judged by.
+    tried: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

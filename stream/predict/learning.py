@@ -62,7 +62,7 @@ class PropensityLearner:
     @property
     def due(self) -> bool:
         """Whether the next version is due now."""
-        if self.trainer.warming_up or self.trainer.until_due():
+        if self.trainer.warming_up or not self.trainer.trusted or self.trainer.until_due():
             return False
         latest = self.settling.latest
         return self.newest is None or (
@@ -74,7 +74,9 @@ class PropensityLearner:
 
         What lies before the cursor was learned before the newest version came: it only becomes open again.
         """
-        answer = self.settling.take(asked, place)
+        trial = self.trainer.trial
+        tried = () if trial is None else trial.words(asked.vector, asked.baselines)
+        answer = self.settling.take(asked, place, tried)
         if place < self.cursor:
             return False
         self.cursor = place + 1

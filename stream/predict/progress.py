@@ -70,9 +70,15 @@ class Window:
         """The answers kept, the oldest first."""
         return self._kept()[:, -1] > 0
 
-    def auc(self, judge: str) -> float:
-        """Area under the ROC curve: how often one that came was scored above one that did not; NaN without both."""
+    def auc(self, judge: str, among: str | None = None) -> float:
+        """Area under the ROC curve: how often one that came was scored above one that did not; NaN without both.
+
+        ``among``: of the answers of which that judge had said something.
+        """
         scores, came = self.said(judge), self.came
+        if among is not None:
+            known = np.isfinite(self.said(among))
+            scores, came = scores[known], came[known]
         hits, misses = int(came.sum()), int((~came).sum())
         if not hits or not misses:
             return float("nan")

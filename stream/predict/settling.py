@@ -42,6 +42,11 @@ class Asked:
     said: float
     since: float
 
+    @property
+    def baselines(self) -> tuple[float, ...]:
+        """What is known without learning: recency."""
+        return (-np.inf if isnan(self.since) else -self.since,)
+
 
 def of_step(asked: output.Asked) -> Iterator[Asked]:
     """The questions that a shard asked in one step."""
@@ -93,8 +98,9 @@ class Settling:
         first = next(iter(self._open.values()), None)
         return None if first is None else first.place
 
-    def take(self, asked: Asked, place: int) -> Answer | None:
-        """A question becomes open; what it answers, where the one before it is a horizon old."""
+    def take(self, asked: Asked, place: int, tried: tuple[float, ...] = ()) -> Answer | None:
+        """A question becomes open; what it answers, where the one before it is a horizon old. ``tried``: see
+        `Question`."""
         customer = asked.customer % ALL
         if customer >= self.ceiling:
             self.refused += 1
@@ -103,8 +109,7 @@ class Settling:
         if before is not None and asked.at <= before.question.at:  # told again
             return None
         self._open.pop(customer, None)
-        recency = -np.inf if isnan(asked.since) else -asked.since
-        self._open[customer] = _Open(Question(asked.at, asked.vector, (asked.said, recency)), place)
+        self._open[customer] = _Open(Question(asked.at, asked.vector, (asked.said, *asked.baselines), tried), place)
         self.latest = asked.at if self.latest is None else max(self.latest, asked.at)
         self._let_go()
         if before is None or asked.at - before.question.at != self._horizon_ms:

@@ -16,14 +16,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from river import linear_model, optim, preprocessing, utils
-from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
-from stream.features.propensity import FARTHEST, KNOTS, PROPENSITY
+from stream.features.propensity import FARTHEST, PROPENSITY
+from stream.predict.calibration import curve
 from stream.predict.delayed import Answer
 from stream.predict.progress import CERTAIN, Window
 from stream.predict.propensity import PropensityModel, taken
 from stream.predict.settling import ALL
+from stream.predict.trial import Trial
 
 Floats = NDArray[np.float64]
 Sample = dict[int, float]
@@ -32,10 +33,6 @@ Sample = dict[int, float]
 LOSS_HALF_LIFE = 1_000
 #: Passes over the warm-up's answers.
 PASSES = 5
-#: A knot of the calibration is of as many answers of the window; fewer than this have none.
-LEAST_OF_KNOT = 100
-#: What the regression itself says counts as so many answers at every knot.
-OWN_WORD = 10.0
 #: The judge whose scores are the published model's own.
 MODEL = "model"
 #: The judge that keeps the regression's log odds, which calibration is fitted to.
@@ -186,6 +183,9 @@ class PropensityTrainer:
         self._effective = effective
         self._published_at: int | None = None
         self._kept: list[Answer] | None = []
+        self._drafted_at = 0
+        #: Until the first version.
+        self.trial: Trial | None = Trial(settings.baselines, settings.publish_every)
         self._units = np.zeros(len(settings.features))
         # Of values as they are, and of logarithms.
         self._scalers: tuple[Any, Any] = (preprocessing.StandardScaler(), preprocessing.StandardScaler())
@@ -215,6 +215,13 @@ class PropensityTrainer:
         """No regression yet, so nothing to publish."""
         return self._kept is not None
 
+    @property
+    def trusted(self) -> bool:
+        """Whether what it learned may be published: since its drafts said more of customers, when they were asked
+        about, than what is known without learning. From then on versions follow each other: held back, they would leave
+        an older one in force."""
+        return self.trial is None or (self.trial.verdict is not None and self.trial.verdict.better)
+
     def until_due(self) -> int:
         """How many more answers make the next version due; 0: due now. While warming up: until that may end."""
         if self._kept is not None:
@@ -229,11 +236,15 @@ class PropensityTrainer:
             self.learned += 1
             if self._kept is None:
                 self._learn_one(answer)
+                self._try()
                 continue
             self._kept.append(answer)
             came = sum(kept.came for kept in self._kept)
             if len(self._kept) >= self.settings.warm_up and 0 < came < len(self._kept):
-                self._end_warm_up(self._kept)
+                kept = self._kept
+                self._end_warm_up(kept)
+                scores = np.array([one.question.said[1:] for one in kept])
+                self._draft(scores, np.array([one.came for one in kept]))
 
     def _end_warm_up(self, kept: list[Answer]) -> None:
         """Units and scalers from what was kept, and a first fit by some passes over it."""
@@ -250,6 +261,19 @@ class PropensityTrainer:
             for answer in kept:
                 self._learn_by_all(answer)
 
+    def _try(self) -> None:
+        """A verdict and a new draft, while there is no version and they are due."""
+        if self.trial is None or self.learned < self._drafted_at + self.settings.publish_every:
+            return
+        self.trial.judge()
+        scores = np.column_stack([self.window.said(name) for name in self.settings.baselines])
+        self._draft(scores, self.window.came)
+
+    def _draft(self, scores: Floats, came: NDArray[np.bool_]) -> None:
+        if self.trial is not None:
+            self._drafted_at = self.learned
+            self.trial.draft(self._model(1, 1), scores, came)
+
     def _learn_one(self, answer: Answer) -> None:
         best = self._best()
         sample = self._scaled(answer.question.vector, best.curved)
@@ -259,6 +283,8 @@ class PropensityTrainer:
                 f"a question carries the scores of {1 + len(self.settings.baselines)} judges, not {len(said)}"
             )
         self.window.add((*said, best.log_odds(sample)), answer.came)
+        if self.trial is not None:
+            self.trial.add(answer.question.tried, said[1:], answer.came)
         for scaler, values in zip(self._scalers, self._samples(answer.question.vector), strict=True):
             scaler.learn_one(values)
         self._learn_by_all(answer)
@@ -288,20 +314,7 @@ class PropensityTrainer:
 
     def _calibration(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """What the regression's log odds turned out to mean in the window: the isotonic regression of its parts."""
-        odds, came = self.window.said(LOG_ODDS), self.window.came
-        parts = min(KNOTS, len(odds) // LEAST_OF_KNOT)
-        if parts < 2:
-            return (), ()
-        order = np.argsort(odds, kind="stable")
-        found: dict[float, tuple[float, int]] = {}
-        for part in np.array_split(order, parts):
-            at = float(odds[part].mean())
-            hits = float(came[part].sum() + OWN_WORD * expit(at))
-            before, size = found.get(at, (0.0, 0))
-            found[at] = before + hits, size + len(part)
-        rates = [hits / (size + OWN_WORD) for hits, size in found.values()]
-        smooth = isotonic_regression(np.clip(rates, 0.0, 1.0), weights=[size for _, size in found.values()]).x
-        return tuple(found), tuple(float(chance) for chance in np.maximum.accumulate(smooth))
+        return curve(self.window.said(LOG_ODDS), self.window.came, lambda at: float(expit(at)))
 
     def snapshot(
         self,
@@ -321,12 +334,25 @@ class PropensityTrainer:
         self._version += 1
         self._effective = max(effective_ms, self._effective + 1)
         self._published_at = self.learned
+        self.trial = None
+        return msgspec.structs.replace(
+            self._model(self._version, self._effective),
+            learned=self.learned,
+            cursor=cursor,
+            recall=recall or {},
+            ceiling=str(ceiling),
+            latest=latest,
+            trainer=msgspec.Raw(msgspec.json.encode(self._state())),
+        )
+
+    def _model(self, version: int, effective: int) -> PropensityModel:
+        """What speaks now."""
         best = self._best()
         scaler = _state_of(self._scalers[best.curved], 2 * len(self.settings.features))
         knots, chances = self._calibration()
         return PropensityModel(
-            version=self._version,
-            effective=self._effective,
+            version=version,
+            effective=effective,
             horizon_ms=self.settings.horizon_ms,
             features=self.settings.features,
             units=tuple(self._units.tolist()) if best.curved else (0.0,) * len(self.settings.features),
@@ -337,12 +363,6 @@ class PropensityTrainer:
             knots=knots,
             chances=chances,
             name=self.settings.name,
-            learned=self.learned,
-            cursor=cursor,
-            recall=recall or {},
-            ceiling=str(ceiling),
-            latest=latest,
-            trainer=msgspec.Raw(msgspec.json.encode(self._state())),
         )
 
     def _state(self) -> PropensityState:
@@ -360,7 +380,7 @@ class PropensityTrainer:
         )
 
     def _restore(self, state: PropensityState) -> None:
-        self._kept = None
+        self._kept = self.trial = None
         self.learned = self._published_at = state.learned
         self._units = np.array(state.units)
         for scaler, kept in zip(self._scalers, state.scalers, strict=True):

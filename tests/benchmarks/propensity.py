@@ -30,6 +30,7 @@ from stream.predict.learning import PropensityLearner
 from stream.predict.progress import Window
 from stream.predict.settling import Asked, Settling
 from stream.predict.trainer import MODEL, PropensityTrainer
+from stream.predict.trial import Verdict
 from stream.settings import load_settings
 from stream.simulate.simulation import SimulationOptions, simulate
 
@@ -63,6 +64,7 @@ class Study:
         self.start = start
         self.months = [Window((MODEL, "recency"), 1_000_000) for _ in range(months)]
         self.trainer: PropensityTrainer | None = None
+        self.verdicts: list[Verdict] = []
 
     def answered(self, answer: Answer) -> None:
         """One answer: what had been said of it, if a version was in force."""
@@ -75,12 +77,26 @@ class Scored(Settling):
 
     study: Study
 
-    def take(self, asked: Asked, place: int) -> Answer | None:
+    def take(self, asked: Asked, place: int, tried: tuple[float, ...] = ()) -> Answer | None:
         """See `Settling.take`."""
-        answer = super().take(asked, place)
+        answer = super().take(asked, place, tried)
         if answer is not None:
             self.study.answered(answer)
         return answer
+
+
+class Tried(PropensityLearner):
+    """A learner that tells a study of each verdict on its drafts."""
+
+    study: Study
+
+    def take(self, asked: Asked, place: int) -> bool:
+        """See `PropensityLearner.take`."""
+        learned = super().take(asked, place)
+        trial = self.trainer.trial
+        if trial is not None and trial.verdict is not None and trial.verdict not in self.study.verdicts[-1:]:
+            self.study.verdicts.append(trial.verdict)
+        return learned
 
 
 def records(options: SimulationOptions) -> Iterator[FileRecord]:
@@ -104,15 +120,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as cache:
         plan = compile_plan(definitions, Path(cache))
         (how,) = propensity_settings(settings, plan)
-        learner = PropensityLearner(how, propensity_pace(settings))
+        learner = Tried(how, propensity_pace(settings))
         learner.settling = scored = Scored(how.horizon_ms, settings.propensity.most_questions)
-        scored.study = study
+        scored.study = learner.study = study
         shard = make_shard(settings, plan, 0, SOURCES, everyone=True)
         replay = Replay(shard, make_decoder(settings, plan, replay=True), predictions=[learner])
         for _ in replay.run(records(simulated), None):
             pass
     study.trainer = learner.trainer
     report(study)
+    for tried in study.verdicts:
+        print(
+            f"after {tried.answers} answers: log loss {tried.loss:.3f} ({tried.rival} {tried.rival_loss:.3f}), "
+            f"AUC {tried.auc:.3f} ({tried.rival_auc:.3f}), {'better' if tried.better else 'not better'}"
+        )
     print(f"versions published: {len(replay.learned)}")
     return 0
 

@@ -24,9 +24,9 @@ def asked(customer: int, at: int, since: float = nan, x: float = 1.0) -> Asked:
     return Asked(customer, at, np.array([x]), 0.5, since)
 
 
-def stream(seed: int, customers: int = 40, turns: int = 12) -> list[Asked]:
-    """Who has more of x does it more often; each customer at turns of their own, in the order of time, some of them for
-    the last time in the middle."""
+def stream(seed: int, customers: int = 40, turns: int = 30, *, told: bool = True) -> list[Asked]:
+    """Who has more of x does it more often (not ``told``: whatever x is); each customer at turns of their own, in the
+    order of time, some of them for the last time in the middle."""
     random = Random(seed)
     found = []
     for _ in range(customers):
@@ -34,7 +34,7 @@ def stream(seed: int, customers: int = 40, turns: int = 12) -> list[Asked]:
         last = random.choice([turns, turns, turns // 2])
         for turn in range(last):
             since = float(random.randrange(1, HORIZON)) if random.random() < rate else HORIZON + 500.0
-            found.append(asked(customer, first + turn * HORIZON, since, rate * 10))
+            found.append(asked(customer, first + turn * HORIZON, since, (rate if told else random.random()) * 10))
     return sorted(found, key=lambda one: one.at)
 
 
@@ -112,6 +112,59 @@ def test_versions_come_no_sooner_than_their_pace() -> None:
     instants = [one.effective for one in found]
     assert all(b - a >= 3 * HORIZON for a, b in pairwise(instants))
     assert all(one.latest is not None and one.effective == one.latest + 10 for one in found)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_tells_nothing_is_never_published(seed: int) -> None:
+    """A draft is no better than how long ago it came, however often it is looked at."""
+    learner = PropensityLearner(SETTINGS, Pace(1, 10))
+    assert run(learner, stream(seed, told=False)) == []
+    verdict = learner.trainer.trial.verdict if learner.trainer.trial else None
+    assert verdict is not None
+    assert not verdict.better
+    assert not learner.trainer.warming_up
+
+
+def test_a_first_version_was_better_when_customers_were_asked_about() -> None:
+    """By answers that its drafts had not learned from; later ones follow without another trial."""
+    learner = PropensityLearner(SETTINGS, Pace(1, 10))
+    questions = stream(1)
+    verdicts = []
+    for place, one in enumerate(questions):
+        trial = learner.trainer.trial
+        learner.take(one, place)
+        if trial is not None and trial.verdict is not None and trial.verdict not in verdicts:
+            verdicts.append(trial.verdict)
+        if learner.due:
+            learner.version()
+    assert learner.newest is not None
+    assert learner.newest.version > 2
+    assert [one.better for one in verdicts] == [False] * (len(verdicts) - 1) + [True]
+    best = verdicts[-1]
+    assert best.answers >= SETTINGS.publish_every
+    assert best.loss < best.rival_loss
+    assert best.auc > best.rival_auc
+
+
+def test_a_draft_speaks_when_the_question_is_asked() -> None:
+    """What it says then is scored a horizon later, whatever it has learned meanwhile."""
+    learner = PropensityLearner(SETTINGS, Pace(1, 10))
+    for place, one in enumerate(stream(2)):
+        trial = learner.trainer.trial
+        before = () if trial is None else trial.words(one.vector, one.baselines)
+        learner.take(one, place)
+        opened = learner.settling._open.get(one.customer % ALL)
+        assert opened is None or opened.place != place or opened.question.tried == before
+
+
+def test_a_trainer_without_a_version_begins_again_at_the_beginning() -> None:
+    """Its first version is then the one that it would have been."""
+    questions, pace = stream(1), Pace(1, 10)
+    straight = run(PropensityLearner(SETTINGS, pace), questions)
+    learner = PropensityLearner(SETTINGS, pace)
+    assert run(learner, questions[:150]) == []
+    again = PropensityLearner(SETTINGS, pace, learner.newest)
+    assert [one.to_json() for one in run(again, questions)] == [one.to_json() for one in straight]
 
 
 def test_shards_are_spared_what_only_the_trainer_reads() -> None:
