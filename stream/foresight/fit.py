@@ -17,6 +17,8 @@ from stream.kafka.processes import bound_to
 
 #: What it takes yields to the shards by this much.
 NICE = 10
+#: numpy's libraries would start a thread a core, which wait for each other without sleeping.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 #: How much of what the child said is told where it fails, in characters.
 SAID = 2_000
 
@@ -87,6 +89,7 @@ async def fit_beside(task: Task) -> Done:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **ONE_THREAD},
         start_new_session=True,
         preexec_fn=bound_to(os.getpid()),
     )
