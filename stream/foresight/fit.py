@@ -1,4 +1,4 @@
-"""What the child process of a trainer runs: ``python -m stream.foresight.fit``, a `Task` on standard input.
+"""What the child process of a trainer runs: ``python -m stream.foresight.fit PID``, a `Task` on standard input.
 
 It writes a `Done` to standard output. A fit takes seconds of a processor, of which the worker's event loop, its shards'
 threads and Python's lock see nothing here.
@@ -86,12 +86,12 @@ async def fit_beside(task: Task) -> Done:
         sys.executable,
         "-m",
         "stream.foresight.fit",
+        str(os.getpid()),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **ONE_THREAD},
         start_new_session=True,
-        preexec_fn=bound_to(os.getpid()),
     )
     try:
         found, said = await process.communicate(msgspec.msgpack.encode(task))
@@ -105,7 +105,8 @@ async def fit_beside(task: Task) -> Done:
 
 
 def main() -> None:
-    """Fit the task on standard input."""
+    """Fit the task on standard input, as long as the process that is named on the command line lives."""
+    bound_to(int(sys.argv[1]))()  # not before: to run it there, the whole memory of a worker would have to be forked
     os.nice(NICE)
     task = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Task)
     sys.stdout.buffer.write(msgspec.msgpack.encode(fit(task)))
