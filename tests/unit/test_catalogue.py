@@ -19,14 +19,17 @@ from stream.plan.plan import Plan, twin_plan
 from tests.conftest import REPOSITORY
 from tests.histories import BEGINS_MS, DAY_MS, History, ordered, told
 from tests.histories_behaviour import BEHAVIOUR, CUTS, CUTS_FROM
+from tests.histories_predicted import MODEL, PREDICTED, PREDICTED_CUTS
 from tests.histories_relation import RELATION
 from tests.shards import CONTROL, Driver, Record, logs, wire_time
 
 FOLDER = REPOSITORY / "config" / "segments"
 FILES = sorted(FOLDER.glob("*.yaml"))
-HISTORIES = [*BEHAVIOUR, *RELATION]
+HISTORIES = [*BEHAVIOUR, *RELATION, *PREDICTED]
 #: Segments come about otherwise than by a history: by learning, and by chance.
 OTHERWISE = {"cluster", "experiment"}
+#: What cuts are taken of that is money.
+MONEY = ("spend", "clv", "order_value")
 #: Names that two dimensions share, because they mean the same to whoever reads them.
 SHARED = {
     "at-risk": "a good customer who stays away",
@@ -72,12 +75,13 @@ def wire(k: int, history: History) -> list[dict[str, Any]]:
 
 def cuts(plan: Plan) -> CutsVersion:
     """The cuts of the histories, as a version that is published."""
-    known = {f"{dimension}: {expression}": of for dimension, told in CUTS.items() for expression, of in told.items()}
+    given = CUTS | PREDICTED_CUTS
+    known = {f"{dimension}: {expression}": of for dimension, told in given.items() for expression, of in told.items()}
     found = []
     for measure, share in plan.cuts:
         name = plan.measures[measure]
         expression = name.split(" @")[0].split(" among ")[0]
-        unit = DAY_MS if "since" in expression else 1_000_000 if "spend" in expression else 1
+        unit = DAY_MS if "since" in expression else 1_000_000 if any(word in expression for word in MONEY) else 1
         found.append((name, share, known[expression][share] * unit))
     return CutsVersion(1, ms(CUTS_FROM), found)
 
@@ -90,8 +94,9 @@ def changes() -> dict[tuple[str, str], list[Change]]:
         chain.from_iterable(wire(k, history) for k, history in enumerate(HISTORIES)), key=lambda e: str(e["timestamp"])
     )
     log = logs(events, max(ms(day) for history in HISTORIES for day in history.expected))
-    version = Record(0, cuts(plan).to_json())
-    log[CONTROL, 0] = [version, *(Record(k, r.value) for k, r in enumerate(log[CONTROL, 0], 1))]
+    versions = [cuts(plan).to_json(), MODEL.to_json()]
+    values = [*versions, *(record.value for record in log[CONTROL, 0])]
+    log[CONTROL, 0] = [Record(k, value) for k, value in enumerate(values)]
     found: dict[tuple[str, str], list[Change]] = defaultdict(list)
     for change in Driver(plan, log).finish().changes:
         found[change.subject, change.dimension].append(change)
