@@ -182,7 +182,6 @@ def propensity_settings(settings: Settings, plan: Plan) -> list[PropensitySettin
         PropensitySettings(
             one.parts,
             one.within,
-            ("recency",),
             warm_up=own.warm_up,
             publish_every=own.publish_every,
             window=own.window,

@@ -24,6 +24,7 @@ from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED, REPEATED
 from stream.features import pool
 from stream.features.base import NO_TEXT
 from stream.features.known_zone import KnownZone, named
+from stream.features.propensity import BESIDE
 from stream.plan import header
 from stream.plan.header import Events
 from stream.plan.judging import of_population, told_at
@@ -74,7 +75,7 @@ class Judge:
         vectors = ROOM if plan.vector else 1
         taken = np.empty((vectors, max(1, len(plan.vector)))), np.empty((vectors, 2), np.int64)
         predictions = plan.layout.predictions
-        widest = max((len(one.inputs) for one in predictions), default=0) + 2
+        widest = max((len(one.inputs) for one in predictions), default=0) + BESIDE
         room = ROOM if predictions else 1
         questions = np.empty((room, widest)), np.empty((room, 3), np.int64)
         self.arrays = header.Out(self.ints, self.floats, *taken, *questions)
@@ -232,7 +233,7 @@ class Judge:
             picks = np.flatnonzero(numbers == number)
             prediction = self.plan.layout.predictions[number]
             customers = self.rows.table.ints[rows[picks], header.CUSTOMER]
-            values = arrays.questions[picks, : len(prediction.inputs) + 2]
+            values = arrays.questions[picks, : len(prediction.inputs) + BESIDE]
             out.asked.append(Asked(prediction.kind, customers, instants[picks], values))
 
     def _choose(self, taken: list[Sampled], out: Output) -> None:

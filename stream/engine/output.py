@@ -70,8 +70,8 @@ class Rekeyed:
 class Asked:
     """Questions of one prediction, in the order in which they were asked of each customer.
 
-    ``kind`` names it; ``customers`` (n) are hashes of ids, ``instants`` (n) in ms; ``values`` (n, d + 2): what it is
-    learned from, what was said, and how long ago (ms) what it predicts came last.
+    ``kind`` names it; ``customers`` (n) are hashes of ids, ``instants`` (n) in ms; ``values`` (n, d + 4): what it is
+    learned from, and what is told beside (:data:`stream.features.propensity.BESIDE`).
     """
 
     kind: str

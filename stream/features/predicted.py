@@ -9,6 +9,7 @@ such customers, which is told with every change (``of_population``).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -153,6 +154,15 @@ class Buys(Predicted):
         if self.often:
             return {"": View(Kind.NUMBER, Shape.SMOOTH, expected, expected_until, of_population=population)}
         return {"": View(Kind.NUMBER, Shape.SMOOTH, buys, buys_until, of_population=population)}
+
+
+def without_learning(of: tuple[str, ...], within: int, features: Iterable[Accumulator]) -> tuple[Predicted, ...]:
+    """What the model of lifetimes says of whether one of these events comes within a horizon: P(alive) and P(buys);
+    nothing where no feature keeps the purchases that these are."""
+    kept = [one for one in features if isinstance(one, History | OrderHistory) and one.where is None]
+    found = [one for one in kept if (one.of if isinstance(one, History) else one.orders.of) == of]
+    history = min(found, key=repr, default=None)
+    return () if history is None else (Alive(history), Buys(history, within))
 
 
 @dataclass(frozen=True)

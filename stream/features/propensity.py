@@ -21,6 +21,9 @@ PROPENSITY = "propensity:"
 FARTHEST = 10.0
 #: Points of the curve from log odds to probabilities, at most.
 KNOTS = 20
+#: Beside what it is learned from a question has so many values: what was said of it, P(alive) and P(buys) by the model
+#: of lifetimes (NaN where there is none), and how long ago (ms) what it predicts came last.
+BESIDE = 4
 #: Features that are probabilities go in as log odds, which are cut at those of this.
 PROBABILITIES = ("alive", "buys")
 CERTAIN = 1e-9

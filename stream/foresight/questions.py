@@ -1,7 +1,7 @@
 """The internal topic of questions: what shards knew of customers at their turns, for the trainers of predictions.
 
-Key: the hash of the customer's id, 8 bytes. Value: d + 2 float64, little endian: what is learned from, what was said,
-and how long ago (ms) what is predicted came last. Headers: `instant` (event time in ms) and `prediction`
+Key: the hash of the customer's id, 8 bytes. Value: d + 4 float64, little endian: what is learned from, and what is
+told beside (:data:`stream.features.propensity.BESIDE`). Headers: `instant` (event time in ms) and `prediction`
 (which one, with a hash of what it means).
 """
 
@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from stream.engine.output import Asked as AskedByShard
+from stream.features.propensity import BESIDE
 from stream.predict.settling import Asked
 
 _INSTANT = struct.Struct(">q")
@@ -50,8 +51,11 @@ def kind_of(record: QuestionRecord) -> str:
 def decode(record: QuestionRecord, features: int) -> Asked | None:
     """The question in a record, or None where it is none of so many features."""
     instant, key, value = dict(record.headers).get("instant", b""), record.key or b"", record.value or b""
-    if len(instant) != _INSTANT.size or len(key) != _INSTANT.size or len(value) != _FLOAT.itemsize * (features + 2):
+    if (
+        len(instant) != _INSTANT.size
+        or len(key) != _INSTANT.size
+        or len(value) != _FLOAT.itemsize * (features + BESIDE)
+    ):
         return None
     values = np.frombuffer(value, _FLOAT).astype(np.float64)
-    said, since = values[features:].tolist()
-    return Asked(int(_INSTANT.unpack(key)[0]), int(_INSTANT.unpack(instant)[0]), values[:features], said, since)
+    return Asked.of(int(_INSTANT.unpack(key)[0]), int(_INSTANT.unpack(instant)[0]), values)

@@ -141,9 +141,10 @@ class Replay:
         if found is None or (newest is not None and newest.cuts == found.cuts):
             return
         self.newest_cuts = found.version(1 if newest is None else newest.version + 1, effective)
-        self._publish(self.newest_cuts)
+        self.publish(self.newest_cuts)
 
-    def _publish(self, version: Version) -> None:
+    def publish(self, version: Version) -> None:
+        """A version that was learned on the way."""
         self.learned.append(version)
         self._control(NEVER, version)
 
@@ -188,7 +189,7 @@ class Replay:
                 effective = max(out.vector_instants[:at]) + self.lead
                 model = self.trainer.snapshot(effective, {0: self.trainer.learned})
                 if model is not None:
-                    self._publish(model)
+                    self.publish(model)
 
     def _settle(self, out: Output) -> None:
         """Predictions learn what was asked and answered; each publishes where it is due."""
@@ -200,7 +201,7 @@ class Replay:
                 learner.take(question, self._questions)
                 self._questions += 1
                 if learner.due and (model := learner.version()) is not None:
-                    self._publish(model)
+                    self.publish(model)
 
     def _control(self, instant: int, version: Version | None) -> None:
         source = (CONTROL_TOPIC, 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stream.features import propensity
 from stream.features.base import Accumulator, Constant
+from stream.features.predicted import without_learning
 from stream.features.propensity import Propensity
 from stream.plan.conditions import rest
 from stream.plan.layout import Layout
@@ -69,7 +70,9 @@ class Asking:
             asked, within = f"r[{self.layout.base[one]}]", self.constant(one.within)
             lines += [f"    if now % {within} == r[CUSTOMER] % {within} and now > {asked}:  # {one.name!r}"]
             lines += [f"        {asked} = now", "        touch(table, i)", "        n = table.counters[ASKED]"]
-            values = [*self.inputs(one), f"{one.function}(r, f, bags, models, now)", self.read(one.since)]
+            said = f"{one.function}(r, f, bags, models, now)"
+            judges = [self.read(judge) for judge in without_learning(one.of, one.within, self.layout.base)]
+            values = [*self.inputs(one), said, *(judges or ["NAN", "NAN"]), self.read(one.since)]
             lines += [f"        out.questions[n, {k}] = {value}" for k, value in enumerate(values)]
             lines += [f"        out.asked[n, {k}] = {value}" for k, value in enumerate(("i", "now", str(number)))]
             lines += ["        table.counters[ASKED] = n + 1"]

@@ -161,8 +161,9 @@ class Out(NamedTuple):
     """Where changes go: ``ints`` int64 (capacity, EVIDENCE + e), ``floats`` the same bytes.
 
     ``vectors`` float64 (capacity, d) and ``sampled`` int64 (capacity, 2): row and instant, for the trainer.
-    ``questions`` float64 (capacity, d + 2): what predictions are learned from, what was said of it, and how long ago
-    (ms) what they predict came last; ``asked`` int64 (capacity, 3): row, instant, and number of the prediction.
+    ``questions`` float64 (capacity, d + 4): what predictions are learned from, and what is told beside
+    (:data:`stream.features.propensity.BESIDE`); ``asked`` int64 (capacity, 3): row, instant, and number of the
+    prediction.
     """
 
     ints: NDArray[np.int64]

@@ -14,6 +14,7 @@ from stream.features.bag import Bag
 from stream.features.base import NEVER, Accumulator, Column, ModelNumbers, Purchases, arguments
 from stream.features.known_zone import keeper, table_of
 from stream.features.own_zone import OwnZone
+from stream.features.predicted import without_learning
 from stream.features.propensity import Propensity
 from stream.features.told import Told
 from stream.plan import header
@@ -99,6 +100,12 @@ def told_of(features: set[Accumulator], once: Once) -> set[Accumulator]:
     return {Told(name, once.by, once.last) for name in once.events if name in heard}
 
 
+def judges_of(features: set[Accumulator]) -> set[Accumulator]:
+    """What predictions are judged beside, which keeps nothing itself."""
+    predictions = [one for one in features if isinstance(one, Propensity)]
+    return {judge for one in predictions for judge in without_learning(one.of, one.within, features)}
+
+
 def make_layout(definitions: Definitions) -> Layout:
     """The layout of a row under these definitions; the order of dimensions and features does not matter to it."""
     columns = list(header.COLUMNS)
@@ -123,6 +130,7 @@ def make_layout(definitions: Definitions) -> Layout:
     base: dict[Accumulator, int] = {}
     features = {a for d in definitions.dimensions for a in d.accumulators}
     features |= told_of(features, definitions.once)
+    features |= judges_of(features)
     taken: set[str] = set()
     for accumulator in sorted(features, key=repr):
         base[accumulator] = len(columns)

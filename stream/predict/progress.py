@@ -33,7 +33,8 @@ class Window:
     ----------
     judges
         Who says something: the model and what it must beat. A score may be any number, the greater the likelier; one
-        that is missing (NaN) counts as the lowest. Calibration and log loss are for scores that are probabilities.
+        that is missing (NaN) counts as the lowest, and a judge that said nothing at all has no AUC. Calibration and log
+        loss are for scores that are probabilities.
     size
         Answers kept.
     """
@@ -76,6 +77,8 @@ class Window:
         ``among``: of the answers of which that judge had said something.
         """
         scores, came = self.said(judge), self.came
+        if np.isnan(scores).all():
+            return float("nan")
         if among is not None:
             known = np.isfinite(self.said(among))
             scores, came = scores[known], came[known]

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine import output
+from stream.features.propensity import BESIDE
 from stream.predict.delayed import Answer, Question
 
+#: What a model must beat: days of absence alone, P(alive) and P(buys within the horizon) by the model of lifetimes.
+BASELINES = ("recency", "alive", "buys")
 #: Hashes of customers lie below this.
 ALL = 1 << 64
 
@@ -34,6 +37,8 @@ class Asked:
     since
         How long ago, in ms, what is predicted came last; NaN: never.  It answers the question before this one, and is
         what recency alone says to this one.
+    alive, buys
+        What the model of lifetimes says; NaN: there is none.
     """
 
     customer: int
@@ -41,17 +46,25 @@ class Asked:
     vector: NDArray[np.float64]
     said: float
     since: float
+    alive: float = nan
+    buys: float = nan
+
+    @classmethod
+    def of(cls, customer: int, at: int, values: NDArray[np.float64]) -> Asked:
+        """From the values that a shard asked with (:data:`stream.features.propensity.BESIDE`)."""
+        said, alive, buys, since = values[-BESIDE:].tolist()
+        return cls(customer, at, values[:-BESIDE], said, since, alive, buys)
 
     @property
     def baselines(self) -> tuple[float, ...]:
-        """What is known without learning: recency."""
-        return (-np.inf if isnan(self.since) else -self.since,)
+        """What is known without this model, as `BASELINES` says."""
+        return (-np.inf if isnan(self.since) else -self.since, self.alive, self.buys)
 
 
 def of_step(asked: output.Asked) -> Iterator[Asked]:
     """The questions that a shard asked in one step."""
     for customer, at, values in zip(asked.customers.tolist(), asked.instants.tolist(), asked.values, strict=True):
-        yield Asked(customer, at, values[:-2], float(values[-2]), float(values[-1]))
+        yield Asked.of(customer, at, values)
 
 
 @dataclass(frozen=True, slots=True)

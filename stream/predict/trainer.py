@@ -23,7 +23,7 @@ from stream.predict.calibration import curve
 from stream.predict.delayed import Answer
 from stream.predict.progress import CERTAIN, Window
 from stream.predict.propensity import PropensityModel, taken
-from stream.predict.settling import ALL
+from stream.predict.settling import ALL, BASELINES
 from stream.predict.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -65,7 +65,7 @@ class PropensitySettings:
 
     features: tuple[str, ...]
     horizon_ms: int
-    baselines: tuple[str, ...] = ("recency", "alive")
+    baselines: tuple[str, ...] = BASELINES
     rates: tuple[float, ...] = (0.003, 0.01, 0.03)
     warm_up: int = 500
     publish_every: int = 500

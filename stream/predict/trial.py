@@ -4,7 +4,7 @@ is known without learning, scored when the answers come."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import isnan, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,8 @@ class Trial:
             return
         losses = {judge: _losses(window.said(judge), window.came) for judge in (DRAFT, *self._rivals)}
         rival = min(self._rivals, key=lambda judge: float(losses[judge].mean()))
-        auc, rival_auc = window.auc(DRAFT), max(window.auc(judge) for judge in (SHARE, *self._scored()))
+        known = [one for judge in (SHARE, *self._scored()) if not isnan(one := window.auc(judge))]
+        auc, rival_auc = window.auc(DRAFT), max(known)
         ahead = losses[rival] - losses[DRAFT]
         beyond_chance = float(ahead.mean()) > BEYOND_CHANCE * float(ahead.std()) / sqrt(len(ahead))
         self.verdict = Verdict(

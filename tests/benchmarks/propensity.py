@@ -4,7 +4,8 @@
 Their events go through the engine as in a replay: shards ask about every shopper once a horizon, each at instants of
 their own, the trainer learns the answers when it has passed, and shoppers are judged by its versions. Half-way another
 kind of shopper comes, 20 % of all (`segstream simulate --drift-day`). What the version in force said when asked is what
-is scored: ROC AUC by month beside days of absence alone, and the calibration, tenth by tenth.
+is scored: ROC AUC by month, and the calibration, tenth by tenth; beside it days of absence alone, and P(alive) and
+P(buys) by the model of lifetimes, which is fitted anew every week.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +24,16 @@ from rich.table import Table
 
 from stream.app.bootstrap import make_decoder, make_shard, propensity_pace, propensity_settings
 from stream.compiled import compile_plan
+from stream.foresight.measuring import histories_of
 from stream.history.record import FileRecord
 from stream.history.replay import SOURCES, Replay
 from stream.plan.definitions import parse_definitions
 from stream.predict.delayed import Answer
+from stream.predict.fitting import fit_lifetime
 from stream.predict.learning import PropensityLearner
+from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.progress import Window
-from stream.predict.settling import Asked, Settling
+from stream.predict.settling import BASELINES, Asked, Settling
 from stream.predict.trainer import MODEL, PropensityTrainer
 from stream.predict.trial import Verdict
 from stream.settings import load_settings
@@ -48,6 +53,7 @@ features:
   adding: {{rate: Product Added, half_life: 7d}}
   bought: {{rate: Order Completed, half_life: 30d}}
   buying: {{rate: Order Completed, half_life: 120d}}
+  alive: {{alive: Order Completed}}
   will_buy:
     predict: Order Completed
     within: {days}d
@@ -62,7 +68,7 @@ class Study:
 
     def __init__(self, start: int, months: int) -> None:
         self.start = start
-        self.months = [Window((MODEL, "recency"), 1_000_000) for _ in range(months)]
+        self.months = [Window((MODEL, *BASELINES), 1_000_000) for _ in range(months)]
         self.trainer: PropensityTrainer | None = None
         self.verdicts: list[Verdict] = []
 
@@ -105,6 +111,16 @@ def records(options: SimulationOptions) -> Iterator[FileRecord]:
         yield FileRecord("simulated", line, event.topic, event.key, event.value, event.instant_ms)
 
 
+def refit(replay: Replay) -> None:
+    """The model of lifetimes, a week after the one before; where too few bought again, there is none yet."""
+    shard, before = replay.shard, [one for one in replay.learned if isinstance(one, LifetimeModel)]
+    now = shard.clock_ms
+    if now is None or (before and now < before[-1].effective + 7 * DAY_MS):
+        return
+    with suppress(ValueError):
+        replay.publish(fit_lifetime([histories_of(shard)], now + 60_000, before[-1] if before else None).model)
+
+
 def main() -> int:
     """Simulate, replay, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -126,7 +142,7 @@ def main() -> int:
         shard = make_shard(settings, plan, 0, SOURCES, everyone=True)
         replay = Replay(shard, make_decoder(settings, plan, replay=True), predictions=[learner])
         for _ in replay.run(records(simulated), None):
-            pass
+            refit(replay)
     study.trainer = learner.trainer
     report(study)
     for tried in study.verdicts:
@@ -134,7 +150,8 @@ def main() -> int:
             f"after {tried.answers} answers: log loss {tried.loss:.3f} ({tried.rival} {tried.rival_loss:.3f}), "
             f"AUC {tried.auc:.3f} ({tried.rival_auc:.3f}), {'better' if tried.better else 'not better'}"
         )
-    print(f"versions published: {len(replay.learned)}")
+    lifetimes = sum(isinstance(one, LifetimeModel) for one in replay.learned)
+    print(f"versions published: {len(replay.learned) - lifetimes}, and {lifetimes} of the model of lifetimes")
     return 0
 
 
@@ -142,7 +159,7 @@ def report(study: Study) -> None:
     """The tables."""
     console = Console()
     table = Table(box=box.SIMPLE_HEAD, title="ROC AUC by month", title_justify="left")
-    for column in ("month", "answers", "came", "model", "recency", "log loss"):
+    for column in ("month", "answers", "came", MODEL, *BASELINES, "log loss"):
         table.add_column(column, justify="right")
     for month, window in enumerate(study.months):
         if len(window):

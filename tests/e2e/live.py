@@ -50,7 +50,7 @@ class Live:
         """Settings by variables: topics and group named after this application, and the event clock."""
         topics = {
             f"SEGSTREAM_TOPICS__{role.upper()}": f"{self.name}-{role}"
-            for role in (*ROLES, "rekeyed", "summaries", "histories", "backfill", "forgotten")
+            for role in (*ROLES, "rekeyed", "summaries", "histories", "questions", "backfill", "forgotten")
         }
         return {
             **os.environ,

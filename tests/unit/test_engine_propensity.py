@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stream.features.base import FOREVER
 from stream.features.propensity import chance_of, names_of, next_turn
 from stream.plan.problems import DefinitionError
+from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.propensity import PropensityModel
 from stream.predict.settling import Asked, of_step
 from tests.shards import CONTROL, Driver, Log, Record, definitions, event, logs, plan_of, told
@@ -115,6 +116,33 @@ def test_questions_do_not_depend_on_batches_or_restarts(seed: int) -> None:
     wandered = Driver(PLAN, log, limit=50).wander(Random(seed), restarts=0.1)
     assert plain(asked(wandered)) == plain(asked(straight))
     assert told(wandered.changes) == told(straight.changes)
+
+
+def test_questions_tell_what_the_model_of_lifetimes_says() -> None:
+    """P(alive), and P(buys) within the horizon, where some feature keeps those purchases and a model is in force."""
+    staying = {
+        "dimension": "staying",
+        "every": "70ms",
+        "features": {
+            "alive": {"alive": ORDER, "merge": "1ms"},
+            "buys": {"buys": ORDER, "within": f"{WITHIN}ms", "merge": "1ms"},
+        },
+        "segments": [{"segment": "stays", "when": "alive >= 0.5 or buys > 0.5"}],
+    }
+    plan = plan_of(LIKELY, staying)
+    lifetimes = LifetimeModel(1, 700, 0.7, 200.0, 0.8, 2.4)
+    log = logs(history(1), UNTIL)
+    log[CONTROL, 0] = [Record(0, lifetimes.to_json()), *(Record(k, r.value) for k, r in enumerate(log[CONTROL, 0], 1))]
+    found = asked(Driver(plan, log).finish())
+    assert {isnan(one.buys) for one in found if one.at < 700} == {True}
+    known = [one for one in found if one.at >= 700 and one.vector[0] > 1]
+    assert known
+    for one in known:
+        assert one.baselines == (-one.since, one.alive, one.buys)
+        assert 0 < one.buys < one.alive < 1
+    assert {isnan(one.alive) for one in asked(Driver(PLAN, log).finish())} == {True}
+    longest, shortest = max(known, key=lambda one: one.since), min(known, key=lambda one: one.since)
+    assert longest.alive < shortest.alive
 
 
 def test_who_is_forgotten_is_asked_no_more() -> None:

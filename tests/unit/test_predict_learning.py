@@ -15,9 +15,7 @@ from stream.predict.settling import ALL, Asked, Settling
 from stream.predict.trainer import PropensitySettings
 
 HORIZON = 1_000
-SETTINGS = PropensitySettings(
-    ("x",), HORIZON, ("recency",), warm_up=60, publish_every=40, window=200, name="propensity:p"
-)
+SETTINGS = PropensitySettings(("x",), HORIZON, warm_up=60, publish_every=40, window=200, name="propensity:p")
 
 
 def asked(customer: int, at: int, since: float = nan, x: float = 1.0) -> Asked:
