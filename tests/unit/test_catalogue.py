@@ -19,7 +19,7 @@ from stream.plan.plan import Plan, twin_plan
 from tests.conftest import REPOSITORY
 from tests.histories import BEGINS_MS, DAY_MS, History, ordered, told
 from tests.histories_behaviour import BEHAVIOUR, CUTS, CUTS_FROM
-from tests.histories_predicted import MODEL, PREDICTED, PREDICTED_CUTS
+from tests.histories_predicted import MODEL, PREDICTED, PREDICTED_CUTS, will_buy
 from tests.histories_relation import RELATION
 from tests.shards import CONTROL, Driver, Record, logs, wire_time
 
@@ -94,7 +94,7 @@ def changes() -> dict[tuple[str, str], list[Change]]:
         chain.from_iterable(wire(k, history) for k, history in enumerate(HISTORIES)), key=lambda e: str(e["timestamp"])
     )
     log = logs(events, max(ms(day) for history in HISTORIES for day in history.expected))
-    versions = [cuts(plan).to_json(), MODEL.to_json()]
+    versions = [cuts(plan).to_json(), MODEL.to_json(), *(will_buy(one).to_json() for one in plan.layout.predictions)]
     values = [*versions, *(record.value for record in log[CONTROL, 0])]
     log[CONTROL, 0] = [Record(k, value) for k, value in enumerate(values)]
     found: dict[tuple[str, str], list[Change]] = defaultdict(list)
