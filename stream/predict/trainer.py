@@ -392,6 +392,17 @@ class PropensityTrainer:
         self.window.restore(state.window, state.seen)
 
 
+def window_of(model: PropensityModel) -> Window | None:
+    """The latest answers that its trainer had when it was published; None where it does not say."""
+    try:
+        state = msgspec.json.decode(model.trainer, type=PropensityState)
+        window = Window(state.judges, max(1, len(state.window) // (4 * len(state.judges) + 4)))
+        window.restore(state.window, state.seen)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    return window
+
+
 def _known(values: list[float]) -> Sample:
     return {place: value for place, value in enumerate(values) if not isnan(value)}
 
