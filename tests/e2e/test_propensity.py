@@ -175,6 +175,8 @@ def test_a_trainer_that_is_killed_is_replaced_without_a_jump(world: World) -> No
         for customer, score in scores.items():
             status, told = get(f"{address(live, worker)}/customers/{quote(customer, '')}", headers(live))
             assert (status, told["features"]["will_look"]) == (200, score), customer
+    told = json.loads(live.run("predictions", "--json").stdout)["predictions"]
+    assert [one["version"] for one in told] == [versions[-1].version]
 
 
 def bare(model: PropensityModel) -> PropensityModel:
