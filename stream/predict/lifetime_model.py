@@ -17,6 +17,11 @@ if TYPE_CHECKING:  # with them comes scipy, which every command would wait for
     from stream.predict.spend import GammaGamma
 
 
+#: What r, a and b can be, and alpha (ms): wider than whatever a fit finds, and such that no kernel's whole numbers or
+#: logarithms overflow, nor a sum has more terms than anybody waits for.
+SHAPES, ALPHAS = (1e-6, 1e6), (1e-3, 1e18)
+
+
 class LifetimeModel(PredictionVersion, frozen=True, dict=True, tag="lifetime", tag_field="type"):
     """One version; broken ones cannot be made (ValueError, one sentence).  Unknown fields are ignored.
 
@@ -72,8 +77,10 @@ class LifetimeModel(PredictionVersion, frozen=True, dict=True, tag="lifetime", t
         reported = (self.customers, self.repeat_buyers, self.spenders, self.log_likelihood, self.spend_log_likelihood)
         if not all(map(isfinite, (*reported, self.correlation))):
             raise ValueError("broken lifetime model: what it reports must be finite")
-        if not all(isfinite(x) and x > 0 for x in (self.r, self.alpha, self.a, self.b)):
-            raise ValueError("broken lifetime model: r, alpha, a and b must be finite and above 0")
+        if not all(SHAPES[0] <= x <= SHAPES[1] for x in (self.r, self.a, self.b)):
+            raise ValueError(f"broken lifetime model: r, a and b must lie between {SHAPES[0]:g} and {SHAPES[1]:g}")
+        if not ALPHAS[0] <= self.alpha <= ALPHAS[1]:
+            raise ValueError(f"broken lifetime model: alpha (ms) must lie between {ALPHAS[0]:g} and {ALPHAS[1]:g}")
         spend = [x for x in (self.p, self.q, self.gamma) if x is not None]
         if len(spend) not in (0, len(SPEND)):
             raise ValueError("broken lifetime model: p, q and gamma are all known, or none of them")

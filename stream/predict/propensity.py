@@ -72,6 +72,8 @@ class PropensityModel(PredictionVersion, frozen=True, dict=True, tag="propensity
         width = len(self.features)
         if not width or len(self.units) != width or self.version < 1 or self.horizon_ms < 1:
             raise ValueError("broken propensity model: it needs features, a unit for each, a version and a horizon")
+        if self.name and not self.name.startswith(PROPENSITY):
+            raise ValueError(f"broken propensity model: its name must begin with {PROPENSITY!r}")
         if any(len(row) != 2 * width for row in (self.mean, self.scale, self.weights)):
             raise ValueError(f"broken propensity model: its rows must hold {2 * width} numbers, two a feature")
         numbers = (*self.units, *self.mean, *self.scale, *self.weights, self.intercept, *self.knots, *self.chances)
@@ -151,5 +153,6 @@ def taken(vectors: Floats, units: Floats) -> Floats:
     """Vectors (n, d) as the regression takes them: (n, 2 d), values in their units, then whether each is missing."""
     values = np.where(np.isfinite(vectors), vectors, np.nan)
     linear = units == 0.0
-    curved = np.sign(values) * np.log1p(np.abs(values) / np.where(linear, 1.0, units))
+    with np.errstate(over="ignore"):
+        curved = np.sign(values) * np.log1p(np.abs(values) / np.where(linear, 1.0, units))
     return np.hstack([np.where(linear, values, curved), np.isnan(values).astype(np.float64)])

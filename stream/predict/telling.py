@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.events.instant import EARLIEST_MS, LATEST_MS
 from stream.predict.histories import Histories
 from stream.predict.spends import Spends
 
@@ -64,6 +65,8 @@ class ShardHistories(msgspec.Struct, frozen=True):
     valued: bool = False
 
     def __post_init__(self) -> None:
+        if not EARLIEST_MS <= self.at <= LATEST_MS:
+            raise ValueError("broken histories: the instant as of which they were taken is out of all bounds")
         columns = (self.frequency, self.recency, self.silence, self.count)
         if any(len(column) != len(self.count) or len(column) % _WHOLE.itemsize for column in columns):
             raise ValueError("broken histories: frequency, recency, silence and count must be of one length")

@@ -31,8 +31,12 @@ Sample = dict[int, float]
 
 #: What a loss of some answers ago counts for: half, so many answers later.
 LOSS_HALF_LIFE = 1_000
+#: Nobody counts further: what says that it did was not written by a trainer.
+MOST_ANSWERS = 1 << 53
 #: Passes over the warm-up's answers.
 PASSES = 5
+#: Inputs beyond this are cut to it: the square of a greater one would be infinite, and so would a scaler's variance.
+GREATEST = 1e100
 #: The judge whose scores are the published model's own.
 MODEL = "model"
 #: The judge that keeps the regression's log odds, which calibration is fitted to.
@@ -197,11 +201,8 @@ class PropensityTrainer:
     def after(cls, settings: PropensitySettings, newest: PropensityModel) -> PropensityTrainer:
         """The trainer that wrote that version, going on exactly; a new one, which counts on from it, where it learned
         something else."""
-        try:
-            state = msgspec.json.decode(newest.trainer, type=PropensityState)
-        except msgspec.DecodeError:
-            state = None
         trainer = cls(settings, version=newest.version, effective=newest.effective)
+        state = _read(newest)
         same = newest.features == settings.features and newest.horizon_ms == settings.horizon_ms
         if state is None or not same or state.judges != trainer.window.judges:
             return trainer
@@ -249,7 +250,7 @@ class PropensityTrainer:
     def _end_warm_up(self, kept: list[Answer]) -> None:
         """Units and scalers from what was kept, and a first fit by some passes over it."""
         vectors = np.abs(np.stack([answer.question.vector for answer in kept]))
-        vectors = np.where(np.isfinite(vectors) & (vectors > 0), vectors, np.nan)
+        vectors = np.where(np.isfinite(vectors) & (vectors > 0), np.minimum(vectors, GREATEST), np.nan)
         for place, column in enumerate(vectors.T):
             known = column[~np.isnan(column)]
             self._units[place] = float(np.median(known)) if len(known) else 1.0
@@ -296,8 +297,8 @@ class PropensityTrainer:
 
     def _samples(self, vector: Floats) -> tuple[Sample, Sample]:
         """A vector as it is, and by logarithms; missing values left out."""
-        plain = taken(vector[np.newaxis, :], np.zeros(len(vector)))[0].tolist()
-        curved = taken(vector[np.newaxis, :], self._units)[0].tolist()
+        plain = taken(vector[np.newaxis, :], np.zeros(len(vector)))[0]
+        curved = taken(vector[np.newaxis, :], self._units)[0]
         return _known(plain), _known(curved)
 
     def _scaled(self, vector: Floats, curved: bool) -> Sample:
@@ -394,17 +395,39 @@ class PropensityTrainer:
 
 def window_of(model: PropensityModel) -> Window | None:
     """The latest answers that its trainer had when it was published; None where it does not say."""
-    try:
-        state = msgspec.json.decode(model.trainer, type=PropensityState)
-        window = Window(state.judges, max(1, len(state.window) // (4 * len(state.judges) + 4)))
-        window.restore(state.window, state.seen)
-    except (msgspec.DecodeError, ValueError):
-        return None
+    state = _read(model)
+    return None if state is None else _window(state)
+
+
+def _window(state: PropensityState) -> Window:
+    window = Window(state.judges, max(1, len(state.window) // (4 * len(state.judges) + 4)))
+    window.restore(state.window, state.seen)
     return window
 
 
-def _known(values: list[float]) -> Sample:
-    return {place: value for place, value in enumerate(values) if not isnan(value)}
+def _read(model: PropensityModel) -> PropensityState | None:
+    """The state of the trainer that wrote a version; None where there is none, or one that no trainer wrote."""
+    try:
+        state = msgspec.json.decode(model.trainer, type=PropensityState)
+        counted = 0 <= state.learned <= MOST_ANSWERS and state.seen <= MOST_ANSWERS
+        if not counted or MODEL not in state.judges:
+            return None
+        _window(state)
+    except ValueError:  # those of msgspec are
+        return None
+    width = 2 * len(model.features)
+    scaled = all(
+        len(one.counts) == len(one.means) == len(one.variances) == width and min(*one.counts, *one.variances) >= 0
+        for one in state.scalers
+    )
+    fits = scaled and all(len(one.weights) == width + 1 for one in state.candidates)
+    units = len(state.units) == len(model.features) and min(state.units) > 0
+    return state if fits and units else None
+
+
+def _known(values: Floats) -> Sample:
+    cut = np.clip(values, -GREATEST, GREATEST).tolist()
+    return {place: value for place, value in enumerate(cut) if not isnan(value)}
 
 
 def _state_of(scaler: Any, width: int) -> ScalerState:

@@ -134,6 +134,7 @@ def test_a_broken_record_says_what_is_wrong() -> None:
         b"\xff",
         good.encode()[:-1],
         msgspec.msgpack.encode(msgspec.to_builtins(good) | {"count": b"12345"}),
+        msgspec.msgpack.encode(msgspec.to_builtins(good) | {"at": 1 << 60}),
     ):
         with pytest.raises(ValueError, match="broken histories"):
             ShardHistories.decode(bad)

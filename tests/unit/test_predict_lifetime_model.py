@@ -38,6 +38,9 @@ def test_numbers_are_by_name_and_none_where_one_is_not_known() -> None:
     [
         {"version": 0},
         {"r": 0.0},
+        {"alpha": 1e300},
+        {"a": 1e300},
+        {"b": 1e-320},
         {"a": "much"},
         {"p": 1.0},
         {"p": 1.0, "q": 1.0, "gamma": 1.0},

@@ -17,7 +17,7 @@ from scipy.special import expit
 from stream.predict.delayed import Answer, Question, Waiting
 from stream.predict.progress import Window
 from stream.predict.propensity import PropensityModel
-from stream.predict.trainer import MODEL, PropensitySettings, PropensityTrainer
+from stream.predict.trainer import MODEL, PropensitySettings, PropensityTrainer, window_of
 
 DAY = 86_400_000
 HORIZON = 14 * DAY
@@ -199,6 +199,50 @@ def test_other_questions_begin_anew_but_count_on() -> None:
     assert other.warming_up
 
 
+@pytest.mark.parametrize("odd", [1e160, 1.7e308])
+def test_a_value_whose_square_is_no_number_does_not_spoil_what_is_learned(odd: float) -> None:
+    """Events may say any finite number; the trainer goes on from the version after it as from any other."""
+    trainer = PropensityTrainer(SETTINGS)
+    asked = [
+        (np.array([vector[0], odd, vector[2]]) if k in (50, 400) else vector, came)
+        for k, (vector, came) in enumerate(customers(900, 4))
+    ]
+    taught(trainer, iter(asked))
+    assert all(np.isfinite(loss) for loss in trainer.losses().values())
+    model = trainer.snapshot(5_000, {0: 7})
+    assert model is not None
+    assert PropensityTrainer.after(SETTINGS, PropensityModel.from_json(model.to_json())).learned == trainer.learned
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"units": [1.0]},
+        {"units": [1.0, 1.0, 0.0]},
+        {"window": "AAAA"},
+        {"seen": -1},
+        {"seen": 1 << 70},
+        {"learned": -1},
+        {"judges": []},
+        {"candidates": [{"rate": 0.01, "curved": True, "weights": [], "loss": 0.5}]},
+        {"scalers": [{"counts": [-1] * 6, "means": [0.0] * 6, "variances": [1.0] * 6}] * 2},
+        {"scalers": [{"counts": [1] * 6, "means": [0.0] * 6, "variances": [-1.0] * 6}] * 2},
+    ],
+)
+def test_a_state_that_no_trainer_wrote_is_none(
+    learned: tuple[PropensityTrainer, Window], wrong: dict[str, Any]
+) -> None:
+    """Whoever goes on from that version, or tells of it, has nothing to go by but what shards have."""
+    model = learned[0].snapshot(1 << 40, {})
+    assert model is not None
+    state = msgspec.json.encode(msgspec.json.decode(model.trainer) | wrong)
+    broken = PropensityModel.from_json(msgspec.structs.replace(model, trainer=msgspec.Raw(state)).to_json())
+    trainer = PropensityTrainer.after(SETTINGS, broken)
+    assert trainer.warming_up
+    assert trainer.learned == 0
+    assert window_of(broken) is None
+
+
 def test_a_row_is_answered_alike_in_any_batch(learned: tuple[PropensityTrainer, Window]) -> None:
     """To the last bit; and whatever is missing, infinite or huge has a probability."""
     model = learned[0].snapshot(1 << 41, {})
@@ -229,6 +273,7 @@ def test_while_warming_up_nothing_is_published() -> None:
         ("scale", (-1.0, 1.0), "not negative"),
         ("knots", (1.0, 1.0), "rise"),
         ("version", 0, "version"),
+        ("name", "lifetime", "name"),
     ],
 )
 def test_broken_versions_cannot_be_made(field: str, value: object, says: str) -> None:
