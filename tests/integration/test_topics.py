@@ -134,9 +134,9 @@ def test_the_command_has_exit_codes(settings: Settings, tmp_path: Path, monkeypa
     options = ["--broker", settings.kafka.brokers, "--definitions", str(tmp_path)]
     run = CliRunner().invoke
     missing = run(command, ["--check", *options])
-    assert (missing.exit_code, missing.output.count("missing")) == (1, 15), missing.output
+    assert (missing.exit_code, missing.output.count("missing")) == (1, 17), missing.output
     created = run(command, options)
-    assert (created.exit_code, created.output.count("created")) == (0, 15), created.output
+    assert (created.exit_code, created.output.count("created")) == (0, 17), created.output
     assert extra in created.output
     assert run(command, ["--check", *options]).exit_code == 0
     monkeypatch.setenv("SEGSTREAM_APP__PARTITIONS", "4")
