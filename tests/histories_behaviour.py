@@ -76,6 +76,8 @@ PURCHASES = [
 
 USAGE = [
     told("usage", viewed(1), day_1_5="light", day_8="light", day_9="idle"),
+    # every page of one visit
+    told("usage", viewed(1), did("Page Viewed", *(1 + k / 1000 for k in range(40))), day_1_5="light", day_9="idle"),
     told("usage", viewed(*(1 + k * HOUR for k in range(8))), day_2="moderate", day_20="light"),
     told("usage", viewed(*(1 + k * HOUR / 4 for k in range(40))), day_2="heavy", day_14="heavy", day_20="moderate"),
     told("features-used", viewed(1), day_2="basics-only"),
@@ -118,10 +120,12 @@ USAGE = [
 ]
 
 ENGAGEMENT = [
-    told("engagement", ordered(1), day_2="never-engaged"),
+    told("engagement", did("Email Opened", 1), day_2="never-engaged"),
     told("engagement", did("Page Viewed", 1), day_2="cooling", day_62="dormant"),
-    told("engagement", did("Email Link Clicked", 1, 2, 3), day_4="engaged", day_30="cooling"),
-    told("engagement", did("Screen Viewed", *range(1, 13)), day_12_5="highly-engaged", day_30="engaged"),
+    # every page of one visit
+    told("engagement", did("Page Viewed", *(1 + k / 1000 for k in range(40))), viewed(1.02), day_2="cooling"),
+    told("engagement", did("Email Link Clicked", 1, 2, 3), day_4="engaged", day_30="engaged", day_32="cooling"),
+    told("engagement", did("Screen Viewed", *range(1, 13)), day_12_5="highly-engaged", day_36="engaged"),
     told("channel", ordered(1), day_2="no-channel"),
     told("channel", did("Page Viewed", 1, 2), did("Email Link Clicked", 3), day_4="prefers-web"),
     told("channel", did("Screen Viewed", 1, 2), did("Push Notification Tapped", 3), day_4="prefers-app"),

@@ -10,7 +10,7 @@ import numpy as np
 from aiokafka.record.util import encode_varint
 from numpy.typing import NDArray
 
-from stream.engine.changes import CAUSES, Sort
+from stream.engine.kinds import CAUSES, Kinds, Sort
 from stream.engine.records import Column, Records
 
 
@@ -61,8 +61,19 @@ class PlainChanges(list[Any]):
             found.setdefault((one.dimension, one.from_segment, one.to_segment, one.cause), []).append(k)
         return [(sort, np.array(picks)) for sort, picks in found.items()]
 
-    def caused(self) -> list[int]:
-        return [came for _, came in {(one.key, one.caused_ms) for one in self if one.caused_ms is not None}]
+    def numbered(self) -> list[tuple[Kinds, NDArray[np.int64]]]:
+        names: dict[str, list[str]] = {}
+        for one in self:
+            known = names.setdefault(one.dimension, [])
+            known += [s for s in (one.from_segment, one.to_segment) if s is not None and s not in known]
+        kinds = Kinds(list(names), list(names.values()))
+        numbers = {kinds.sort(kind): kind for kind in range(kinds.count)}
+        sorts = [(one.dimension, one.from_segment, one.to_segment, one.cause) for one in self]
+        return [(kinds, np.array([numbers[sort] for sort in sorts], np.int64))]
+
+    def caused(self) -> NDArray[np.int64]:
+        came = {(one.key, one.caused_ms, str(getattr(one, "evidence", {}).get("event"))) for one in self}
+        return np.array([at for _, at, _ in came if at is not None], np.int64)
 
 
 def told(records: Records, picks: Iterable[int]) -> list[tuple[bytes, bytes | None, bytes]]:

@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 import yaml
 
-from stream.cluster.control import read_model, read_version
 from stream.engine.backfill import Backfill
 from stream.engine.change import Change
 from stream.engine.output import Counts, Output
@@ -27,6 +26,7 @@ from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.events.routing import topic_of
 from stream.features.base import NEVER
+from stream.learners.control import read_model, read_version
 from stream.plan.definitions import Definitions, parse_definitions
 from stream.plan.plan import Plan, twin_plan
 

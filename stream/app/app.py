@@ -10,21 +10,15 @@ import faust
 from aiohttp import web as aiohttp_web
 from aiokafka import TopicPartition
 from faust.types import TP
-from faust.web.drivers import aiohttp as faust_web
 
 from stream.app.health import watch_silence
 from stream.app.metrics import Metrics
 from stream.app.shards import ShardHost
 from stream.app.table import CustomerTable
+from stream.app.web import Web
 from stream.app.wiring import Wiring
 from stream.kafka.recovery import Recovery
 from stream.kafka.transport import BATCH_CODEC, Transport
-
-
-class Web(faust_web.Web):
-    """Faust's web server without any page of Faust's own."""
-
-    default_blueprints = debug_blueprints = optional_blueprints = production_blueprints = ()
 
 
 class App(faust.App):
@@ -129,7 +123,7 @@ def build_app(
         """Give each record batch to the shard of its partition. The shards' own tasks do the rest."""
         async for event in batches.events():
             try:
-                shards.offer(TopicPartition(*event.message.tp), event.value)
+                await shards.take(TopicPartition(*event.message.tp), event.value)
             except Exception as error:  # noqa: BLE001  Faust would skip the batch in silence
                 shards.crash(error)
 

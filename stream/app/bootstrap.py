@@ -10,9 +10,8 @@ import orjson
 
 from stream.app.compiling_common import compiled_beside
 from stream.app.definition_files import in_settings, read_aliases
-from stream.cluster.control import NAMING, Version, kind_of, read_model, read_version
 from stream.cluster.trainer import TrainerSettings
-from stream.compiled import DAMAGED, compile_framing, compile_plan, compile_scan, forget_plan
+from stream.compiled import DAMAGED, compile_framing, compile_plan, compile_scan, compile_unframing, forget_plan
 from stream.engine import rest, teller
 from stream.engine.merge import Source
 from stream.engine.plans import Plans
@@ -22,8 +21,9 @@ from stream.errors import UserError
 from stream.events.decode import Decoder
 from stream.events.instant import parse_iso
 from stream.features.base import NEVER
-from stream.kafka import framing
+from stream.kafka import framing, unframing
 from stream.kafka.partitions import partition_of
+from stream.learners.control import NAMING, Version, kind_of, read_model, read_version
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan, plan_source
 from stream.predict.propensity import PropensityModel
@@ -81,13 +81,17 @@ def _in_short(error: Exception) -> str:
 
 def _warm_plan(definitions: Definitions, settings: Settings, cache: Path) -> Plan:
     """The plan, with every kernel that it and its events need compiled or loaded."""
-    with compiled_beside(cache):
-        plan = compile_plan(definitions, cache)
-        shard = make_shard(settings, plan, 0, [("", 0)])
-        shard.judge.warm()
+
+    def warm(plan: Plan) -> None:
+        make_shard(settings, plan, 0, [("", 0)]).judge.warm()
+
+    with compiled_beside(definitions, cache):
+        plan = compile_plan(definitions, cache, warm)
+    shard = make_shard(settings, plan, 0, [("", 0)])
     rest.warm(shard.rows)
     teller.warm(shard.rows)
     framing.warm(compile_framing(cache))
+    unframing.warm(compile_unframing(cache))
     make_decoder(settings, plan).decode("", 0, [], 0, 0)
     return plan
 

@@ -1,18 +1,24 @@
-"""Who enters and leaves segments, how long they stayed and were away: by dimension and segment, within bounds."""
+"""Who enters and leaves segments, how long they stayed and were away: by dimension and segment, within bounds.
+
+Every transaction only adds to arrays; what they come to is put into words when somebody asks for the metrics, which is
+seldom.
+"""
 
 from __future__ import annotations
 
 from collections import Counter as TallyOf
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from threading import Lock, RLock
 
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter
 
-from stream.app.histogram import BulkHistogram
+from stream.app.histogram import BulkHistogram, Groups
 from stream.app.metric_list import MOST_SEGMENTS
 from stream.app.ports import Changes, Forgotten
+from stream.engine.kinds import Kinds
 
 #: Why customers move; a segment has a series of each from the start where the second is true, so that the first
 #: customers who move are seen as a rise and not as a series that begins.
@@ -20,12 +26,32 @@ CAUSES = {"event": True, "deadline": True, "definition": False, "model": False, 
 #: Stands for no segment.
 NONE = "none"
 
+#: So many times segments may be named anew before what was counted is put into words unasked.
+MOST_TALLIES = 8
+
 #: a dimension and a segment
 Place = tuple[str, str]
 
 
+class Tally:
+    """What was counted by one numbering of kinds of changes since it was told last."""
+
+    def __init__(self, kinds: Kinds, stay: BulkHistogram, away: BulkHistogram) -> None:
+        self.kinds = kinds
+        self.moved = np.zeros(kinds.count, np.int64)
+        self.stays, self.aways = (Groups(one, kinds.place_count) for one in (stay, away))
+
+    def add(self, numbers: NDArray[np.int64], stayed_ms: NDArray[np.int64], away_ms: NDArray[np.int64]) -> None:
+        """Count changes, as :class:`stream.engine.changes.Changes` has them."""
+        np.add.at(self.moved, numbers, 1)
+        left, entered = self.kinds.places(numbers)
+        for groups, places, lengths in ((self.stays, left, stayed_ms), (self.aways, entered, away_ms)):
+            known = np.flatnonzero(lengths >= 0)
+            groups.observe(places[known], lengths[known] / 1000)
+
+
 class Churn:
-    """Counts moves between segments.
+    """Counts moves between segments; `tell` brings what was counted into the metrics.
 
     Parameters
     ----------
@@ -44,42 +70,60 @@ class Churn:
         self._entered, self._left, self._stay, self._away = entered, left, stay, away
         self._most = most
         self._known: OrderedDict[Place, None] = OrderedDict()
-        #: those that were counted, as looking one up by its labels takes longer than counting
-        self._series: dict[tuple[Counter, Place, str], Counter] = {}
+        self._tallies: dict[Kinds, Tally] = {}
+        self._forgotten: TallyOf[Place] = TallyOf()
+        #: Steps are counted in one thread, and told in another: the first guards the tallies, the second the rest.
+        self._counting, self._telling = Lock(), RLock()
 
     def show(self, places: Iterable[Place]) -> None:
         """Have series of these segments, at nought where nobody has moved yet."""
-        for place in places:
-            self._touch(place)
+        with self._telling:
+            for place in places:
+                self._touch(place)
 
     def moved(self, changes: Changes, forgotten: Sequence[Forgotten]) -> None:
         """Count the changes and the forgotten of one committed step."""
-        stays: dict[Place, list[NDArray[np.float64]]] = {}
-        aways: dict[Place, list[NDArray[np.float64]]] = {}
-        lengths = ((self._stay, changes.stayed_ms / 1000, stays), (self._away, changes.away_ms / 1000, aways))
-        for (dimension, before, after, cause), picks in changes.sorts():
-            left, entered = (dimension, before or NONE), (dimension, after or NONE)
-            self._count(self._entered, entered, cause, len(picks))
+        stayed, away, start = changes.stayed_ms, changes.away_ms, 0
+        with self._counting:
+            for kinds, numbers in changes.numbered():
+                if kinds not in self._tallies:
+                    self._tallies[kinds] = Tally(kinds, self._stay, self._away)
+                stop = start + len(numbers)
+                self._tallies[kinds].add(numbers, stayed[start:stop], away[start:stop])
+                start = stop
+            for one in forgotten:
+                self._forgotten.update((d, s) for d, s in one.segments.items() if s is not None)
+        if len(self._tallies) > MOST_TALLIES:
+            self.tell()
+
+    def tell(self) -> None:
+        """Bring all that was counted into the metrics."""
+        with self._telling:
+            with self._counting:
+                tallies, self._tallies = self._tallies, {}
+                forgotten, self._forgotten = self._forgotten, TallyOf()
+            for tally in tallies.values():
+                self._tell(tally)
+            for place, number in forgotten.items():
+                self._count(self._left, place, "forgotten", number)
+
+    def _tell(self, tally: Tally) -> None:
+        kinds = np.flatnonzero(tally.moved)
+        for kind, number in zip(kinds.tolist(), tally.moved[kinds].tolist(), strict=True):
+            dimension, before, after, cause = tally.kinds.sort(kind)
+            self._count(self._entered, (dimension, after or NONE), cause, number)
             if before is not None:
-                self._count(self._left, left, cause, len(picks))
-            for (_, seconds, found), place in zip(lengths, (left, entered), strict=True):
-                known = seconds[picks]
-                known = known[known >= 0]
-                if len(known):
-                    found.setdefault(place, []).append(known)
-        for histogram, _, found in lengths:
-            # Nothing of those that have just made room for others.
-            histogram.observe_groups([(place, parts) for place, parts in found.items() if place in self._known])
-        gone = TallyOf((d, s) for one in forgotten for d, s in one.segments.items() if s is not None)
-        for place, number in gone.items():
-            self._count(self._left, place, "forgotten", number)
+                self._count(self._left, (dimension, before or NONE), cause, number)
+        for groups in (tally.stays, tally.aways):
+            for number in groups.found().tolist():
+                dimension, segment = tally.kinds.place(number)
+                place = dimension, segment or NONE
+                if place in self._known:  # those that have just made room for others are not told
+                    groups.tell(number, place)
 
     def _count(self, counter: Counter, place: Place, cause: str, number: int) -> None:
         self._touch(place)
-        series = self._series.get((counter, place, cause))
-        if series is None:
-            series = self._series[counter, place, cause] = counter.labels(*place, cause)
-        series.inc(number)
+        counter.labels(*place, cause).inc(number)
 
     def _touch(self, place: Place) -> None:
         if place in self._known:
@@ -95,8 +139,6 @@ class Churn:
 
     def _drop(self, place: Place) -> None:
         for cause in CAUSES:
-            for counter in (self._entered, self._left):
-                self._series.pop((counter, place, cause), None)
             self._entered.remove(*place, cause)
             self._left.remove(*place, cause)
         self._stay.remove(*place)

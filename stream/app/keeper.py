@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from stream.cluster.learner import Learner
+from stream.learners.learner import Learner
 
 log = logging.getLogger(__name__)
 

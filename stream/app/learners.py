@@ -7,17 +7,17 @@ from math import isnan
 
 from stream.app import bootstrap
 from stream.app.metrics import Metrics
-from stream.cluster.learner import Learner, LearnerSettings
 from stream.cluster.model import ClusterModel
-from stream.cluster.service import TrainerService
-from stream.cuts.service import CutsService
-from stream.foresight.lifetime_service import LifetimeService
-from stream.foresight.measuring import asks_for_lifetimes
-from stream.foresight.propensity_service import PropensityService
 from stream.kafka.client import consumer_options, producer_options
+from stream.learners.clusters import TrainerService
+from stream.learners.cuts import CutsService
+from stream.learners.learner import Learner, LearnerSettings
+from stream.learners.lifetimes import LifetimeService
+from stream.learners.predictions import PropensityService
 from stream.plan.plan import Plan
 from stream.predict.learning import PropensityLearner
 from stream.predict.lifetime_model import LifetimeModel
+from stream.predict.measuring import asks_for_lifetimes
 from stream.predict.trainer import MODEL
 from stream.predict.trial import DRAFT
 from stream.settings import Settings

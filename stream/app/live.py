@@ -22,17 +22,16 @@ from stream.app.plans import Plans
 from stream.app.ports import Summary
 from stream.app.shards import ShardHost
 from stream.app.wiring import Rule, Wiring
-from stream.cluster.learner import Learner
 from stream.cluster.wire import encode_headers, encode_value, layout_of
-from stream.compiled import compile_framing
+from stream.compiled import compile_framing, compile_unframing
 from stream.cuts.measuring import Pace, tell
-from stream.cuts.service import key_of
 from stream.engine.versions import DefinitionsVersion
-from stream.foresight.lifetime_service import key_of as histories_key
-from stream.foresight.measuring import asks_for_lifetimes, histories_of
 from stream.kafka.client import client_options, consumer_options, producer_options
+from stream.learners.gathering import key_of
+from stream.learners.learner import Learner
 from stream.plan.plan import Plan
 from stream.predict.lifetime_model import LIFETIME
+from stream.predict.measuring import asks_for_lifetimes, histories_of
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -157,6 +156,7 @@ def wire(settings: Settings, plan: Plan, plans: Plans) -> Wiring:
         commit_every=batch.commit_every / 1000,
         transaction_timeout=batch.transaction_timeout / 1000,
         frame=compile_framing(settings.app.data_dir / "plans"),
+        unframe=compile_unframing(settings.app.data_dir / "plans"),
         hot_share=settings.customers.hot_share,
     )
 
@@ -170,7 +170,7 @@ def _summaries(settings: Settings, cuts: Pace, lifetimes: Pace, shard: Any) -> l
 
     def for_lifetimes() -> tuple[str, bytes, bytes]:
         told = histories_of(shard)
-        return settings.topics.histories, histories_key(told), told.encode()
+        return settings.topics.histories, key_of(told), told.encode()
 
     both = (cuts, for_cuts), (lifetimes, for_lifetimes)
     return [summary for pace, summary in both if pace.due(shard)]

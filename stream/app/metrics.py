@@ -24,7 +24,7 @@ from stream.app.histogram import BulkHistogram
 from stream.app.metric_list import METRICS, Made
 from stream.app.outputs import KeptBack
 from stream.app.ports import Step
-from stream.engine.changes import CAUSES
+from stream.engine.kinds import CAUSES
 
 if TYPE_CHECKING:
     from stream.app.shards import ShardHost
@@ -135,7 +135,7 @@ class Metrics:
             self.forgotten.labels(reason).inc(number)
         changes = step.changes
         # an event that moves someone in several dimensions counts once
-        self.latency.observe([max(0.0, now - caused_ms) / 1000 for caused_ms in changes.caused()])
+        self.latency.observe(np.maximum(0.0, now - changes.caused()) / 1000)
         if behind_ms is not None:
             due = changes.at_ms[changes.causes == CAUSES.index("deadline")]
             self.lateness.observe(np.maximum(0.0, now - behind_ms - due) / 1000)
@@ -180,7 +180,11 @@ class Metrics:
         """
         async with self._telling:
             await self._look(host)
-            return await asyncio.to_thread(generate_latest, self.registry)
+            return await asyncio.to_thread(self._tell)
+
+    def _tell(self) -> bytes:
+        self.churn.tell()
+        return generate_latest(self.registry)
 
     async def _look(self, host: ShardHost) -> None:
         sizes: dict[tuple[str, str], int] = {}

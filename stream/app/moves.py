@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.engine.kinds import Kinds
+
 #: Dimension, and the segments left and entered (None: in none).
 Move = tuple[str, str | None, str | None]
 #: How finely, and how many, moves are counted (ms): in 5 minutes for a day, in 6 hours for 30 days.
@@ -22,6 +24,8 @@ WITHIN = {
 #: Kinds of moves that are told apart; more than any definitions make, unless they change all the time.
 MOST_KINDS = 20_000
 _FIRST_KINDS = 256
+#: In the place of a move's number: it was not looked up yet; there are too many.
+UNSEEN, UNCOUNTED = -2, -1
 
 
 class Ring:
@@ -34,15 +38,28 @@ class Ring:
 
     def add(self, bucket: int, kind: int, n: int) -> None:
         """Count ``n`` of a kind; what lies before all buckets is left out."""
+        latest = self._reach(bucket, kind)
+        if bucket > latest - self.count:
+            self._counts[bucket % self.count, kind] += n
+
+    def add_many(self, buckets: NDArray[np.int64], kinds: NDArray[np.int64]) -> None:
+        """Count one of each of these kinds, at least one; what lies before all buckets is left out."""
+        latest = self._reach(int(buckets.max()), int(kinds.max()))
+        if buckets.min() <= latest - self.count:
+            within = buckets > latest - self.count
+            buckets, kinds = buckets[within], kinds[within]
+        counts = self._counts
+        np.add.at(counts.reshape(-1), buckets % self.count * counts.shape[1] + kinds, np.int32(1))
+
+    def _reach(self, bucket: int, kind: int) -> int:
+        """Have room for this kind, and up to this bucket; which is the latest one."""
         if self.latest is None:
             self.latest = bucket
         if bucket > self.latest:
             self._clear(bucket)
-        if bucket <= self.latest - self.count:
-            return
-        if kind >= self._counts.shape[1]:
+        while kind >= self._counts.shape[1]:
             self._counts = np.pad(self._counts, ((0, 0), (0, self._counts.shape[1])))
-        self._counts[bucket % self.count, kind] += n
+        return self.latest
 
     def _clear(self, bucket: int) -> None:
         latest = self.latest or 0
@@ -71,6 +88,8 @@ class Moves:
         self.since: int | None = None
         self._kinds: dict[Move, int] = {}
         self._rings = {size: Ring(*size) for size in (FINE, COARSE)}
+        #: what segments were called in the last changes, and the number of the move that each kind of change is
+        self._known: tuple[Kinds | None, NDArray[np.int64]] = None, np.zeros(0, np.int64)
 
     def add(self, moves: Iterable[tuple[Move, int]]) -> None:
         """Count moves, each with its instant (ms)."""
@@ -78,24 +97,31 @@ class Moves:
         for (move, bucket), n in sorted(counted.items(), key=lambda item: item[0][1]):
             self._count(move, bucket, n)
 
-    def add_many(self, move: Move, instants: NDArray[np.int64]) -> None:
-        """Count moves of one kind by their instants (ms)."""
-        first, last = int(instants.min()) // FINE[0], int(instants.max()) // FINE[0]
-        if first == last:  # as a rule
-            self._count(move, first, len(instants))
-            return
-        buckets, counts = np.unique(instants // FINE[0], return_counts=True)
-        for bucket, n in zip(buckets.tolist(), counts.tolist(), strict=True):
-            self._count(move, bucket, n)
+    def add_many(self, kinds: Kinds, numbers: NDArray[np.int64], instants: NDArray[np.int64]) -> None:
+        """Count changes by their kinds and instants (ms)."""
+        if self._known[0] is not kinds:
+            self._known = kinds, np.full(kinds.count, UNSEEN)
+        found = self._known[1]
+        for number in np.unique(numbers[found[numbers] == UNSEEN]).tolist():
+            found[number] = self._kind(kinds.sort(number)[:3])
+        counted = found[numbers]
+        if counted.min(initial=0) < 0:
+            counted, instants = counted[counted >= 0], instants[counted >= 0]
+        if len(counted):
+            for (width, _), ring in self._rings.items():
+                ring.add_many(instants // FINE[0] * FINE[0] // width, counted)
+
+    def _kind(self, move: Move) -> int:
+        """The number of a move; UNCOUNTED where there are too many."""
+        if move not in self._kinds and len(self._kinds) >= MOST_KINDS:
+            return UNCOUNTED
+        return self._kinds.setdefault(move, len(self._kinds))
 
     def _count(self, move: Move, bucket: int, n: int) -> None:
-        kind = self._kinds.get(move)
-        if kind is None:
-            if len(self._kinds) >= MOST_KINDS:
-                return
-            kind = self._kinds[move] = len(self._kinds)
-        for (width, _), ring in self._rings.items():
-            ring.add(bucket * FINE[0] // width, kind, n)
+        kind = self._kind(move)
+        if kind != UNCOUNTED:
+            for (width, _), ring in self._rings.items():
+                ring.add(bucket * FINE[0] // width, kind, n)
 
     def complete_from(self, instant: int) -> None:
         """All moves from an instant (ms) on are counted."""

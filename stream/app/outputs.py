@@ -9,12 +9,13 @@ import numpy as np
 
 from stream.app.ports import Shard, Step
 from stream.app.wiring import Wiring
-from stream.engine.changes import CAUSES
-from stream.engine.records import Records
+from stream.engine.kinds import CAUSES
+from stream.engine.records import AtRest, Pair, Records
 from stream.events.decode import ORIGIN
-from stream.foresight.questions import encode
+from stream.kafka.framed import Picked
 from stream.kafka.letter import records_of
-from stream.kafka.transaction import Payload, Picked, Row
+from stream.kafka.transaction import Payload, Row
+from stream.predict.questions import encode
 
 #: output topic, and why a change was kept from it ("age" or "cause") -> how many
 KeptBack = Counter[tuple[str, str]]
@@ -45,10 +46,14 @@ def _add(out: Payload, topic: str, rows: Iterable[Row]) -> None:
         out.add(topic, rows)
 
 
-def _add_many(out: Payload, topic: str, found: Records | Sequence[tuple[bytes, bytes | None]]) -> None:
-    if len(found):
-        records = found if isinstance(found, Records) else Records.of(found)
-        out.many[topic] = Picked(records, np.arange(len(records)))
+def _add_many(out: Payload, topic: str, found: Records | Sequence[Pair]) -> None:
+    if not len(found):
+        return
+    if isinstance(found, AtRest):
+        some = found.records()
+    else:
+        some = [found if isinstance(found, Records) else Records.of(found)]
+    out.many[topic] = [Picked(records, np.arange(len(records))) for records in some]
 
 
 def _changes(step: Step, wiring: Wiring, now_ms: int | None, out: Payload) -> KeptBack:
@@ -72,7 +77,7 @@ def _changes(step: Step, wiring: Wiring, now_ms: int | None, out: Payload) -> Ke
         picks = picks[allowed & ~old]
         if len(picks):
             records = records or changes.records()
-            out.many[topic] = Picked(records, picks)
+            out.many[topic] = [Picked(records, picks)]
     return kept_back
 
 

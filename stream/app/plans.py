@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from stream.app import bootstrap
-from stream.cluster.control import Version
 from stream.engine.backfill import Backfill
 from stream.engine.rows import Rows
 from stream.engine.versions import DefinitionsVersion
 from stream.errors import UserError
 from stream.events.decode import Decoder
+from stream.learners.control import Version
 from stream.plan.definitions import Definitions
 from stream.plan.plan import Plan
 from stream.plan.problems import DefinitionError

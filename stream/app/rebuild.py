@@ -20,6 +20,7 @@ from stream.engine.backfill import touch_all
 from stream.engine.output import Output
 from stream.engine.plans import Decoder
 from stream.engine.shard import Shard
+from stream.engine.slices import drained
 from stream.engine.versions import DefinitionsVersion
 from stream.features.base import NEVER
 from stream.kafka.broadcast import Broadcast
@@ -225,5 +226,5 @@ def _at_rest(shard: Shard) -> list[Row]:
     """What a changelog would hold of the shard's customers."""
     touch_all(shard.rows)
     out = Output()
-    shard.memory.write(shard.versions, out)
+    drained(shard.memory.write(shard.versions, out))
     return [(key, value, []) for key, value in out.rows if key[:1] in (rest.ROW, rest.NAME, rest.LAYOUT)]

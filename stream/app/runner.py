@@ -17,11 +17,12 @@ from aiokafka.errors import KafkaError
 
 from stream.app import outputs
 from stream.app.crowd import Crowd
+from stream.app.gaps import Gaps
 from stream.app.hot import Hot
 from stream.app.portion import Portion
 from stream.app.ports import Shard, Source, Step, Summary
 from stream.kafka.explained import explained
-from stream.kafka.fetch import End, Fetched
+from stream.kafka.fetch import End, Fetched, size_of
 from stream.kafka.restore import RestoreStalledError
 from stream.kafka.transaction import Payload, ShardProducer, TransactionError
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A gap that seeking does not close within this many seconds closes the shard.
-GAP_SECONDS = 5.0
 #: Longest start of a transactional producer, in seconds.
 START_SECONDS = 30.0
 #: Pause before opening again after a failed opening, doubled up to the last, in seconds.
@@ -72,7 +71,7 @@ class ShardRunner:
         self._wake = asyncio.Event()
         self._ends: dict[TopicPartition, End] = {}
         self._crowd = Crowd(host.wiring.max_waiting, host.wiring.max_waiting_bytes)
-        self._gap_since: dict[TopicPartition, float] = {}
+        self._gaps = Gaps(host.seek, host.rejoin)
         self._portion = Portion(host.wiring.max_records, host.wiring.transaction_timeout)
         self._last_commit = 0.0
         self._failures = 0
@@ -213,7 +212,7 @@ class ShardRunner:
         self._kept_position = changelog_position
         self.committed = dict(offsets)
         self._ends.clear()
-        self._gap_since.clear()
+        self._gaps.clear()
         self.state = State.READY
         self._crowd.clear()
         self._set_wanted(frozenset(TopicPartition(topic, self.partition) for topic in self._wiring.group_topics))
@@ -227,12 +226,11 @@ class ShardRunner:
             return
         expected = self.shard.expected((tp.topic, tp.partition))
         if fetched.lo > expected:
-            self._mind_gap(tp, expected, fetched)
+            self._gaps.mind(tp, expected, fetched)
             return
-        self._gap_since.pop(tp, None)
+        self._gaps.closed(tp)
         if fetched.hi > expected:
-            size = sum(len(record.value or b"") + len(record.key or b"") for record in fetched.records)
-            self._crowd.took(tp, fetched.hi, size)
+            self._crowd.took(tp, fetched.hi, size_of(fetched.records))
             self.take_batch(tp, self._host.decode(tp, fetched, self.shard))
         if fetched.end is not None:
             self.prove(tp, fetched.end)
@@ -275,24 +273,6 @@ class ShardRunner:
         blocked = self.shard.blocked_by() if self.state is State.READY and self.shard is not None else None
         return blocked is not None and blocked[0] in topics
 
-    def _mind_gap(self, tp: TopicPartition, expected: int, fetched: Fetched) -> None:
-        now = time.monotonic()
-        since = self._gap_since.setdefault(tp, now)
-        log.info(
-            "shard %d: %s/%d has %d..%d, expected %d: read again from there",
-            self.partition,
-            *tp,
-            fetched.lo,
-            fetched.hi,
-            expected,
-            extra={"shard": self.partition, "topic": tp.topic},
-        )
-        if now - since > GAP_SECONDS:
-            del self._gap_since[tp]
-            self._host.rejoin()
-        else:
-            self._host.seek(tp, expected)
-
     def _mind_crowd(self, tp: TopicPartition, shard: Shard) -> None:
         source = (tp.topic, tp.partition)
         if not self._crowd.changed(tp, shard.waiting(source), self.committed.get(source, 0)):
@@ -319,7 +299,8 @@ class ShardRunner:
                 if self._host.term != term or not await self._step(self.shard):
                     break
         self._set_wanted(frozenset())
-        self.state = State.HELD
+        with self._host.turns.between():  # what is being looked up in another thread is answered before
+            self.state = State.HELD
 
     async def _pace(self) -> None:
         """Commit neither more often than one shard should, nor all together than the broker can; batches grow."""
@@ -333,7 +314,7 @@ class ShardRunner:
         self._pass_on_ends(shard)
         wall_ms = int(time.time() * 1000) if self._wiring.wall_clock else None
         began = time.monotonic()
-        step = shard.step(self._portion.size, wall_ms)
+        step = await self._host.turns.run(shard.stepping(self._portion.size, wall_ms))
         stepped = time.monotonic()
         due = () if self._summaries is None else self._summaries(shard)
         if step is None and not due:
@@ -369,6 +350,7 @@ class ShardRunner:
         )
         for topic, key, value in told:
             payload.add(topic, [(key, value, [])])
+        await asyncio.sleep(0)  # others have their turn before it is framed and compressed
         began = time.monotonic()
         ends = await self._producer.transact(payload)
         self._last_commit = time.monotonic()

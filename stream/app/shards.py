@@ -7,6 +7,7 @@ import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
@@ -15,6 +16,7 @@ from stream.app.metrics import Metrics
 from stream.app.opening import Opening
 from stream.app.ports import Batch, Shard, Source, Step
 from stream.app.runner import ShardRunner, State
+from stream.app.turns import SLICE_SECONDS, Turns
 from stream.app.wiring import Wiring
 from stream.errors import UserError
 from stream.events.customer import partition_key
@@ -31,8 +33,8 @@ log = logging.getLogger(__name__)
 
 #: How long stopping waits for running transactions before it aborts them, in seconds.
 STOP_SECONDS = 1.5
-#: How long a question about a customer may hold the event loop at a time, in seconds.
-SLICE_SECONDS = 0.002
+#: So many records are decoded at a time: some milliseconds.
+PART = 1_000
 #: Within this many seconds shards that are thrown away are counted as one occasion to free memory.
 COLLECT_SECONDS = 0.1
 
@@ -54,7 +56,7 @@ class Pacer:
 
 
 class ShardHost:
-    """The shards of a worker. Everything but ``wanted`` and ``term`` is used in the main event loop only.
+    """The shards of a worker. Everything but ``wanted``, ``term`` and ``placed`` is used in the main event loop only.
 
     ``term`` counts revocations and assignments of this process: what was read or begun in an earlier term is void.
     (The group's generation does not do: a member that joins again may be given the same one.)
@@ -67,6 +69,7 @@ class ShardHost:
             metrics.records_lost.labels(topic)  # there from the start, so that the first loss is seen as a rise
         self.client_options = wiring.client_options
         self.consumer_options = wiring.consumer_options
+        self.unframe = wiring.unframe
         self.term = 0
         self.wanted: frozenset[TopicPartition] = frozenset()
         self.wanted_grew = asyncio.Event()
@@ -74,6 +77,7 @@ class ShardHost:
         self.opening = Opening(self)
         self.pacer = Pacer(wiring.commits_per_second)
         self.pulse = Pulse()
+        self.turns = Turns()
         self._collecting: asyncio.TimerHandle | None = None
         self._questions = asyncio.Semaphore(1)
         self.broadcast = Broadcast(
@@ -214,8 +218,18 @@ class ShardHost:
 
     # -- what comes in ----------------------------------------------------------------------------------------------
 
+    async def take(self, tp: TopicPartition, fetched: Fetched) -> None:
+        """Give a batch of the group's topics to its shard. Called by the agent; between parts others have their turn.
+
+        Where the agent is ended meanwhile, the shard misses a part, and reads it again.
+        """
+        for part in parts(fetched, PART):
+            self.offer(tp, part)
+            if part.hi < fetched.hi:
+                await asyncio.sleep(0)
+
     def offer(self, tp: TopicPartition, fetched: Fetched) -> None:
-        """Give a batch of the group's topics to its shard. Called by the agent; never blocks."""
+        """Give records of the group's topics to their shard at once."""
         runner = self.runners.get(tp.partition)
         if runner is not None:
             runner.offer(tp, fetched)
@@ -300,9 +314,12 @@ class ShardHost:
         """Segments and features of a customer; None where unknown. Raises KeyError where another worker owns them."""
         return self._shard_of(customer_id).describe(customer_id)
 
-    def placed(self, customer_id: str) -> dict[str, Any] | None:
-        """Only the segments of a customer; None where unknown. Raises KeyError likewise."""
-        return self._shard_of(customer_id).placed(customer_id)
+    async def placed(self, customer_id: str) -> dict[str, Any] | None:
+        """Only the segments of a customer; None where unknown. Raises KeyError likewise. From any event loop."""
+        found = await self.turns.look(lambda: self._placed(customer_id))
+        if found is None:
+            raise KeyError(customer_id)
+        return found[0]
 
     async def explain(self, customer_id: str, horizon_ms: int) -> Any:
         """Why a customer is where they are, as JSON has it; None where unknown. Raises KeyError likewise.
@@ -321,11 +338,31 @@ class ShardHost:
                         raise KeyError(customer_id)
         return None
 
+    def _placed(self, customer_id: str) -> tuple[dict[str, Any] | None] | None:
+        """The same, or None where another worker owns them."""
+        shard = self._ready_shard_of(customer_id)
+        return None if shard is None else (shard.placed(customer_id),)
+
     def _shard_of(self, customer_id: str) -> Shard:
-        runner = self.runners.get(self.partition_of(customer_id))
-        if runner is None or runner.state is not State.READY or runner.shard is None:
+        shard = self._ready_shard_of(customer_id)
+        if shard is None:
             raise KeyError(customer_id)
-        return runner.shard
+        return shard
+
+    def _ready_shard_of(self, customer_id: str) -> Shard | None:
+        runner = self.runners.get(self.partition_of(customer_id))
+        return runner.shard if runner is not None and runner.state is State.READY else None
+
+
+def parts(fetched: Fetched, most: int) -> Iterator[Fetched]:
+    """The same in parts of so many records, that follow on each other; the last one tells where the partition ends."""
+    lo, count = fetched.lo, len(fetched.records)
+    for start in range(0, max(count, 1), most):
+        last = start + most >= count
+        hi = fetched.hi if last else fetched.records[start + most].offset
+        end, records = fetched.end if last else None, fetched.records[start : start + most]
+        yield fetched if last and not start else replace(fetched, lo=lo, hi=hi, records=records, end=end)
+        lo = hi
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.app.ports import Decoder, MakeShard, MakeSummary, Shard
-from stream.kafka import framing
+from stream.kafka import framing, unframing
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,8 @@ class Wiring:
     transaction_timeout: float = 10.0
     #: what writes many records for Kafka at once; compiled in a worker
     frame: Callable[..., tuple[int, int]] = framing.frame
+    #: what finds the records in what Kafka answers; compiled in a worker
+    unframe: Callable[..., int] = unframing.unframe
     #: a customer with more than this share of the events of a shard is told
     hot_share: float = 0.2
     #: shards that read their rows back at the same time

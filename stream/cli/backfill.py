@@ -65,8 +65,8 @@ def command(
 
 async def _begun(settings: Settings) -> DefinitionsVersion:
     """The newest published definitions, if they wait for a backfill."""
-    from stream.cluster.control import read_published
     from stream.kafka.client import consumer_options
+    from stream.learners.control import read_published
 
     published = await read_published(consumer_options(settings), settings.topics.control)
     newest = published.definitions[-1] if published.definitions else None

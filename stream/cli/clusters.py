@@ -131,9 +131,9 @@ def rename(
 
     Exit codes: 0 a version has the name, 1 none came in time, 2 a mistake in what was asked.
     """
-    from stream.cluster.naming import ask
     from stream.events.instant import iso
     from stream.kafka.client import consumer_options, producer_options, quiet_aiokafka
+    from stream.learners.naming import ask
 
     where = Where(dimension, broker, config).over(above)
     settings = _settings(where)
@@ -190,9 +190,9 @@ def _settings(where: Where) -> Settings:
 
 async def _models(settings: Settings, where: Where) -> list[ClusterModel]:
     """The published versions of the dimension, in order; at least one."""
-    from stream.cluster.control import read_published
     from stream.kafka.client import consumer_options, quiet_aiokafka
     from stream.kafka.topics import ensure_topics
+    from stream.learners.control import read_published
 
     await ensure_topics(settings)
     with quiet_aiokafka():

@@ -72,7 +72,7 @@ def compressed(shard: Shard) -> float:
     order = np.random.default_rng(1).permutation(rows.living())
     for start in range(0, len(order), TOGETHER):
         some = rest.encode_rows(rows, order[start : start + TOGETHER], rest.fingerprint(rows.plan))
-        total += len(bytes(cramjam.zstd.compress(b"".join(key + value for key, value in some))))
+        total += len(bytes(cramjam.zstd.compress(b"".join(key + (value or b"") for key, value in some))))
     return total / len(order)
 
 

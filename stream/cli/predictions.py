@@ -31,7 +31,8 @@ def command(history: bool, as_json: bool, broker: str | None, config: Path | Non
 
     That of lifetimes is behind the features alive, buys, expected, order_value and clv, and is fitted beside the stream
     to what all customers bought. Those of `predict` are learned online; told is how well they ranked customers, beside
-    what is known without them. Exit codes: 0 there is a version, 1 there is none yet, 2 a mistake in what was asked.
+    what is known without them. In JSON, `kind` says which of the two a version is of: lifetimes or prediction.
+    Exit codes: 0 there is a version, 1 there is none yet, 2 a mistake in what was asked.
     """
     from stream.cli.view import predictions as lifetimes_view
     from stream.cli.view import propensity as propensity_view
@@ -67,9 +68,9 @@ def command(history: bool, as_json: bool, broker: str | None, config: Path | Non
 
 async def _versions(settings: Settings) -> list[LifetimeModel | PropensityModel]:
     """The published versions, those of each model in order; at least one."""
-    from stream.cluster.control import read_published
     from stream.kafka.client import consumer_options, quiet_aiokafka
     from stream.kafka.topics import ensure_topics
+    from stream.learners.control import read_published
     from stream.predict.lifetime_model import LifetimeModel
     from stream.predict.propensity import PropensityModel
 

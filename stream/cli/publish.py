@@ -85,9 +85,9 @@ async def publish_files(
 ) -> DefinitionsVersion:
     """Write the next version of the definitions; topics that they name are created before."""
     from stream.app.learners import learner_settings
-    from stream.cluster.publishing import publish_definitions
     from stream.kafka.client import quiet_aiokafka
     from stream.kafka.topics import create_topics, ensure_topics
+    from stream.learners.publishing import publish_definitions
 
     await ensure_topics(settings)
     for report in await create_topics(settings, plan.definitions.topics()):

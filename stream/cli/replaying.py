@@ -10,9 +10,9 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from stream.app.plans import Plans
-    from stream.cluster.control import Version
     from stream.history.record import FileRecord
     from stream.history.replay import Replay
+    from stream.learners.control import Version
     from stream.plan.definitions import Definitions
     from stream.settings import Settings
 
@@ -61,8 +61,8 @@ def open_replay(
 
 def _checked(plans: Plans, file: Path, redefined: bool) -> Iterator[Version]:
     """The versions in a file; definitions with mistakes are left out, as live, and told."""
-    from stream.cluster.versions import read_versions
     from stream.engine.versions import DefinitionsVersion
+    from stream.learners.versions import read_versions
     from stream.plan.problems import DefinitionError
 
     for version in read_versions(file):

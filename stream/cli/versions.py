@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from stream.cluster.control import KINDS, Published, read_published
-from stream.cluster.versions import write_versions
 from stream.errors import UserError
 from stream.kafka.client import consumer_options, quiet_aiokafka
 from stream.kafka.topics import check_topics
+from stream.learners.control import KINDS, Published, read_published
+from stream.learners.versions import write_versions
 from stream.settings import Settings, load_settings
 from stream.settings_kafka import Kafka
 

@@ -106,8 +106,8 @@ def _run(settings: Settings, definitions: Path | None, web_port: int | None, end
 async def _published(settings: Settings) -> DefinitionsVersion | None:
     """The newest definitions on the control topic that can be read and have no mistakes."""
     from stream.app.bootstrap import checked
-    from stream.cluster.control import read_published
     from stream.kafka.client import consumer_options, quiet_aiokafka
+    from stream.learners.control import read_published
     from stream.plan.problems import DefinitionError
 
     with quiet_aiokafka():

@@ -1,5 +1,5 @@
 """Clusters of customers: a model is learned in one place, published as versions, and assigned with everywhere.
 
-``model`` and ``trainer`` are pure. ``wire`` is the format of the internal topic of vectors. ``control`` reads published
-versions, ``service`` runs the trainer; these two talk to Kafka.
+``trainer`` learns, ``model`` is what it publishes, ``wire`` the format of the internal topic of vectors. Pure: no I/O,
+no clock, no logging; `stream.learners` runs it.
 """

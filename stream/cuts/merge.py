@@ -29,9 +29,14 @@ class Cuts:
     cuts: list[tuple[str, float, float]]
     customers: dict[str, int]
 
-    def version(self, number: int, effective: int) -> CutsVersion:
-        """The version of that number, in force from that instant (event time in ms) on."""
-        return CutsVersion(number, effective, self.cuts, self.customers)
+    def after(self, newest: CutsVersion | None, effective: int) -> CutsVersion | None:
+        """The version after the newest one, in force from that instant (event time in ms) on, or a millisecond after
+        the newest where that is later; None where no cut would be another."""
+        if newest is None:
+            return CutsVersion(1, effective, self.cuts, self.customers)
+        if newest.cuts == self.cuts:
+            return None
+        return CutsVersion(newest.version + 1, max(effective, newest.effective + 1), self.cuts, self.customers)
 
 
 def merge(summaries: Iterable[Summary]) -> Summary:

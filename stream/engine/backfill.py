@@ -9,8 +9,10 @@ import numpy as np
 from stream.engine.layouts import Description, new_columns, shape_of, warming
 from stream.engine.rest import CHUNK, pack
 from stream.engine.rows import Rows
+from stream.events.columns import CustomerIds
 from stream.features import pool
 from stream.plan import header
+from stream.plan.finding import FREE
 from stream.plan.layout import Layout
 from stream.plan.packed import SKIPPED, Shape
 
@@ -44,7 +46,7 @@ class Backfill:
         rebuilt = self.rows.living()
         rebuilt = rebuilt[self.rows.gone_at()[rebuilt] > effective]
         keys = [self.rows.keys[i] for i in rebuilt.tolist()]
-        unknown = np.array([key not in rows.index for key in keys], np.bool_)
+        unknown = rows.index.find(CustomerIds.of(keys)).rows == FREE
         picks = rows.find(keys)
         for start in range(0, len(picks), CHUNK):
             some = picks[start : start + CHUNK]

@@ -8,12 +8,15 @@ the events behind it.  A :class:`stream.engine.change.Change` is made of one whe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.change import Change, shown, shown_text
+from stream.engine.kinds import CAUSES, Kinds, Sort, causes_of
+from stream.engine.latest import Last
 from stream.engine.records import Column, Records
 from stream.engine.run import Run
 from stream.features.base import NEVER, Kind
@@ -21,12 +24,6 @@ from stream.plan import header
 
 if TYPE_CHECKING:
     from stream.engine.teller import Teller
-
-#: By number; an event's is 0, that of the others what the kernel writes, without its sign.
-CAUSES = ("event", "deadline", "definition", "model")
-
-#: Dimension, the segments left and entered (None: in none), and the cause.
-Sort = tuple[str, str | None, str | None, str]
 
 
 class Block:
@@ -43,9 +40,10 @@ class Block:
         self.ints, self.floats = ints, ints.view(np.float64)
         keys = teller.rows.keys
         self.keys = [keys[row] for row in ints[:, header.ROW].tolist()]
-        self.names = [list(names) for names in teller.rows.names]
+        #: What the segments are called at this moment, and the kind of each change.
+        self.kinds = teller.kinds()
+        self.numbers = self.kinds.of(ints)
         self._made: list[Change] | None = None
-        self._sorts: tuple[list[tuple[int, str | None, str | None, int]], NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -53,32 +51,12 @@ class Block:
     @property
     def causes(self) -> NDArray[np.int64]:
         """The number of each change's cause."""
-        cause = self.ints[:, header.CAUSE]
-        return np.where(cause < 0, -cause, 0)
+        return causes_of(self.ints)
 
     def name(self, dimension: int, code: int) -> str | None:
         """The segment that a code stood for; None: in none."""
-        names = self.names[dimension]
+        names = self.kinds.names[dimension]
         return names[code] if 0 <= code < len(names) else None
-
-    def sorts(self) -> tuple[list[tuple[int, str | None, str | None, int]], NDArray[np.int64]]:
-        """The sorts of changes that there are: numbers of the dimension and of the cause, with the segments left and
-        entered between; and the place of each change among them."""
-        if self._sorts is None:
-            many = max((len(names) for names in self.names), default=0) + 2  # beside -1: a code that has no name
-            left, entered = (np.minimum(self.ints[:, c], many - 2) for c in (header.FROM, header.TO))
-            j = self.ints[:, header.DIMENSION]  # there may be more of them than segments in any
-            codes = ((j * many + left + 1) * many + entered + 1) * len(CAUSES) + self.causes
-            codes, which = np.unique(codes, return_inverse=True)
-            found = []
-            for code in codes.tolist():
-                code, cause = divmod(code, len(CAUSES))
-                code, to = divmod(code, many)
-                dimension, came_from = divmod(code, many)
-                segments = self.name(dimension, came_from - 1), self.name(dimension, to - 1)
-                found.append((dimension, *segments, cause))
-            self._sorts = found, which
-        return self._sorts
 
     def origins(self) -> dict[int, tuple[Any, int]]:
         """The batch of each event that caused changes, and its number there, by its number in the run."""
@@ -203,43 +181,52 @@ class Changes(Sequence[Change]):
         found: dict[str, list[NDArray[np.int64]]] = {}
         start = 0
         for block in self.blocks:
-            dimensions, entered = block.ints[:, header.DIMENSION], block.ints[:, header.TO]
-            for j, by_segment in enumerate(block.teller.topics):
-                for segment, topics in by_segment.items():
-                    codes = [code for code, name in enumerate(block.names[j]) if name == segment]
-                    picks = np.flatnonzero((dimensions == j) & np.isin(entered, codes))
-                    for topic in topics if len(picks) else ():
-                        found.setdefault(topic, []).append(start + picks)
+            topics, of_kind = block.teller.topics_of(block.kinds)
+            numbers = of_kind[block.numbers]
+            picks = np.flatnonzero(numbers >= 0)
+            for number in np.flatnonzero(np.bincount(numbers[picks])).tolist():
+                found.setdefault(topics[number], []).append(start + picks[numbers[picks] == number])
             start += len(block)
-        return {topic: np.sort(self._column(parts)) for topic, parts in found.items()}
+        return {topic: self._column(parts) for topic, parts in found.items()}
+
+    def numbered(self) -> Iterator[tuple[Kinds, NDArray[np.int64]]]:
+        """The kinds of all changes in their order, by numbers, which mean something else where segments were named
+        anew in between."""
+        for kinds, blocks in groupby(self.blocks, key=lambda block: block.kinds):
+            yield kinds, self._column([block.numbers for block in blocks])
 
     def sorts(self) -> Iterator[tuple[Sort, NDArray[np.int64]]]:
         """Every sort of change, and the numbers of the changes that are of it; one may come up more than once."""
         start = 0
+        for kinds, numbers in self.numbered():
+            order = np.argsort(numbers, kind="stable")
+            found, first = np.unique(numbers[order], return_index=True)
+            for kind, picks in zip(found.tolist(), np.split(order, first[1:]), strict=True):
+                yield kinds.sort(kind), start + picks
+            start += len(numbers)
+
+    def caused(self) -> NDArray[np.int64]:
+        """For each customer and event that moved them, in however many dimensions, when the event came (ms)."""
+        found: list[NDArray[np.int64]] = []
         for block in self.blocks:
-            sorts, which = block.sorts()
-            order = np.argsort(which, kind="stable")
-            stops = np.cumsum(np.bincount(which, minlength=len(sorts))).tolist()
-            for (j, left, entered, cause), begun, stop in zip(sorts, [0, *stops[:-1]], stops, strict=True):
-                yield (block.teller.dimensions[j].name, left, entered, CAUSES[cause]), start + order[begun:stop]
+            if block.run is None:
+                continue
+            causes, rows = block.ints[:, header.CAUSE], block.ints[:, header.ROW]
+            there = causes >= 0
+            width = len(block.teller.rows)
+            found.append(block.run.column("timestamps")[np.unique(causes[there] * width + rows[there]) // width])
+        return self._column(found)
+
+    def last(self) -> Last:
+        """Each customer's last one, in the order of their first."""
+        found: dict[bytes, int] = {}
+        start = 0
+        for block in self.blocks:
+            found |= dict(zip(block.keys, range(start, start + len(block)), strict=True))
             start += len(block)
-
-    def caused(self) -> list[int]:
-        """For each customer whom an event moved, in however many dimensions, when it came (ms)."""
-        found: set[tuple[bytes, int]] = set()
-        for block in self.blocks:
-            origins = {cause: int(batch.timestamps[i]) for cause, (batch, i) in block.origins().items()}
-            causes = block.ints[:, header.CAUSE].tolist() if origins else ()
-            found |= {(key, origins[c]) for key, c in zip(block.keys, causes, strict=bool(origins)) if c in origins}
-        return [came for _, came in found]
-
-    def last(self) -> dict[bytes, tuple[int, int]]:
-        """For each customer the instant and the sequence of their last one, in the order of their first."""
-        found: dict[bytes, tuple[int, int]] = {}
-        for block in self.blocks:
-            columns = (block.ints[:, header.AT].tolist(), block.ints[:, header.NUMBER].tolist())
-            found |= dict(zip(block.keys, zip(*columns, strict=True), strict=True))
-        return found
+        picks = np.fromiter(found.values(), np.int64, len(found))
+        sequences = self._column([block.ints[:, header.NUMBER] for block in self.blocks])
+        return Last(list(found), self.at_ms[picks], sequences[picks])
 
 
 def passed(since: NDArray[np.int64], now: NDArray[np.int64]) -> NDArray[np.int64]:

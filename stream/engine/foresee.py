@@ -12,6 +12,7 @@ from stream.engine.judge import Judge
 from stream.engine.models import Versions
 from stream.engine.output import Output
 from stream.engine.rows import Rows
+from stream.engine.slices import drained
 from stream.features import pool
 from stream.features.base import FOREVER
 from stream.plan import header
@@ -69,7 +70,7 @@ class Scratch:
     def pass_time(self, upto: int) -> list[Change]:
         """The changes that the row's own deadlines make up to and including an instant."""
         out = Output()
-        self._judge.fire(np.zeros(1, np.int64), upto, out)
+        drained(self._judge.firing(np.zeros(1, np.int64), upto, out))
         self.forgotten = next((one.at_ms for one in out.forgotten), self.forgotten)
         return list(out.changes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -13,6 +13,7 @@ import orjson
 from stream.engine.change import cloud_event, cloud_headers
 from stream.engine.run import Run
 from stream.events.batch import FORGET, REPEATED
+from stream.events.columns import CustomerIds
 from stream.events.text import id_hash
 
 TYPE = "segstream.customer.forgotten"
@@ -76,7 +77,7 @@ class Requests:
     def __init__(self, hashes: Iterable[int] = ()) -> None:
         self.hashes = list(hashes)
 
-    def mark_repeated(self, run: Run, customers: Sequence[Any], messages: Any) -> None:
+    def mark_repeated(self, run: Run, customers: CustomerIds, messages: Any) -> None:
         """Mark the run's requests that were heard before, also in the run itself, as such."""
         heard = set(self.hashes)
         for k in run.of_code(FORGET):
@@ -85,11 +86,11 @@ class Requests:
                 run.codes[k] = REPEATED
             heard.add(request)
 
-    def heard(self, run: Run, customers: Sequence[Any], messages: Any, applied: Any) -> None:
+    def heard(self, run: Run, customers: CustomerIds, messages: Any, applied: Any) -> None:
         """Remember the requests that were applied."""
         asked = np.flatnonzero((run.codes == FORGET) & applied).tolist()
         self.hashes = [*self.hashes, *(_hash(customers[k], messages[k]) for k in asked)][-REMEMBERED:]
 
 
-def _hash(customer: bytes, message: Any) -> int:
-    return id_hash(b"%d %b" % (message, customer))
+def _hash(customer: bytes | None, message: Any) -> int:
+    return id_hash(b"%d %b" % (message, customer or b""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,23 @@ from stream.engine.changes import Block
 from stream.engine.cluster_evidence import ClusterEvidence, evidence_width
 from stream.engine.departed import Departed
 from stream.engine.forgotten import Forgotten, Requests
+from stream.engine.index import Found
 from stream.engine.models import Versions
 from stream.engine.output import Asked, Output
 from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.engine.sampling import Bound
+from stream.engine.slices import EVENTS, ROWS, Slices
 from stream.engine.teller import Teller
 from stream.events.batch import CONTROL, IGNORED, REJECTED, REKEYED, REPEATED
+from stream.events.columns import CustomerIds
 from stream.features import pool
 from stream.features.base import NO_TEXT
 from stream.features.known_zone import KnownZone, named
 from stream.features.propensity import BESIDE
 from stream.plan import header
+from stream.plan.finding import FREE
 from stream.plan.header import Events
 from stream.plan.judging import of_population, told_at
 from stream.plan.plan import Plan
@@ -80,7 +83,7 @@ class Judge:
         questions = np.empty((room, widest)), np.empty((room, 3), np.int64)
         self.arrays = header.Out(self.ints, self.floats, *taken, *questions)
 
-    def apply(self, run: Run, floor: int, disorder: int, out: Output, most: int) -> int:
+    def applying(self, run: Run, floor: int, disorder: int, out: Output, most: int) -> Slices[int]:
         """Apply the run's events; changes, vectors and counts go to ``out``.  How many were applied: where products
         have many holders, ``most`` of them are told, and the event in which that ends is to be applied again.
 
@@ -88,22 +91,25 @@ class Judge:
         allowed ``disorder``.  So the batches that events come in do not matter to it.
         """
         upto = np.maximum(run.column("instants"), np.maximum(run.keys - disorder, floor))
-        customers = run.values("customers")
-        sent_on = {} if self.home is None else self.home.sent_on(run, customers, self.rows.index)
-        events = self._events(run, customers, upto)
-        out_arrays = self.arrays
-        start, counters = 0, self.rows.table.counters
+        customers = run.customers()
+        found = self.rows.index.find(customers)
+        sent_on = {} if self.home is None else self.home.sent_on(run, customers, found.rows)
+        events = self._events(run, customers, found, upto)
+        yield
+        n, start, counters = 0, 0, self.rows.table.counters
         counters[header.LEFT] = most
         taken: list[Sampled] = []
         while start < len(run):
+            stop = min(start + EVENTS, len(run))
             n, start = self.plan.kernels.apply(
-                self.rows.table, self.rows.bags, self.versions.slots, events, out_arrays, 0, start
+                self.rows.table, self.rows.bags, self.versions.slots, _upto(events, stop), self.arrays, n, start
             )
-            self._changes(n, out, run)
-            self._vectors(out_arrays, taken)
-            self._asked(out_arrays, out)
-            if counters[header.LEFT] <= 0 and counters[header.CURSOR] != pool.NONE:
-                break
+            if start < stop or stop == len(run):  # room has run out, or holders may be told no more, or it is done
+                self._took(n, out, run, taken)
+                n = 0
+                if counters[header.LEFT] <= 0 and counters[header.CURSOR] != pool.NONE:
+                    break
+            yield
         self._choose(taken, out)
         out.rekeyed += [sent for k, sent in sent_on.items() if k < start]
         out.unmatched += int(counters[header.UNMATCHED])
@@ -113,10 +119,22 @@ class Judge:
         self.requests.heard(run, customers, events.message, events.status == header.APPLIED)
         return start
 
-    def fire(self, rows: NDArray[np.int64], upto: int, out: Output, most: int | None = None) -> None:
+    def firing(self, rows: NDArray[np.int64], upto: int, out: Output, most: int | None = None) -> Slices[None]:
         """Fire these rows' deadlines up to an instant, and their move to the next model; with ``most``, no more of them
         once there are so many changes."""
-        self._over(lambda o, k: self._kernel(self.plan.kernels.fire, rows, upto, o, k), len(rows), out, most)
+        n, start, told = 0, 0, len(out.changes) + len(out.forgotten)
+        taken: list[Sampled] = []
+        while start < len(rows) and (most is None or told + n < most):
+            stop = min(start + ROWS, len(rows))
+            n, start = self.plan.kernels.fire(
+                self.rows.table, self.rows.bags, self.versions.slots, rows[:stop], upto, self.arrays, n, start
+            )
+            if start < stop:  # room has run out
+                self._took(n, out, None, taken)
+                n, told = 0, len(out.changes) + len(out.forgotten)
+            yield
+        self._took(n, out, None, taken)
+        self._choose(taken, out)
 
     def rearm(self) -> None:
         """Work out all expiries, after rows came from rest."""
@@ -132,29 +150,18 @@ class Judge:
         if self.plan.measures:
             kernels.measure(rows.table, rows.bags, slots, nothing, 0, np.zeros((0, len(self.plan.measures))))
 
-    def _kernel(self, kernel: Callable[..., tuple[int, int]], rows: Any, t: int, o: Any, k: int) -> tuple[int, int]:
-        return kernel(self.rows.table, self.rows.bags, self.versions.slots, rows, t, o, 0, k)
+    def _took(self, n: int, out: Output, run: Run | None, taken: list[Sampled]) -> None:
+        """What the kernel wrote, for it writes over it."""
+        self._changes(n, out, run)
+        self._vectors(self.arrays, taken)
+        self._asked(self.arrays, out)
 
-    def _over(
-        self, call: Callable[[Any, int], tuple[int, int]], count: int, out: Output, most: int | None = None
-    ) -> None:
-        arrays, start = self.arrays, 0
-        taken: list[Sampled] = []
-        while start < count and (most is None or len(out.changes) + len(out.forgotten) < most):
-            n, start = call(arrays, start)
-            self._changes(n, out, None)
-            self._vectors(arrays, taken)
-            self._asked(arrays, out)
-        self._choose(taken, out)
-
-    def _events(self, run: Run, customers: list[Any], upto: NDArray[np.int64]) -> Events:
-        rows = np.full(len(run), -1, np.int64)
+    def _events(self, run: Run, customers: CustomerIds, found: Found, upto: NDArray[np.int64]) -> Events:
         messages = run.column("messages")
         self.requests.mark_repeated(run, customers, messages)
         codes = run.codes
-        own = [k for k in np.flatnonzero(codes >= 0).tolist() if customers[k] is not None]
-        if own:
-            rows[own] = self.rows.find([customers[k] for k in own])
+        self.rows.enrol(customers, found, np.flatnonzero((codes >= 0) & (found.rows == FREE) & customers.given))
+        rows = np.where(codes >= 0, found.rows, FREE)
         first, items = run.items()
         self.rows.make_room(int(first[-1]) * len(self.plan.layout.bags))
         return Events(
@@ -234,7 +241,7 @@ class Judge:
             prediction = self.plan.layout.predictions[number]
             customers = self.rows.table.ints[rows[picks], header.CUSTOMER]
             values = arrays.questions[picks, : len(prediction.inputs) + BESIDE]
-            out.asked.append(Asked(prediction.kind, customers, instants[picks], values))
+            out.asked.append(Asked(prediction.kind, customers, instants[picks], values, self.number))
 
     def _choose(self, taken: list[Sampled], out: Output) -> None:
         """All that were taken at once are bounded at once: room of the kernels does not matter."""
@@ -274,3 +281,8 @@ def zones_read(plan: Plan) -> list[tuple[int, int]]:
     """Code of an event and slot of the text in which customers name their own time zones; none where they do not."""
     kept = [accumulator for accumulator in plan.layout.base if isinstance(accumulator, KnownZone)]
     return [(plan.inputs.codes[name], plan.inputs.texts[one.path]) for one in kept for name in one.of]
+
+
+def _upto(events: Events, stop: int) -> Events:
+    """The events before a number: kernels go as far as there are rows."""
+    return events._replace(row=events.row[:stop])

@@ -11,7 +11,7 @@ from stream.engine import rest
 from stream.engine.backfill import Backfill
 from stream.engine.chain_at_rest import ENTRY, HEAD, ChainAtRest, ReadModel
 from stream.engine.departed import DEPARTED, Departed
-from stream.engine.latest import latest_segments
+from stream.engine.latest import Latest
 from stream.engine.layouts import Description, describe_layout, new_columns, warming
 from stream.engine.models import Entry, Versions
 from stream.engine.output import Output
@@ -19,6 +19,7 @@ from stream.engine.plans import definitions_of
 from stream.engine.poison import Poison, SetAside
 from stream.engine.records import Records
 from stream.engine.rows import Rows
+from stream.engine.slices import PACKED, Slices
 from stream.errors import UserError
 from stream.features.base import NEVER
 from stream.plan import header
@@ -76,6 +77,9 @@ class Memory:
         #: What stays of customers who were forgotten for doing nothing.
         self.departed = Departed()
         self._described = False
+        self._telling: Latest | None = None
+        #: whose definitions the own row names already, and of which own row
+        self._defined: tuple[OwnRow, Plan] | None = None
         self._revision = 0
         self.set_aside = SetAside(changelog, partition)
         #: Customer -> the record with their row, as long as it waits for its layout.
@@ -234,7 +238,7 @@ class Memory:
         """Whether the chain of versions is not what is at rest, or some of that is to be set aside."""
         return versions.revision != self._revision or self.set_aside.pending
 
-    def write_rows(self, out: Output) -> None:
+    def write_rows(self, out: Output) -> Slices[None]:
         """The rows that differ from what is at rest; also before another plan is adopted, as segments that it does not
         have can only be told by their own.  Blank ones are those of customers who were forgotten: they are given up."""
         touched = self.rows.touched()
@@ -247,14 +251,17 @@ class Memory:
             out.rows.append((rest.layout_key(self.rows.plan), msgspec.json.encode(described)))
             self._described = True
         out.rows += rest.encode_names(self.rows.texts)
-        out.rows += rest.encode_rows(self.rows, picks, self.restorer.mark)
+        for start in range(0, len(picks), PACKED):
+            some = picks[start : start + PACKED]
+            out.rows += rest.encode_rows(self.rows, some, self.restorer.mark, self.restorer.shape)
+            yield
 
-    def write(self, versions: Versions, out: Output) -> None:
+    def write(self, versions: Versions, out: Output) -> Slices[None]:
         """Add to ``out`` what this step has changed."""
         letters, instead = self.set_aside.write()
         out.dead += letters
-        out.rows[:0] = instead  # before what is written now
-        self.write_rows(out)
+        out.rows.put_first(instead)
+        yield from self.write_rows(out)
         out.rows += self.departed.write()
         if versions.revision != self._revision:
             out.rows += self._chain.write(versions)
@@ -268,18 +275,21 @@ class Memory:
             books = self.own.books
             for outcome, n in {"read": out.counts.read, **out.counts.by_outcome()}.items():
                 books[outcome] = books.get(outcome, 0) + n
-        self.own.definitions = definitions_of(self.rows.plan)
+        if self._defined is None or self._defined[0] is not self.own or self._defined[1] is not self.rows.plan:
+            self.own.definitions = definitions_of(self.rows.plan)
+            self._defined = self.own, self.rows.plan
         self.own.layout = self.restorer.mark
         out.rows.append((rest.SHARD, msgspec.json.encode(self.own)))
+        yield
         out.customers = self._latest(out)
 
     def _latest(self, out: Output) -> Records:
         """The latest segments of everyone who changed; None for who was forgotten and has none since."""
         last = out.changes.last()
         gone = dict.fromkeys(one.customer for one in out.forgotten if not self._counts_again(one.customer))
-        for customer in gone:
-            last.pop(customer, None)
-        return latest_segments(self.rows, last, list(gone))
+        if self._telling is None or self._telling.rows is not self.rows:
+            self._telling = Latest(self.rows)
+        return self._telling.records(last.without(set(gone)) if gone else last, list(gone))
 
     def _counts_again(self, customer: bytes) -> bool:
         """Whether a customer who was forgotten has come back and is in segments again."""

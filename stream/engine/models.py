@@ -54,6 +54,9 @@ class Model(Protocol):
 
 Version = Model | CutsVersion | DefinitionsVersion | PredictionVersion
 
+#: Of how many models that no feature goes by the version in force is kept: former definitions may return.
+IDLE_PREDICTIONS = 8
+
 
 @dataclass(slots=True)
 class Entry:
@@ -82,7 +85,7 @@ class Versions:
     newest: dict[str, tuple[int, int]] = field(default_factory=dict)
     cuts: dict[tuple[str, float], float] = field(default_factory=dict)
     clusters: Model | None = None
-    #: Kind of model -> its version in force, whether a feature goes by it or not.
+    #: Kind of model -> its version in force; of those that no feature goes by, `IDLE_PREDICTIONS` of the latest.
     predictions: dict[str, PredictionVersion] = field(default_factory=dict)
     #: The definitions that the plan was made of, where they were published.
     definitions: DefinitionsVersion | None = None
@@ -288,6 +291,7 @@ class Versions:
             self.cuts |= {(measure, share): value for measure, share, value in version.cuts}
         elif isinstance(version, PredictionVersion):
             self.predictions[version.kind] = version
+            self._let_go()
         elif not isinstance(version, DefinitionsVersion):
             self.clusters = version
         for array in self.slots:
@@ -320,9 +324,19 @@ class Versions:
         self._fill_cuts(0, self.cuts)
         for prediction in self.predictions.values():
             self._fill_numbers(0, prediction)
+        self._let_go()
         if self.clusters is not None and self.fits(self.clusters):
             self._fill_clusters(0, self.clusters)
         self._load()
+
+    def _let_go(self) -> None:
+        """Forget the models that have been of no use for longest: each change of what a prediction means makes one."""
+        used = {wanted.kind for wanted in self.plan.layout.numbers}
+        idle = sorted(self.predictions.keys() - used, key=lambda kind: (self.predictions[kind].effective, kind))
+        for kind in idle[: max(0, len(idle) - IDLE_PREDICTIONS)]:
+            del self.predictions[kind]
+            if not any(kind_of(entry.version) == kind for entry in self.chain):
+                self.newest.pop(kind, None)
 
     def redefined(self, plan: Plan, concerns: Sequence[str], now: int) -> None:
         """The plan was made of definitions that changed while the shard was closed, and were not published: they are in

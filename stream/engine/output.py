@@ -12,7 +12,7 @@ from stream.engine.change import Change
 from stream.engine.changes import Changes
 from stream.engine.forgotten import Forgotten
 from stream.engine.merge import Source
-from stream.engine.records import Records
+from stream.engine.records import AtRest, Records
 from stream.events.batch import DeadLetter
 
 
@@ -71,13 +71,14 @@ class Asked:
     """Questions of one prediction, in the order in which they were asked of each customer.
 
     ``kind`` names it; ``customers`` (n) are hashes of ids, ``instants`` (n) in ms; ``values`` (n, d + 4): what it is
-    learned from, and what is told beside (:data:`stream.features.propensity.BESIDE`).
+    learned from, and what is told beside (:data:`stream.features.propensity.BESIDE`); ``shard``: whose customers.
     """
 
     kind: str
     customers: NDArray[np.int64]
     instants: NDArray[np.int64]
     values: NDArray[np.float64]
+    shard: int = 0
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class Output:
     order was not known."""
 
     changes: Changes = field(default_factory=Changes)
-    rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    rows: AtRest = field(default_factory=AtRest)
     customers: Records = field(default_factory=lambda: Records.of([]))
     dead: list[DeadLetter] = field(default_factory=list)
     rekeyed: list[Rekeyed] = field(default_factory=list)

@@ -109,11 +109,12 @@ def told_since(instants: NDArray[np.int64]) -> list[str | None]:
 
 
 def row_of(rows: Rows, customer: str, clock: int | None) -> tuple[int, int] | None:
-    """The row of a customer and the instant (ms) up to which it is known; None where there is no such customer."""
+    """The row of a customer and the instant (ms) up to which it is known; None where there is no such customer: none,
+    or in the middle of a step one whose first event is yet to be applied, or who is just forgotten."""
     i = rows.index.get(customer.encode("utf-8", "surrogatepass"))
-    if i is None:
+    latest = NEVER if i is None else int(rows.table.ints[i, header.LATEST])
+    if i is None or latest == NEVER:
         return None
-    latest = int(rows.table.ints[i, header.LATEST])
     return i, max(latest, clock if clock is not None else latest)
 
 

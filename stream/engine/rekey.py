@@ -6,17 +6,20 @@ one customer's events on two partitions.  A customer without a row is the moment
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream.engine.output import Rekeyed
 from stream.engine.run import Run
 from stream.events.batch import REJECTED, REKEYED, Batch, DeadLetter
+from stream.events.columns import CustomerIds
 from stream.events.customer import partition_key
 from stream.events.decode import origin
+from stream.plan.finding import FREE
 
 #: Longest event, in bytes, that is sent on: with its headers it fits into what topics take by default.
 LONGEST_SENT_ON = 900_000
@@ -33,14 +36,14 @@ class Home:
     partition_of: Callable[[bytes], int]
     topic: str
 
-    def sent_on(self, run: Run, customers: list[bytes | None], known: Container[bytes]) -> dict[int, Rekeyed]:
-        """Mark the run's events of customers who belong elsewhere, and return them for sending on, by their place."""
+    def sent_on(self, run: Run, customers: CustomerIds, rows: NDArray[np.int64]) -> dict[int, Rekeyed]:
+        """Mark the run's events of customers who belong elsewhere, and return them for sending on, by their place.
+
+        ``rows`` are those that the customers have here, FREE where they have none.
+        """
         found = {}
-        for k in np.flatnonzero(run.codes >= 0).tolist():
-            customer = customers[k]
-            if customer is None or customer in known:
-                continue
-            key = partition_key(customer)
+        for k in np.flatnonzero((run.codes >= 0) & (rows == FREE) & customers.given).tolist():
+            key = partition_key(customers[k] or b"")
             partition = self.partition_of(key)
             batch, i = run.origin(k)
             if partition != self.partition and batch.topic != self.topic:

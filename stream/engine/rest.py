@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from stream.engine.adopt import adopt_rows
 from stream.engine.layouts import FORM, Description, describe_layout, mapping, shape_of
 from stream.engine.names import Names
+from stream.engine.records import Column, Records
 from stream.engine.rows import Rows
 from stream.features import pool
 from stream.features.base import FOREVER
@@ -92,17 +93,13 @@ def decode_name(key: bytes, value: bytes) -> tuple[int, str]:
     return number_of(key), value.decode("utf-8", "surrogatepass")
 
 
-def encode_rows(rows: Rows, picks: Ints, mark: int) -> list[tuple[bytes, bytes]]:
-    """Key and value of each of these rows; the names they refer to must go before them."""
-    if not len(picks):
-        return []
-    out, ends = pack(rows, picks)
-    data, keys, head = out.tobytes(), rows.keys, _FINGERPRINT.pack(mark)
-    found, start = [], 0
-    for i, stop in zip(picks.tolist(), ends.tolist(), strict=True):
-        found.append((ROW + keys[i], head + data[start:stop]))
-        start = stop
-    return found
+def encode_rows(rows: Rows, picks: Ints, mark: int, shape: Shape | None = None) -> Records:
+    """Key and value of each of these rows; the names they refer to must go before them.  ``shape``: their own, where it
+    is known already."""
+    data, ends = pack(rows, picks, shape)
+    keys = Column.of([rows.keys[i] for i in picks.tolist()])
+    values = Column(data, np.concatenate((np.zeros(1, np.int64), ends)))
+    return Records(keys, values, np.zeros(len(picks), np.uint8), before=(ROW, _FINGERPRINT.pack(mark)))
 
 
 def pack(rows: Rows, picks: Ints, shape: Shape | None = None) -> tuple[NDArray[np.uint8], Ints]:

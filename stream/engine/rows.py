@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.growing import Growing
+from stream.engine.index import Found, Index
 from stream.engine.names import Names
-from stream.events.text import id_hash
+from stream.events.columns import CustomerIds
 from stream.features import pool
 from stream.features.base import FOREVER, NEVER
 from stream.plan import header
+from stream.plan.finding import FREE
 from stream.plan.header import Table
 from stream.plan.plan import Plan
 
@@ -47,7 +49,7 @@ class Rows:
     def __init__(self, plan: Plan, capacity: int = 1024, lifetime: int | None = None) -> None:
         self.plan = plan
         self.blank = plan.layout.blank()
-        self.index: dict[bytes, int] = {}
+        self.index = Index(plan.kernels.packing.finding)
         self.keys: list[bytes] = []
         self.free: list[int] = []
         self.table = self._table(capacity)
@@ -87,46 +89,46 @@ class Rows:
 
     def find(self, customers: Sequence[bytes]) -> NDArray[np.int64]:
         """The row of each customer; who is new gets one."""
-        index, keys, free = self.index, self.keys, self.free
-        new: list[int] = []
-        again = len(free)
-        found = np.empty(len(customers), np.int64)
-        for k, customer in enumerate(customers):
-            i = index.get(customer)
-            if i is None:
-                if free:
-                    i = free.pop()
-                    keys[i] = customer
-                else:
-                    i = len(keys)
-                    keys.append(customer)
-                index[customer] = i
-                new.append(i)
-            found[k] = i
+        ids = CustomerIds.of(customers)
+        found = self.index.find(ids)
+        self.enrol(ids, found, np.flatnonzero(found.rows == FREE))
+        return found.rows
+
+    def enrol(self, customers: CustomerIds, found: Found, picks: NDArray[np.int64]) -> None:
+        """Give the picked customers, who are new, rows; they are in ``found`` then."""
+        if not len(picks):
+            return
+        keys, free, n = self.keys, self.free, len(picks)
+        fresh = np.array([*free[: -n - 1 : -1], *range(len(keys), len(keys) + max(0, n - len(free)))], np.int64)
+        origins = self.index.add(customers, found, picks, fresh)
+        new = fresh[: len(origins)]
+        again = min(len(free), len(new))
+        del free[len(free) - again :]
+        ids = customers.some(origins)
+        for i, key in zip(new[:again].tolist(), ids, strict=False):
+            keys[i] = key
+        keys += ids[again:]
         if len(keys) > self.table.ints.shape[0]:
             self._grow(len(keys))
-        again -= len(free)
         if again:  # rows of nobody count as moved to versions, too
             self.table.ints[new[:again]] = self.blank
-        if new:
-            self.table.ints[new, header.CUSTOMER] = [id_hash(keys[i]) for i in new]
-        return found
+        self.table.ints[new, header.CUSTOMER] = found.hashes[origins]
 
     def remove(self, picks: NDArray[np.int64]) -> list[bytes]:
         """Give up blank rows for whoever is new next; the ids of the customers whose rows they were."""
-        gone = []
-        for i in picks.tolist():
-            if self.keys[i]:
-                gone.append(self.keys[i])
-                del self.index[self.keys[i]]
-                self.keys[i] = b""
-                self.free.append(i)
+        taken = [i for i in dict.fromkeys(picks.tolist()) if self.keys[i]]
+        gone = [self.keys[i] for i in taken]
+        self.index.remove(np.array(taken, np.int64))
+        for i in taken:
+            self.keys[i] = b""
+        self.free += taken
         self.table.ints[picks, header.CUSTOMER] = 0
         return gone
 
     def drop(self, customers: Iterable[bytes]) -> None:
         """Empty the rows of these customers, as far as they have any, and give them up."""
-        picks = np.array([self.index[one] for one in customers if one in self.index], np.int64)
+        found = self.index.find(CustomerIds.of(list(customers))).rows
+        picks = found[found != FREE]
         for i in picks.tolist():
             row = self.table.ints[i]
             for p in self.plan.layout.bags:

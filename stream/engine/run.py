@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.merge import Piece
+from stream.events.columns import CustomerIds
 
 
 class Run:
@@ -38,10 +39,11 @@ class Run:
         found: NDArray[Any] = (parts[0] if len(parts) == 1 else np.concatenate(parts))[self.order]
         return found
 
-    def values(self, name: str) -> list[Any]:
-        """A list of the batches, in order."""
-        flat = [value for p in self.pieces for value in getattr(p.batch, name)[p.start : p.stop]]
-        return [flat[k] for k in self.order.tolist()]
+    def customers(self) -> CustomerIds:
+        """The customers of the records, in order."""
+        whole = CustomerIds.joined([p.batch.customers for p in self.pieces])
+        starts = np.cumsum([0, *(len(p.batch) for p in self.pieces)])
+        return CustomerIds(whole.data, whole.spans[starts[self.piece] + self.at])
 
     def origin(self, k: int) -> tuple[Any, int]:
         """The batch of the k-th record and its index there."""

@@ -28,6 +28,7 @@ from stream.engine.rekey import Home
 from stream.engine.rows import Rows
 from stream.engine.run import Run
 from stream.engine.sampling import Bound
+from stream.engine.slices import RUN, Slices, drained
 from stream.engine.switching import Switching
 from stream.engine.typical import typical_of
 from stream.engine.versions import DefinitionsVersion
@@ -199,34 +200,39 @@ class Shard:
 
         ``wall_ms`` None: the clock goes by event time alone (replay, compressed time).
         """
+        return drained(self.stepping(limit, wall_ms))
+
+    def stepping(self, limit: int, wall_ms: int | None) -> Slices[Output | None]:
+        """The same in slices.  What is offered and proven meanwhile is as good as before or after; a step that is begun
+        is finished before the next, or its shard thrown away."""
         out = Output()
         taken, midway = 0, False
-        while taken < limit and self.switching.caught_up(limit, out):
-            if not self.switching.met_version(limit, out):
+        while taken < limit and (yield from self.switching.caught_up(limit, out)):
+            if not (yield from self.switching.met_version(limit, out)):
                 midway = self.compiling is None
                 break
-            pieces = self.merge.take(limit - taken, self.versions.crowded_at)
+            pieces = self.merge.take(min(limit - taken, RUN), self.versions.crowded_at)
             if not pieces:
                 if self.versions.crowded_at == FOREVER or not self.merge.ready():
                     break
-                if not self.switching.make_way(limit, out):
+                if not (yield from self.switching.make_way(limit, out)):
                     midway = self.compiling is None
                     break
                 continue
             run = Run(pieces)
             self._control(run)
-            applied = self.judge.apply(run, self.switching.floor(), self.disorder, out, limit)
+            applied = yield from self.judge.applying(run, self.switching.floor(), self.disorder, out, limit)
             taken += applied
             if applied < len(run):  # a product with many holders: the others are told by the next steps
                 self.merge.break_off(pieces, run.counts(applied), pieces[int(run.piece[applied])])
                 midway = True
                 break
         moved = self._advance(wall_ms is None)
-        self._fire(limit, out)
+        yield from self._fire(limit, out)
         idle = not taken and not out.changes and not self.rows.table.counters[header.TOUCHED]
         if idle and not moved and not midway and not self.more_due() and not self.memory.differs(self.versions):
             return None
-        return self._written(out)
+        return (yield from self._written(out))
 
     def _control(self, run: Run) -> None:
         """Versions take their place before the events that they may concern."""
@@ -259,19 +265,19 @@ class Shard:
         self.clock_ms = clock
         return self.rows.is_due(clock)
 
-    def _fire(self, limit: int, out: Output) -> None:
+    def _fire(self, limit: int, out: Output) -> Slices[None]:
         clock = self.clock_ms
         if clock is None:
             return
-        self.switching.caught_up(limit, out)
+        yield from self.switching.caught_up(limit, out)
         upto = min(clock, self.versions.crowded_at - 1)
         if self.plan.vector and len(due := self.rows.due(upto)):
             upto = self.bound.upto(upto, int(self.rows.table.deadline[due].min()))
         if self.versions.coming <= upto:
-            self.switching.switch(upto, limit, out)
+            yield from self.switching.switch(upto, limit, out)
         due = self.rows.due(upto)
         if len(due):
-            self.judge.fire(due[:limit], upto, out, MOST_CHANGES)
+            yield from self.judge.firing(due[:limit], upto, out, MOST_CHANGES)
 
     def more_due(self) -> bool:
         """Whether deadlines, or moves to a version, up to the clock are left for the next step."""
@@ -295,7 +301,7 @@ class Shard:
 
     # To rest
 
-    def _written(self, out: Output) -> Output:
+    def _written(self, out: Output) -> Slices[Output]:
         for source, one in self.merge.inputs.items():
             out.offsets[source] = one.applied
         own = self.memory.own
@@ -303,7 +309,7 @@ class Shard:
         own.clock = NEVER if self.clock_ms is None else self.clock_ms
         own.requests = self.requests.hashes
         own.sampling = self.bound.state
-        self.memory.write(self.versions, out)
+        yield from self.memory.write(self.versions, out)
         return out
 
     # Questions

@@ -15,6 +15,7 @@ from stream.engine.backfill import Backfill
 from stream.engine.layouts import describe_layout
 from stream.engine.output import Output
 from stream.engine.plans import definitions_of, differing
+from stream.engine.slices import Slices
 from stream.engine.versions import DefinitionsVersion
 from stream.errors import UserError
 from stream.features.base import FOREVER, NEVER
@@ -57,7 +58,7 @@ class Switching:
     def _clock(self) -> int:
         return NEVER if self.shard.clock_ms is None else self.shard.clock_ms
 
-    def met_version(self, limit: int, out: Output) -> bool:
+    def met_version(self, limit: int, out: Output) -> Slices[bool]:
         """Where the next record carries a version: all that time has brought before it has happened.  So what a version
         that is late finds does not depend on batches.  Whether that is done."""
         shard = self.shard
@@ -70,41 +71,41 @@ class Switching:
             shard.clock_ms = key - shard.disorder
         if shard.clock_ms is None:
             return True
-        if not self.caught_up(limit, out):
+        if not (yield from self.caught_up(limit, out)):
             return False
         while self.versions.coming <= shard.clock_ms:  # deadlines that a move brings are only known after it
-            if not self.switch(shard.clock_ms, limit, out):
+            if not (yield from self.switch(shard.clock_ms, limit, out)):
                 return False
         due = shard.rows.due(shard.clock_ms)
         if len(due):
-            shard.judge.fire(due[:limit], shard.clock_ms, out)
+            yield from shard.judge.firing(due[:limit], shard.clock_ms, out)
         return len(due) <= limit
 
-    def caught_up(self, limit: int, out: Output) -> bool:
+    def caught_up(self, limit: int, out: Output) -> Slices[bool]:
         """Whether no version is behind the clock that others must make way for."""
         shard = self.shard
         while shard.clock_ms is not None and self.versions.crowded_at <= shard.clock_ms:
-            if not self.make_way(limit, out):
+            if not (yield from self.make_way(limit, out)):
                 return False
         return True
 
-    def make_way(self, limit: int, out: Output) -> bool:
+    def make_way(self, limit: int, out: Output) -> Slices[bool]:
         """Bring everyone to what holds before the next version: the version before it, and, for definitions, up to
         their instant, then adopt their plan.  Whether that is done; else the rest follows in the next step."""
         versions, shard = self.versions, self.shard
         if versions.coming < FOREVER:
-            return self.switch(versions.coming, limit, out)
+            return (yield from self.switch(versions.coming, limit, out))
         entry = versions.awaited
         if entry is None or not isinstance(entry.version, DefinitionsVersion):
             return True
         due = shard.rows.due(entry.effective - 1)
         if len(due):
-            shard.judge.fire(due[:limit], entry.effective - 1, out)
+            yield from shard.judge.firing(due[:limit], entry.effective - 1, out)
             if len(due) > limit:
                 return False
-        return self._go_over(entry.version, out)
+        return (yield from self._go_over(entry.version, out))
 
-    def _go_over(self, version: DefinitionsVersion, out: Output) -> bool:
+    def _go_over(self, version: DefinitionsVersion, out: Output) -> Slices[bool]:
         """Adopt the plan of these definitions, or wait for it.  True where they have none and are passed over."""
         plans = self.shard.plans
         try:
@@ -124,7 +125,7 @@ class Switching:
         self.compiling = version if plan is None else None
         if plan is None:
             return False
-        self.shard.memory.write_rows(out)
+        yield from self.shard.memory.write_rows(out)
         self.adopt(plan, backfill)
         return False  # what else this step would bring is of another plan
 
@@ -147,21 +148,21 @@ class Switching:
         shard.memory.adopted(versions.chain[0], rows, before, backfill)
         shard.go_by(plan, rows)
 
-    def switch(self, upto: int, limit: int, out: Output) -> bool:
+    def switch(self, upto: int, limit: int, out: Output) -> Slices[bool]:
         """Who is still judged by the former version moves to the next, ``limit`` rows at a time; whether all have."""
         slots, rows, judge = self.versions.slots, self.shard.rows, self.shard.judge
         version, column = int(slots.version[1]), rows.table.ints[: len(rows), header.VERSION]
         start = self._scanned[1] if self._scanned[0] == version else 0
         if slots.moves[1] == 0:  # it concerns no dimension; what was due before it is told by the one before it
             due = rows.due(self.versions.coming - 1)
-            judge.fire(due[:limit], self.versions.coming - 1, out)
+            yield from judge.firing(due[:limit], self.versions.coming - 1, out)
             if len(due) > limit:
                 return False
             column[start:] = version
             start = len(column)
         while limit > 0 and start < len(column):
             found = start + np.flatnonzero(column[start : start + SCAN] != version)
-            judge.fire(found[:limit], upto, out)
+            yield from judge.firing(found[:limit], upto, out)
             start = int(found[limit - 1]) + 1 if len(found) >= limit else start + SCAN
             limit -= len(found)
         self._scanned = (version, start)

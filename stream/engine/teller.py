@@ -6,6 +6,7 @@ The result is byte for byte that of :class:`stream.engine.change.Change`, one at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,17 @@ import orjson
 from numpy.typing import NDArray
 
 from stream.engine.change import MICROS, SOURCE, TYPE, shown, shown_text
-from stream.engine.changes import CAUSES, Block
-from stream.engine.latest import latest_segments
-from stream.engine.records import Column, Records
+from stream.engine.changes import Block
+from stream.engine.kinds import CAUSES, Kinds
+from stream.engine.latest import Last, Latest
+from stream.engine.records import Column, Records, json_texts
 from stream.engine.rows import Rows
+from stream.events.columns import utf8_of
 from stream.events.instant import EARLIEST_MS, LATEST_MS, iso
+from stream.features import pool
 from stream.features.base import Kind
 from stream.plan import digits, header, telling
-from stream.plan.packed import EXACT
-from stream.plan.telling import ID_BYTES, Told
+from stream.plan.telling import GIVEN, ID_BYTES, Told
 
 #: Fragments that are kept; with more of them (segments that come and go), they are written anew.
 MOST_FRAGMENTS = 1 << 18
@@ -69,12 +72,17 @@ class Teller:
         self.rows, plan = rows, rows.plan
         self.dimensions = plan.definitions.dimensions
         self.topics = [{s.name: (s.topic,) for s in d.segments if s.topic} for d in self.dimensions]
+        self._kinds_known = Kinds([d.name for d in self.dimensions], rows.names)
+        self._topics_of: tuple[Kinds, list[str], NDArray[np.int64]] | None = None
         #: For each dimension, name and kind of every value of its evidence.
         self.evidence = [[(f"{r.feature}.{r.view}" if r.view else r.feature, r.kind) for r in e] for e in plan.evidence]
         self._kernels = plan.kernels.packing
         self._begin()
 
     def _begin(self) -> None:
+        self._heads_of: tuple[Kinds, NDArray[np.int64]] | None = None
+        #: by their numbers in `rows.texts`
+        self._texts = np.zeros(0, np.int64)
         self._fragments = fragments = Fragments(
             [
                 b'},"sequence":',
@@ -102,23 +110,17 @@ class Teller:
         if len(self._fragments) > MOST_FRAGMENTS:
             self._begin()
         _mind_years(block.ints[:, header.AT])
-        n, dimensions = len(block), block.ints[:, header.DIMENSION]
-        keys = Column.of(block.keys)
-        heads, causes = self._heads(block), block.causes
+        n, keys = len(block), Column.of(block.keys)
         texts: list[bytes] = []
-        given = self._given(block, texts)
-        more = self._more(block, texts)
-        own = Column.of(texts)
-        told = Told(heads, causes, given, more, own.data, own.ends, keys.data, keys.ends)
+        heads, given = self._heads(block), self._given(block, texts)
+        events, ids, own_ids = self._events(block)
+        more = _more(block, texts, len(own_ids))
+        own = Column.joined([own_ids, Column.of(texts)])
+        given[given >= 0] += len(own_ids)
+        told = Told(heads, block.causes, given, events, ids, more, own.data, own.ends, keys.data, keys.ends)
         arrays = self._fragments.arrays()
         templates = telling.Templates(*arrays, self._kinds, self._labels, self._counts, self._tails, self._names)
-        sizes, own_sizes = np.diff(arrays[1]), np.append(np.diff(own.ends), 0)  # at -1: no text
-        labels = np.where(self._kinds != telling.NOTHING, sizes[self._labels] + digits.LONGEST, 0).sum(axis=1)
-        common = sizes[heads] + sizes[self._tails[dimensions]] + labels[dimensions]
-        fixed = int(sizes[: telling.BEHIND].sum()) + 2 * digits.LONGEST
-        room = int((common + own_sizes[given].sum(axis=1) + own_sizes[more]).sum()) + fixed * n
-        longest = int(sizes[telling.BEHIND : telling.BEHIND + len(CAUSES)].max())
-        head_room = len(keys.data) + (fixed + longest + 2 * ID_BYTES + telling.INSTANT_BYTES) * n
+        room, head_room = self._room(block, templates, told)
         values = Column(np.empty(room, np.uint8), np.zeros(n + 1, np.int64))
         headers = Column(np.empty(head_room, np.uint8), np.zeros(n + 1, np.int64))
         self._kernels.tell(
@@ -126,11 +128,51 @@ class Teller:
         )
         return Records(keys, values, np.zeros(n, np.uint8), headers)
 
+    def _room(self, block: Block, templates: telling.Templates, told: Told) -> tuple[int, int]:
+        """How many bytes the values, and the headers, take at most."""
+        n, dimensions = len(block), block.ints[:, header.DIMENSION]
+        sizes, own_sizes = np.diff(templates.ends), np.append(np.diff(told.ends), 0)  # at -1: no text
+        labels = np.where(self._kinds != telling.NOTHING, sizes[self._labels] + digits.LONGEST, 0).sum(axis=1)
+        texts = sizes[GIVEN - told.given[told.given <= GIVEN]].sum() + own_sizes[told.given[told.given >= 0]].sum()
+        events = np.append(sizes, 0)[told.events].sum() + own_sizes[told.ids].sum() + own_sizes[told.more].sum()
+        common = (sizes[told.heads] + sizes[self._tails[dimensions]] + labels[dimensions]).sum()
+        fixed = int(sizes[: telling.BEHIND].sum()) + 2 * digits.LONGEST
+        longest = int(sizes[telling.BEHIND : telling.BEHIND + len(CAUSES)].max())
+        ids = 2 * ID_BYTES + telling.INSTANT_BYTES
+        return int(common + texts + events) + fixed * n, len(told.keys) + (fixed + longest + ids) * n
+
+    def kinds(self) -> Kinds:
+        """The kinds of changes as the segments are called now."""
+        if self._kinds_known.names != self.rows.names:
+            self._kinds_known = Kinds(self._kinds_known.dimensions, self.rows.names)
+        return self._kinds_known
+
+    def topics_of(self, kinds: Kinds) -> tuple[list[str], NDArray[np.int64]]:
+        """The further topics that the definitions name, and for each kind of change the number of its topic, or -1."""
+        if self._topics_of is None or self._topics_of[0] is not kinds:
+            topics: list[str] = []
+            found = np.full(kinds.count, -1)
+            for j, by_segment in enumerate(self.topics):
+                numbers = kinds.among(j)
+                for code, name in enumerate(kinds.names[j], start=1):
+                    for topic in by_segment.get(name, ()):
+                        if topic not in topics:
+                            topics.append(topic)
+                        found[numbers[:, code]] = topics.index(topic)
+            self._topics_of = kinds, topics, found
+        return self._topics_of[1:]
+
     def _heads(self, block: Block) -> NDArray[np.int64]:
         """The fragment that each value begins with."""
-        sorts, which = block.sorts()
-        found = [self._fragments.of(sort, lambda sort=sort: self._head(*sort)) for sort in sorts]  # type: ignore[misc]
-        return np.array(found, np.int64)[which]
+        if self._heads_of is None or self._heads_of[0] is not block.kinds:
+            self._heads_of = block.kinds, np.full(block.kinds.count, -1)
+        heads = self._heads_of[1]
+        found: NDArray[np.int64] = heads[block.numbers]
+        new = np.unique(block.numbers[found < 0]).tolist()
+        for kind in new:
+            parts = block.kinds.parts(kind)
+            heads[kind] = self._fragments.of(parts, lambda parts=parts: self._head(*parts))  # type: ignore[misc]
+        return heads[block.numbers] if new else found
 
     def _head(self, dimension: int, left: str | None, to: str | None, cause: int) -> bytes:
         name = self.dimensions[dimension].name
@@ -138,50 +180,78 @@ class Teller:
         return orjson.dumps(begun)[:-2]
 
     def _given(self, block: Block, texts: list[bytes]) -> NDArray[np.int64]:
-        """Which values are not written by the kernel: texts, and numbers whose digits are not plain."""
-        values = block.floats[:, header.EVIDENCE : header.EVIDENCE + self._kinds.shape[1]]
-        given = np.full(values.shape, -1)
-        kinds = self._kinds[block.ints[:, header.DIMENSION]]
-        for code, places in _by_value(block.ints[:, header.EVIDENCE :], kinds == telling.TEXT):
-            given[places] = len(texts)
-            texts.append(orjson.dumps(shown_text(code, self.rows.texts)))
-        size = np.abs(values)
-        whole = (values == np.floor(values)) & (size < EXACT)
-        plain = (kinds != telling.AMOUNT) & whole
-        plain |= (kinds == telling.DURATION) & (size < EXACT)
-        amount = whole & (size < digits.MOST_MICROS) & ((size >= digits.LEAST_MICROS) | (values == 0))
-        plain |= (kinds == telling.AMOUNT) & amount & ~((values == 0) & np.signbit(values))
-        odd = ~plain & ~np.isnan(values) & (kinds != telling.TEXT) & (kinds != telling.NOTHING)
+        """Who writes each value of the evidence; what neither a kernel nor a fragment does is added to ``texts``."""
+        names = self.rows.texts
+        if len(names) > len(self._texts):
+            self._texts = np.concatenate((self._texts, np.full(2 * len(names) - len(self._texts), -1)))
+        given = np.full((len(block), self.width), -1)
+        odd = np.empty((given.size, 2), np.int64)
+        found = self._kernels.assign(
+            block.ints, block.floats, self._kinds, self._counts, names.table, self._texts, given, odd
+        )
+        if not found:
+            return given
+        i, k = odd[:found].T
+        kinds = self._kinds[block.ints[i, header.DIMENSION], k]
+        values = block.floats[i, header.EVIDENCE + k]
         for kind, unit in ((telling.WHOLE, 1), (telling.AMOUNT, MICROS)):
-            places = np.nonzero(odd & (kinds == kind))
-            if len(places[0]):
-                given[places] = len(texts) + np.arange(len(places[0]))
-                found = values[places]
-                texts += orjson.dumps((found if unit == 1 else found / unit).tolist())[1:-1].split(b",")
-        for at in zip(*np.nonzero(odd & (kinds == telling.DURATION)), strict=True):
-            given[at] = len(texts)
+            picks = np.flatnonzero(kinds == kind)
+            if len(picks):
+                given[i[picks], k[picks]] = len(texts) + np.arange(len(picks))
+                some = values[picks]
+                texts += orjson.dumps((some if unit == 1 else some / unit).tolist())[1:-1].split(b",")
+        for at in np.flatnonzero(kinds == telling.DURATION).tolist():
+            given[i[at], k[at]] = len(texts)
             texts.append(orjson.dumps(shown(values[at], Kind.DURATION)))
+        picks = np.flatnonzero(kinds == telling.TEXT)
+        codes, which = np.unique(block.ints[i[picks], header.EVIDENCE + k[picks]], return_inverse=True)
+        fragments = np.array([self._text(code) for code in codes.tolist()], np.int64)
+        given[i[picks], k[picks]] = GIVEN - fragments[which]
         return given
 
-    def _more(self, block: Block, texts: list[bytes]) -> NDArray[np.int64]:
-        """What stands behind the values: the event, and further evidence."""
-        found = np.full(len(block), -1)
-        events: dict[int, bytes] = {}
-        for cause, (batch, i) in block.origins().items():
-            event = {"name": batch.names[i], "messageId": batch.ids[i]}
-            events[cause] = orjson.dumps({"event": event})[1:-1]
-        if events:
-            causes = block.ints[:, header.CAUSE]
-            known = np.array(list(events), np.int64)  # sorted
-            there = np.flatnonzero(causes >= 0)
-            found[there] = len(texts) + np.searchsorted(known, causes[there])
-            texts += events.values()
-        for k, further in block.more.items():
-            event_too = events.get(int(block.ints[k, header.CAUSE]))
-            parts = [*([event_too] if event_too is not None else []), orjson.dumps(further)[1:-1]]
-            found[k] = len(texts)
-            texts.append(b",".join(parts))
-        return found
+    def _text(self, code: int) -> int:
+        """The fragment with a text, by its hash."""
+        names, text = self.rows.texts, shown_text(code, self.rows.texts)
+        number = self._fragments.of(("text", text), lambda: orjson.dumps(text))
+        known = int(names.table[pool.slot(names.table, code), 1]) - 1
+        if known >= 0:
+            self._texts[known] = number
+        return number
+
+    def _events(self, block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64], Column]:
+        """Of every change the fragment that begins with its event, and the number of the id behind that, both -1 where
+        there is no event; and the ids."""
+        begun, ids, run = np.full(len(block), -1), np.full(len(block), -1), block.run
+        there = np.flatnonzero(block.ints[:, header.CAUSE] >= 0)
+        if run is None or not len(there):
+            return begun, ids, Column.of([])
+        known, which = np.unique(block.ints[there, header.CAUSE], return_inverse=True)
+        of_piece, at = run.piece[known], run.at[known]
+        fragments, texts = np.empty(len(known), np.int64), np.empty(len(known), np.object_)
+        for piece in np.unique(of_piece).tolist():
+            some, batch = np.flatnonzero(of_piece == piece), run.pieces[piece].batch
+            picks = at[some].tolist()
+            names = [batch.names[i] for i in picks]
+            numbers = {name: self._fragments.of(("event", name), partial(_event, name)) for name in set(names)}
+            fragments[some] = [numbers[name] for name in names]
+            texts[some] = utf8_of(batch.ids, picks)
+        begun[there], ids[there] = fragments[which], which
+        return begun, ids, json_texts(Column.of(texts.tolist()))
+
+
+def _event(name: str) -> bytes:
+    """What stands before the id of an event."""
+    return orjson.dumps({"event": {"name": name}})[1:-2] + b',"messageId":'
+
+
+def _more(block: Block, texts: list[bytes], first: int) -> NDArray[np.int64]:
+    """The number of each change's further evidence, which is added to ``texts``, whose first number is ``first``; -1
+    where there is none."""
+    found = np.full(len(block), -1)
+    for k, further in block.more.items():
+        found[k] = first + len(texts)
+        texts.append(orjson.dumps(further)[1:-1])
+    return found
 
 
 def _mind_years(instants: NDArray[np.int64]) -> None:
@@ -195,20 +265,8 @@ def warm(rows: Rows) -> None:
     """Have what writes changes compiled, or loaded from the cache, before it is needed."""
     teller = Teller(rows)
     teller.records(Block(teller, np.zeros((0, header.EVIDENCE + teller.width), np.int64), None, {}))
-    latest_segments(rows, {}, [])
-
-
-def _by_value(ints: NDArray[np.int64], where: NDArray[np.bool_]) -> Any:
-    """Each value that stands there, and its places."""
-    places = np.nonzero(where)
-    if not len(places[0]):
-        return
-    values, which = np.unique(ints[places], return_inverse=True)
-    order = np.argsort(which, kind="stable")
-    stops = np.cumsum(np.bincount(which))
-    for value, start, stop in zip(values.tolist(), [0, *stops[:-1].tolist()], stops.tolist(), strict=True):
-        some = order[start:stop]
-        yield value, (places[0][some], places[1][some])
+    nobody = np.zeros(0, np.int64)
+    Latest(rows).records(Last([], nobody, nobody), [])
 
 
 def _length(n: int) -> bytes:

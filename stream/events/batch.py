@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.events.columns import CustomerIds
+
 #: Codes of records that are not events of the plan (which count from 0).
 IGNORED, REJECTED, CONTROL, REKEYED, REPEATED = -1, -2, -3, -4, -5
 #: The code of an event that asks to forget its customer: beyond all codes of a plan, whatever that is.
@@ -41,7 +43,7 @@ class Batch:
     """n records from ``lo`` up to ``hi`` (fetch positions), in log order.
 
     ``offsets``, ``codes``, ``instants`` and ``messages`` (hashes of message ids) are int64 (n); ``instants`` of
-    rejected records are ``NEVER``.  ``customers`` holds the customer's id as UTF-8, or None; ``names`` and ``ids`` the
+    rejected records are ``NEVER``.  ``customers`` has the customer's id as UTF-8, or None; ``names`` and ``ids`` the
     event's name and message id, for evidence.  ``numbers`` float64 (n, inputs), ``texts`` int64 (n, inputs), ``first``
     int64 (n + 1) into ``items`` int64 (m, 4 and more), ``offers`` int64 (n): see :class:`stream.plan.header.Events`.
     ``timestamps`` int64 (n): the records' own.  ``records`` are what was decoded, for whoever sends one on.
@@ -59,8 +61,8 @@ class Batch:
     codes: NDArray[np.int64]
     instants: NDArray[np.int64]
     messages: NDArray[np.int64]
-    customers: list[bytes | None]
-    names: list[str]
+    customers: CustomerIds
+    names: Texts
     ids: Texts
     numbers: NDArray[np.float64]
     texts: NDArray[np.int64]

@@ -13,12 +13,15 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from stream.events.batch import CONTROL, FORGET, IGNORED, REJECTED, Batch, DeadLetter
+from stream.events.columns import CustomerIds
 from stream.events.customer import customer_id
 from stream.events.names import NAMES_OF_TYPES, PRODUCT_UPDATED
 from stream.events.properties import ItemRow, PropertyReader, RejectionError, Schema, readings, within_reach
 from stream.events.quick import QuickReader
+from stream.events.raw import RawRecords
 from stream.events.text import id_hash
 from stream.events.wire import Id, Time, envelope
 
@@ -105,16 +108,17 @@ class Decoder:
     def decode(self, topic: str, partition: int, records: Sequence[Record], lo: int, hi: int) -> Batch:
         """The records between two fetch positions as columns."""
         n = len(records)
+        offsets, timestamps = _places(records)
         batch = Batch(
             topic,
             partition,
             lo,
             hi,
-            np.fromiter((r.offset for r in records), np.int64, n),
+            offsets,
             np.full(n, IGNORED, np.int64),
             np.full(n, NO_INSTANT, np.int64),
             np.zeros(n, np.int64),
-            [None] * n,
+            CustomerIds.none(n),
             [""] * n,
             [""] * n,
             np.full((n, self.properties.number_width), np.nan),
@@ -122,7 +126,7 @@ class Decoder:
             np.zeros(n + 1, np.int64),
             np.zeros((0, self.properties.item_width), np.int64),
             np.full(n, NO_INSTANT, np.int64),
-            np.fromiter((r.timestamp or 0 for r in records), np.int64, n),
+            timestamps,
             records=records,
             schema=self.schema,
         )
@@ -131,14 +135,20 @@ class Decoder:
             sure = self.quick.read(batch, self.future_ms)
         read = self._control if topic == self.control_topic else self._event
         products: dict[int, list[ItemRow]] = {}
+        customers: dict[int, bytes] = {}
         for i in np.flatnonzero(~sure).tolist():
             items = products[i] = []
+            record = records[i]
             try:
-                read(batch, i, records[i], items)
+                customer = read(batch, i, record, items)
             except RejectionError as problem:
-                self._reject(batch, i, records[i], problem)
+                self._reject(batch, i, record, problem)
                 items.clear()
+            else:
+                if customer is not None:
+                    customers[i] = customer
         _place(batch, products)
+        batch.customers.put(customers)
         return batch
 
     def _reject(self, batch: Batch, i: int, record: Record, problem: RejectionError) -> None:
@@ -155,9 +165,9 @@ class Decoder:
             problem.detail,
         )
 
-    def _control(self, batch: Batch, i: int, record: Record, items: list[ItemRow]) -> None:
+    def _control(self, batch: Batch, i: int, record: Record, items: list[ItemRow]) -> bytes | None:
         if self.control is None:
-            return
+            return None
         try:
             batch.instants[i], batch.controls[i] = self.control(record.value or b"")
         except Exception as error:
@@ -165,8 +175,10 @@ class Decoder:
         if batch.instants[i] != NO_INSTANT:
             self._not_ahead(int(batch.instants[i]), record)
         batch.codes[i] = CONTROL
+        return None
 
-    def _event(self, batch: Batch, i: int, record: Record, items: list[ItemRow]) -> None:
+    def _event(self, batch: Batch, i: int, record: Record, items: list[ItemRow]) -> bytes | None:
+        """Read one event; its customer's id, where it is about one."""
         problem = getattr(record, "problem", "")
         if problem:
             raise RejectionError(problem, getattr(record, "detail", ""))
@@ -177,7 +189,7 @@ class Decoder:
             if not named:
                 raise
             if named not in self.codes:
-                return
+                return None
             if self.codes[named] != FORGET:
                 raise
             event = _parsed(record.value, _REQUEST.decode)
@@ -188,11 +200,10 @@ class Decoder:
         if code is None:
             with suppress(RejectionError):  # nobody asks for it: a mistake in it costs no more than the time it tells
                 batch.instants[i] = self._instant(event.timestamp, record)
-            return
+            return None
         batch.instants[i] = self._instant(event.timestamp, record)
         product = name in self.product_names
-        if not product:
-            batch.customers[i] = _customer(event.userId, event.anonymousId)
+        customer = None if product else _customer(event.userId, event.anonymousId)
         if code != FORGET:
             properties = event.traits if event.type == "identify" else event.properties
             if properties is not None:
@@ -203,6 +214,7 @@ class Decoder:
         batch.names[i] = name
         batch.ids[i] = message = _message(event.messageId, record, batch)
         batch.messages[i] = id_hash(message)
+        return customer
 
     def _instant(self, time: Any, record: Record) -> int:
         if time is None:
@@ -214,6 +226,15 @@ class Decoder:
     def _not_ahead(self, instant: int, record: Record) -> None:
         if self.future_ms is not None and record.timestamp is not None and instant > record.timestamp + self.future_ms:
             raise RejectionError("future", f"{instant - record.timestamp} ms later than the record's own timestamp")
+
+
+def _places(records: Sequence[Record]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Offsets and timestamps of records."""
+    if isinstance(records, RawRecords):
+        return records.offsets, records.timestamps
+    n = len(records)
+    offsets = np.fromiter((record.offset for record in records), np.int64, n)
+    return offsets, np.fromiter((record.timestamp or 0 for record in records), np.int64, n)
 
 
 def _parsed(value: bytes | None, decode: Callable[[bytes], Any]) -> Any:

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.events import scan as s
 from stream.events.batch import Batch
-from stream.events.customer import ANONYMOUS
+from stream.events.columns import EventNames, MessageIds
 from stream.events.properties import Schema
+from stream.events.raw import VALUE, VALUE_END, RawRecords
 from stream.events.scan_form import PRODUCT_COLUMNS, TEXT, TEXT_OF_PRODUCT, make_form
 from stream.events.scan_properties import RECENT
 
 #: No limit to an instant.
 NO_LIMIT = 1 << 60
-_ANONYMOUS = ANONYMOUS.encode()
-
-
-class Ids:
-    """The message ids of a batch, made into text only for the few that are asked for."""
-
-    def __init__(self, buffer: bytes, spans: NDArray[np.int64]) -> None:
-        self._buffer, self._spans = buffer, spans
-        self._given: dict[int, str] = {}
-
-    def __getitem__(self, i: int, /) -> str:
-        first, last = self._spans[i].tolist()
-        return self._given.get(i) or self._buffer[first:last].decode()
-
-    def __setitem__(self, i: int, text: str, /) -> None:
-        self._given[i] = text
+#: Where the texts that were noted begin.
+NOTES = 1 + RECENT
+#: Room for the id of a customer at first, and room for any record that is not long.
+ID_BYTES, SPARE = 24, 1024
 
 
 class QuickReader:
@@ -56,42 +46,35 @@ class QuickReader:
     def read(self, batch: Batch, future_ms: int | None) -> NDArray[np.bool_]:
         """Which of the batch's records are read; for each how many products it names is in ``batch.first[1:]``."""
         n = len(batch)
-        values = [record.value or b"" for record in batch.records]
-        buffer = b"".join(values)
-        starts = np.zeros(n + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, values), np.int64, n), out=starts[1:])
-        room = buffer.count(b'"product_id"')
-        texts = 1 + RECENT + n * self.named[0] + buffer.count(b"{") * self.named[1]
-        found, seen = np.zeros((n, s.FOUND), np.int64), np.zeros((texts, 3), np.int64)
-        items, raw = np.zeros((room, batch.items.shape[1]), np.int64), np.zeros((room, PRODUCT_COLUMNS))
-        if batch.items.shape[1] > PRODUCT_COLUMNS:
-            raw = np.zeros(items.shape)
+        buffer, starts, stops = values_of(batch.records)
+        into = _Into(n, batch.items.shape[1], self.named)
         form = self.form
-        m = self.scan(
-            np.frombuffer(buffer or b" ", np.uint8),
-            starts[:-1],
-            starts[1:],
+        fixed = (
             self._latest(batch, future_ms),
             form.tables,
             form.entries,
             form.own,
             form.events,
             form.rates,
-            found,
+            into.found,
             batch.numbers,
             batch.texts,
-            items,
-            raw,
-            seen,
         )
+        data = np.frombuffer(buffer or b" ", np.uint8)
+        at = self.scan(data, starts, stops, 0, *fixed, into.items, into.raw, into.seen, into.who)
+        while at < n:
+            into.grow(int(stops[at] - starts[at]))
+            at = self.scan(data, starts, stops, at, *fixed, into.items, into.raw, into.seen, into.who)
+        found, (noted, products, written) = into.found, into.seen[0].tolist()
         sure: NDArray[np.bool_] = found[:, s.SURE] == 1
         self._take(batch, sure, found, buffer)
-        noted = 1 + RECENT
-        for text, first, last in seen[noted : noted + int(seen[0, 0])].tolist():
+        batch.customers.data = into.who[:written]
+        for text, first, last in into.seen[NOTES : NOTES + noted].tolist():
             batch.named[text] = buffer[first:last].decode()
-        batch.numbers[~sure], batch.texts[~sure] = np.nan, 0  # what was written before it was not sure
+        if not sure.all():  # what was written before it was not sure
+            batch.numbers[~sure], batch.texts[~sure] = np.nan, 0
         batch.first[1:] = np.where(sure, found[:, s.COUNT], 0)
-        batch.items = items[:m]
+        batch.items = into.items[:products]
         return sure
 
     @staticmethod
@@ -103,16 +86,49 @@ class QuickReader:
         return limit
 
     def _take(self, batch: Batch, sure: NDArray[np.bool_], found: NDArray[np.int64], buffer: bytes) -> None:
-        batch.codes[sure] = found[sure, s.CODE]
-        batch.instants[sure] = found[sure, s.INSTANT]
-        batch.messages[sure] = found[sure, s.MESSAGE_HASH]
-        batch.offers[sure] = found[sure, s.OFFER]
-        batch.ids = Ids(buffer, found[:, s.ID_FIRST : s.ID_LAST + 1])
-        first, last, anonymous = (found[:, c].tolist() for c in (s.WHO_FIRST, s.WHO_LAST, s.WHO_ANONYMOUS))
-        names, customers = self.names, batch.customers
-        numbers = found[:, s.NAME].tolist()
-        for i in np.flatnonzero(sure & (found[:, s.CODE] >= 0)).tolist():
-            batch.names[i] = names[numbers[i]]
-            if last[i]:
-                who = buffer[first[i] : last[i]]
-                customers[i] = _ANONYMOUS + who if anonymous[i] else who
+        batch.codes[:] = np.where(sure, found[:, s.CODE], batch.codes)
+        batch.instants[:] = np.where(sure, found[:, s.INSTANT], batch.instants)
+        batch.messages[:] = np.where(sure, found[:, s.MESSAGE_HASH], 0)
+        batch.offers[:] = np.where(sure, found[:, s.OFFER], batch.offers)
+        batch.ids = MessageIds(buffer, found[:, s.ID_FIRST : s.ID_LAST + 1])
+        event = sure & (found[:, s.CODE] >= 0)
+        batch.names = EventNames(self.names, np.where(event, found[:, s.NAME], len(self.names) - 1))
+        batch.customers.spans[:] = np.where(event[:, np.newaxis], found[:, s.WHO_FIRST : s.WHO_LAST + 1], 0)
+
+
+class _Into:
+    """What the scan writes to: of each record, and with room for about so many products, texts and ids; ``named``: how
+    many texts an event and a product may have that are shown to people."""
+
+    def __init__(self, records: int, item_width: int, named: tuple[int, int]) -> None:
+        self.found = np.zeros((records, s.FOUND), np.int64)
+        products = 2 * records + SPARE
+        self.items = np.zeros((products, item_width), np.int64)
+        self.raw = np.zeros((products, max(item_width, PRODUCT_COLUMNS)))
+        self.seen = np.zeros((NOTES + records * named[0] + products * named[1] + SPARE, 3), np.int64)
+        self.who = np.zeros(ID_BYTES * records + SPARE, np.uint8)
+
+    def grow(self, size: int) -> None:
+        """Room for a record of so many bytes, and some more."""
+        items = 2 * len(self.items) + size // s.LEAST_PRODUCT
+        self.items, self.raw = (_longer(array, items) for array in (self.items, self.raw))
+        self.seen = _longer(self.seen, 2 * len(self.seen) + size // s.LEAST_TEXT)
+        self.who = _longer(self.who, 2 * len(self.who) + size + SPARE)
+
+
+def _longer(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """A copy with so many rows."""
+    made = np.zeros((rows, *array.shape[1:]), array.dtype)
+    made[: len(array)] = array
+    return made
+
+
+def values_of(records: Sequence[Any]) -> tuple[bytes, NDArray[np.int64], NDArray[np.int64]]:
+    """The values of records in one buffer: where each begins and ends."""
+    if isinstance(records, RawRecords):
+        starts, stops = np.ascontiguousarray(records.places[:, [VALUE, VALUE_END]].T)
+        return records.buffer, starts, stops
+    values = [record.value or b"" for record in records]
+    ends = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=ends[1:])
+    return b"".join(values), ends[:-1], ends[1:]

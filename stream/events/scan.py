@@ -50,16 +50,21 @@ from stream.events.scan_properties import (
     KIND,
     LAST,
     NULL,
+    RECENT,
     lookup,
     put_product,
     read_properties,
 )
 
 #: Columns of what is found of a record: whether it is sure, the number of its event name, its code, its instant, the
-#: hash of its message id and the bytes of it, those of the customer's id and whether that is an anonymous one, how
-#: many products it names, and when an offer ends.
-SURE, NAME, CODE, INSTANT, MESSAGE_HASH, ID_FIRST, ID_LAST, WHO_FIRST, WHO_LAST, WHO_ANONYMOUS, COUNT, OFFER = range(12)
-FOUND = 12
+#: hash of its message id and the bytes of it, those of the customer's id, how many products it names, and when an offer
+#: ends.
+SURE, NAME, CODE, INSTANT, MESSAGE_HASH, ID_FIRST, ID_LAST, WHO_FIRST, WHO_LAST, COUNT, OFFER = range(11)
+FOUND = 11
+#: Columns of the first row of ``seen``: how many texts were noted, products found, bytes of customers' ids written.
+NOTED, PRODUCT_COUNT, WRITTEN = range(3)
+#: A product with an id, and a property with a text, take at least so many bytes.
+LEAST_PRODUCT, LEAST_TEXT = 16, 7
 
 NO_INSTANT = -(1 << 60)
 #: Longest ids, in bytes: no more characters than the decoder allows, with its prefix.
@@ -67,6 +72,7 @@ LONGEST_ID = 980
 #: Bytes of the longest prefix that a customer's id must not have by itself.
 LONGEST_PREFIX = 10
 _COLON = 0x3A
+_ANONYMOUS = np.frombuffer(b"anonymous:", np.uint8)
 _IDENTIFY = np.frombuffer(b"identify", np.uint8)
 
 
@@ -219,8 +225,8 @@ def _identifies(b: Any, head: Any) -> bool:
 
 
 @register_jitable
-def _who(b: Any, r: int, head: Any, found: Any) -> bool:
-    """Where the customer's id lies; False where it is for the decoder to judge."""
+def _who(b: Any, r: int, head: Any, found: Any, who: Any, seen: Any) -> bool:
+    """Write the customer's id; False where it is for the decoder to judge."""
     anonymous = not _given(head, USER)
     k = ANONYMOUS if anonymous else USER
     first, last = head[2 * k], head[2 * k + 1]
@@ -229,14 +235,24 @@ def _who(b: Any, r: int, head: Any, found: Any) -> bool:
     for i in range(first, min(last, first + LONGEST_PREFIX)):
         if b[i] == _COLON and not anonymous:
             return False
-    found[r, WHO_FIRST], found[r, WHO_LAST], found[r, WHO_ANONYMOUS] = first, last, anonymous
+    at = seen[0, WRITTEN]
+    found[r, WHO_FIRST] = at
+    if anonymous:
+        for i in range(len(_ANONYMOUS)):
+            who[at + i] = _ANONYMOUS[i]
+        at += len(_ANONYMOUS)
+    for i in range(first, last):
+        who[at + i - first] = b[i]
+    found[r, WHO_LAST] = seen[0, WRITTEN] = at + last - first
     return True
 
 
 @register_jitable
-def _accept(b: Any, r: int, t: int, name: int, of_product: int, head: Any, found: Any, words: Any) -> bool:
+def _accept(
+    b: Any, r: int, t: int, name: int, of_product: int, head: Any, found: Any, words: Any, who: Any, seen: Any
+) -> bool:
     """What the envelope says to ``found``; False where it is for the decoder to judge."""
-    if not of_product and not _who(b, r, head, found):
+    if not of_product and not _who(b, r, head, found, who, seen):
         return False
     first, last = head[2 * MESSAGE], head[2 * MESSAGE + 1]
     if first < 0 or first == last or last - first > LONGEST_ID:
@@ -270,6 +286,7 @@ def _read(
     items: Any,
     raw: Any,
     seen: Any,
+    who: Any,
     m: int,
 ) -> int:
     """Record r, ``b[start:stop]``; the new count of products."""
@@ -298,7 +315,7 @@ def _read(
     rate = _rate(b, tables, entries, own, given, rates)
     sure = rate > 0.0 and _fill(b, r, rate, entries, own, given, values, numbers, texts, found)
     sure = sure and _priced(rate, entries, own, items, raw, m, after)
-    sure = sure and _accept(b, r, t, name, events[name, 1], head, found, words)
+    sure = sure and _accept(b, r, t, name, events[name, 1], head, found, words, who, seen)
     if sure and events[name, 1]:
         sure = False
         for j in range(m, after):
@@ -315,6 +332,7 @@ def scan(
     b: Any,
     starts: Any,
     stops: Any,
+    begin: int,
     latest: Any,
     tables: Any,
     entries: Any,
@@ -327,22 +345,29 @@ def scan(
     items: Any,
     raw: Any,
     seen: Any,
+    who: Any,
 ) -> int:
-    """Read the records ``b[starts[r]:stops[r]]`` (uint8); how many products were found.
+    """Read the records ``b[starts[r]:stops[r]]`` (uint8) from number ``begin`` on; the number of the first that there
+    was no room for.
 
     ``latest`` int64 (n): the latest instant that each may have; ``found`` int64 (n, FOUND), zeros, ``numbers``,
     ``texts`` and ``items`` (capacity, w) as in a batch are written, ``raw`` float64 like ``items`` is working memory;
-    ``seen``: see :mod:`stream.events.scan_properties`.  Of a record that is not sure, SURE is 0 and what was written
-    means nothing.
+    ``seen``: see :mod:`stream.events.scan_properties`; ``who`` uint8: the ids of customers, one behind the other.  How
+    much of the last four is taken is in the first row of ``seen``; with more room it goes on from there.  Of a record
+    that is not sure, SURE is 0 and what was written means nothing.
     """
     given = np.zeros((len(entries), 4), np.int64)
     values = np.zeros(len(entries))
     words = np.zeros(SCRATCH, np.uint64)
     head = np.zeros(2 * len(ENVELOPE), np.int64)
-    m = 0
-    for r in range(len(starts)):
-        m = _read(
+    for r in range(begin, len(starts)):
+        size, m = stops[r] - starts[r], seen[0, PRODUCT_COUNT]
+        if len(items) - m <= size // LEAST_PRODUCT or len(who) - seen[0, WRITTEN] < size + len(_ANONYMOUS):
+            return r
+        if len(seen) - 1 - RECENT - seen[0, NOTED] <= size // LEAST_TEXT:
+            return r
+        seen[0, PRODUCT_COUNT] = _read(
             b, r, starts[r], stops[r], latest[r], tables, entries, own, events, rates, given, values, words, head,
-            found, numbers, texts, items, raw, seen, m,
+            found, numbers, texts, items, raw, seen, who, m,
         )  # fmt: skip
-    return m
+    return len(starts)

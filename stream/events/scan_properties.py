@@ -64,8 +64,8 @@ def lookup(tables: Any, table: int, b: Any, start: int, stop: int) -> int:
 def _note(text: int, first: int, last: int, seen: Any) -> None:
     """Remember where a text lies.
 
-    Row 0 of ``seen`` counts; the next RECENT rows have the hashes of texts seen a moment ago, each in its place; what
-    follows are the texts: hash, first and last byte.  There is room for all.
+    Row 0 of ``seen`` counts them first; the next RECENT rows have the hashes of texts seen a moment ago, each in its
+    place; what follows are the texts: hash, first and last byte.  There is room for all.
     """
     place = 1 + (text & (RECENT - 1))
     if seen[place, 0] != text:

@@ -149,6 +149,10 @@ class View:
     tells whether the text with that hash is among them.  A text of the shape STEPS needs
     ``until`` too (its ``k`` is always NaN).  ``of_population(r, f, p, now, ...)`` tells whether a value that was
     predicted says more of all customers than of this one.
+
+    A value that falls between events, and is dear to work out, has ``near(r, f, p, now, k, x, ...)`` too: with its
+    value ``x >= k`` now, an instant after now that is at most that of ``until``, and is that one where it is less than
+    a day away.
     """
 
     kind: Kind
@@ -157,6 +161,7 @@ class View:
     until: Callable[..., Any] | None = None
     has: Callable[..., Any] | None = None
     of_population: Callable[..., Any] | None = None
+    near: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,12 @@ LONGEST = 1 << 53
 
 
 @leaf
+def is_far(s: float, tau: float) -> bool:
+    """Whether the sum of :func:`purchases_if_alive` would have too many terms."""
+    return s * tau + 40.0 * (1.0 + tau) > FAR
+
+
+@leaf
 def purchases_if_alive(s: float, a: float, b: float, tau: float) -> float:
     """Purchases that a customer of rate Gamma(s, 1) and leaving Beta(a, b) makes within ``tau``.
 
@@ -39,7 +45,7 @@ def purchases_if_alive(s: float, a: float, b: float, tau: float) -> float:
 
     are made before leaving.  The answer is the sum of P(k) W(k), cut where the rest is below 1e-15 of it.
     """
-    if s * tau + 40.0 * (1.0 + tau) > FAR:
+    if is_far(s, tau):
         return _far(s, a, b, tau)
     z = tau / (1.0 + tau)
     log_scale = -s * math.log1p(tau)
@@ -169,8 +175,8 @@ def buys(
     if orders < 1:
         return math.nan
     x = orders - 1.0
-    age = _age(orders, first, last, now)
-    still = _still(orders, first, last, now, r, alpha, a, b)
+    age = age_at(orders, first, last, now)
+    still = still_one(orders, first, last, now, r, alpha, a, b)
     return still * -math.expm1(-(r + x) * math.log1p(horizon / (alpha + age)))
 
 
@@ -183,13 +189,13 @@ def buys_until(
 
 
 @leaf
-def _still(orders: int, first: int, last: int, now: int, r: float, alpha: float, a: float, b: float) -> float:
+def still_one(orders: int, first: int, last: int, now: int, r: float, alpha: float, a: float, b: float) -> float:
     """P(alive) by the model's own: its rates of who bought once were fitted with all of them alive."""
     return alive(orders, first, last, now, r, alpha, a, b) if orders > 1 else 1.0
 
 
 @leaf
-def _age(orders: int, first: int, last: int, now: int) -> float:
+def age_at(orders: int, first: int, last: int, now: int) -> float:
     """Milliseconds since the first order; of one order the last is the first."""
     return float(max((max(now, last) if orders > 1 else now) - first, 0))
 
@@ -202,8 +208,8 @@ def expected(
     if orders < 1:
         return math.nan
     x = orders - 1.0
-    age = _age(orders, first, last, now)
-    still = _still(orders, first, last, now, r, alpha, a, b)
+    age = age_at(orders, first, last, now)
+    still = still_one(orders, first, last, now, r, alpha, a, b)
     return still * purchases_if_alive(r + x, a, b + x, horizon / (alpha + age))
 
 

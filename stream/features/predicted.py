@@ -98,7 +98,16 @@ def clv_until(r: Any, f: Any, p: int, now: int, k: float, h: int, horizon: float
     if each != each or m[0] != m[0]:
         return FOREVER
     count, first = r[h + COUNT], r[h + FIRST]
-    return worth.discounted_until(count, first, last(r, h), now, k / each, horizon, rate, m[0], m[1], m[2], m[3])
+    return worth.worth_until(each, count, first, last(r, h), now, k, horizon, rate, m[0], m[1], m[2], m[3])
+
+
+def clv_near(r: Any, f: Any, p: int, now: int, k: float, x: float, h: int, horizon: float, rate: float, m: Any) -> int:
+    """Far ahead by a bound, close by exact."""
+    each = worth.order_value(r[h + COUNT], f[h + WORTH], m[4], m[5], m[6])
+    if each != each or m[0] != m[0]:
+        return FOREVER
+    count, first = r[h + COUNT], r[h + FIRST]
+    return worth.worth_near(each, count, first, last(r, h), now, k, x, horizon, rate, m[0], m[1], m[2], m[3])
 
 
 @dataclass(frozen=True)
@@ -191,4 +200,4 @@ class LifetimeValue(Predicted):
         return (float(self.within), rate, ModelNumbers(LIFETIME, (*PURCHASES, *SPEND), self.of))
 
     def views(self) -> dict[str, View]:
-        return {"": View(Kind.MONEY, Shape.SMOOTH, clv, clv_until, of_population=population)}
+        return {"": View(Kind.MONEY, Shape.SMOOTH, clv, clv_until, of_population=population, near=clv_near)}

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from stream.cluster.control import Version
 from stream.cluster.trainer import Trainer
 from stream.cuts.measuring import measure
 from stream.cuts.merge import learn
@@ -26,9 +25,11 @@ from stream.engine.plans import Decoder as AnyDecoder
 from stream.engine.shard import Shard
 from stream.engine.versions import CutsVersion
 from stream.events.batch import CONTROL, Batch
+from stream.events.columns import CustomerIds
 from stream.events.decode import Decoder
 from stream.features.base import NEVER
 from stream.history.record import FileRecord
+from stream.learners.control import Version
 from stream.predict.settling import of_step
 
 if TYPE_CHECKING:  # with it comes river
@@ -137,11 +138,10 @@ class Replay:
         yield from self._steps()
         plan = self.shard.plan
         found = learn([summarize_shard(0, at, plan.measures, plan.cuts, measure(self.shard, effective))])
-        newest = self.newest_cuts
-        if found is None or (newest is not None and newest.cuts == found.cuts):
-            return
-        self.newest_cuts = found.version(1 if newest is None else newest.version + 1, effective)
-        self.publish(self.newest_cuts)
+        version = None if found is None else found.after(self.newest_cuts, effective)
+        if version is not None:
+            self.newest_cuts = version
+            self.publish(version)
 
     def publish(self, version: Version) -> None:
         """A version that was learned on the way."""
@@ -224,7 +224,7 @@ def _control_batch(empty: Batch, lo: int, instant: int, version: Version | None)
         codes=np.array([CONTROL]),
         instants=np.array([instant]),
         messages=np.zeros(1, np.int64),
-        customers=[None],
+        customers=CustomerIds.none(1),
         names=[""],
         ids=[""],
         numbers=np.full((1, empty.numbers.shape[1]), np.nan),

@@ -11,11 +11,14 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream.events.raw import RawRecords
+from stream.kafka.unframed import read_in_bulk
 
 #: One broker's looks at partitions for one consumer, and the number of this one among them; each later than those
 #: before. An answer has as many as partitions: the broker reads them one after the other, in the request's order.
@@ -192,13 +195,21 @@ def current_assignment(consumer: AIOKafkaConsumer) -> Any | None:
 class Taker:
     """Takes records and positions from one consumer, and remembers which ends it has told already.
 
-    Made before the consumer begins to fetch: it dates the answers (:class:`Watched`)."""
+    Made before the consumer begins to fetch: it dates the answers (:class:`Watched`).  With ``unframe`` (of
+    :mod:`stream.kafka.unframing`) records come in bulk (:class:`stream.events.raw.RawRecords`)."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, max_records: int | None = None, *, bare: bool = False) -> None:
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        max_records: int | None = None,
+        *,
+        unframe: Callable[..., int] | None = None,
+    ) -> None:
         self._consumer = consumer
         self._max_records = max_records
-        self._bare = bare
         self._watched = Watched(consumer)
+        if unframe is not None:
+            read_in_bulk(consumer, unframe)
         self._told: dict[TopicPartition, End] = {}
 
     async def take(self, wanted: Collection[TopicPartition], term: int = 0) -> Answer:
@@ -209,8 +220,6 @@ class Taker:
             return answer
         fetcher = self._consumer._fetcher
         states = {tp: state for tp in wanted if (state := assignment.state_value(tp)) is not None}
-        if self._bare:
-            _spare_objects(fetcher, states)
         before = {tp: state.position for tp, state in states.items() if state.has_valid_position}
         # With timeout=0 and no reassignment under way this call suspends nowhere.
         taken = await fetcher.fetched_records(states.keys(), timeout=0, max_records=self._max_records)
@@ -259,16 +268,11 @@ class Taker:
         return end
 
 
-def _spare_objects(fetcher: Any, partitions: Iterable[TopicPartition]) -> None:
-    """Have aiokafka hand out the records that it reads as they are, rather than make one more object of each."""
-    for tp in partitions:
-        found = getattr(fetcher._records.get(tp), "_partition_records", None)
-        if found is not None:
-            found._consumer_record = _as_it_is
-
-
-def _as_it_is(tp: TopicPartition, record: Any) -> Any:
-    return record
+def size_of(records: Sequence[Any]) -> int:
+    """Bytes of the keys and values of records."""
+    if isinstance(records, RawRecords):
+        return records.size
+    return sum(len(record.value or b"") + len(record.key or b"") for record in records)
 
 
 def wake(consumer: AIOKafkaConsumer) -> None:

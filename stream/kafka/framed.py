@@ -7,7 +7,8 @@ else that a transaction does.  Compression, header and checksum stay aiokafka's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -41,24 +42,41 @@ class FramedBatch(BatchBuilder):  # type: ignore[misc]
         self._builder.set_producer_state(producer_id, producer_epoch, base_sequence)
 
 
+class Picked(NamedTuple):
+    """Some of many records, by their numbers."""
+
+    records: Records
+    picks: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.picks)
+
+    def sizes(self) -> NDArray[np.int64]:
+        """How many bytes each takes in a batch at most."""
+        records, picks = self
+        columns = [records.keys, records.values, *([records.headers] if len(records.headers.ends) else [])]
+        sizes = [np.diff(column.ends)[picks] for column in columns]
+        found: NDArray[np.int64] = np.sum(sizes, axis=0) + (OVERHEAD + sum(map(len, records.before)))
+        return found
+
+
 def framed(
-    frame: Callable[..., tuple[int, int]],
-    records: Records,
-    picks: NDArray[np.int64],
-    most: int,
-    compression: int = 0,
+    frame: Callable[..., tuple[int, int]], parts: Sequence[Picked], most: int, compression: int = 0
 ) -> Iterator[FramedBatch]:
-    """Batches for a transaction of the picked records in their order, each of at most so many bytes; a record too large
+    """Batches for a transaction of all these records in their order, each of at most so many bytes; a record too large
     for any is alone in its batch, and refused by the broker."""
-    keys, values, headers = records.keys, records.values, records.headers
-    sizes = np.diff(keys.ends)[picks] + np.diff(values.ends)[picks] + OVERHEAD
-    if len(headers.ends):
-        sizes += np.diff(headers.ends)[picks]
-    room = most - HEADER_BYTES
-    out = np.empty(min(int(sizes.sum()), max(room, int(sizes.max(initial=0)))), np.uint8)
-    start = 0
-    while start < len(picks):
-        begun = start
-        start, used = frame(*records.columns(), picks, start, out, room)
-        stamp = int(time.time() * 1000)
-        yield FramedBatch(compression, out[:used], start - begun, stamp)
+    sizes = [part.sizes() for part in parts]
+    room, longest = most - HEADER_BYTES, max((int(one.max(initial=0)) for one in sizes), default=0)
+    out = np.empty(min(sum(int(one.sum()) for one in sizes), max(room, longest)), np.uint8)
+    count = used = 0
+    for part in parts:
+        columns, start = part.records.columns(), 0
+        while start < len(part):
+            begun = start
+            start, used = frame(*columns, part.picks, start, count, out, used, room)
+            count += start - begun
+            if start < len(part):
+                yield FramedBatch(compression, out[:used], count, int(time.time() * 1000))
+                count = used = 0
+    if count:
+        yield FramedBatch(compression, out[:used], count, int(time.time() * 1000))

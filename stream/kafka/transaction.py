@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
-import numpy as np
 from aiokafka import AIOKafkaProducer, TopicPartition
-from numpy.typing import NDArray
 
-from stream.engine.records import Records
 from stream.kafka import framing
 from stream.kafka.coordinators import look_patiently
 from stream.kafka.explained import explained
-from stream.kafka.framed import framed
+from stream.kafka.framed import Picked, framed
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +23,12 @@ Row = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 #: Largest record batch, in bytes before compression; just below what a topic takes by default (max.message.bytes).
 MAX_BATCH_BYTES = 1_000_000
+#: Behind a batch of more records than this, others have their turn in the event loop.
+MANY = 200
 #: How long stopping a producer may take, in seconds.
 STOP_SECONDS = 1.0
 #: Producers that are being stopped; the event loop itself holds tasks weakly.
 _STOPPING: set[asyncio.Task[None]] = set()
-
-
-class Picked(NamedTuple):
-    """Some of many records, by their numbers."""
-
-    records: Records
-    picks: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.picks)
 
 
 @dataclass(slots=True)
@@ -48,7 +38,7 @@ class Payload:
     ``many`` and ``rows`` go to the shard's own partition of a topic, ``placed`` to the partition that is named.
     """
 
-    many: dict[str, Picked] = field(default_factory=dict)
+    many: dict[str, list[Picked]] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     placed: dict[tuple[str, int], list[Row]] = field(default_factory=dict)
     offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
@@ -60,7 +50,8 @@ class Payload:
     @property
     def records(self) -> int:
         """How many records it writes."""
-        return sum(len(rows) for rows in (*self.many.values(), *self.rows.values(), *self.placed.values()))
+        some = chain.from_iterable(self.many.values())
+        return sum(len(rows) for rows in (*some, *self.rows.values(), *self.placed.values()))
 
 
 class TransactionError(Exception):
@@ -133,7 +124,7 @@ class ShardProducer:
         await producer.begin_transaction()
         sent: list[tuple[str, int, asyncio.Future[Any]]] = []
         for topic, partition, batches in [
-            *[(topic, await self._own(topic), self._framed(picked)) for topic, picked in payload.many.items()],
+            *[(topic, await self._own(topic), self._framed(parts)) for topic, parts in payload.many.items()],
             *[(topic, await self._own(topic), self._batches(rows)) for topic, rows in payload.rows.items()],
             *[(*place, self._batches(rows)) for place, rows in payload.placed.items()],
         ]:
@@ -142,6 +133,8 @@ class ShardProducer:
                 future = await producer.send_batch(batch, topic, partition=partition)
                 future.add_done_callback(_seen)
                 sent.append((topic, count, future))
+                if count > MANY:  # filling and compressing them took milliseconds
+                    await asyncio.sleep(0)
         answers = await asyncio.gather(*(future for *_, future in sent), return_exceptions=True)
         ends: dict[str, int] = {}
         for (topic, count, _), answer in zip(sent, answers, strict=True):
@@ -158,10 +151,10 @@ class ShardProducer:
         """The shard's own partition of a topic."""
         return self._partition % len(await self._producer.partitions_for(topic))
 
-    def _framed(self, picked: Picked) -> Iterator[Any]:
+    def _framed(self, parts: Sequence[Picked]) -> Iterator[Any]:
         """Record batches of many records at once; otherwise as below."""
         compression = self._producer._message_accumulator._compression_type
-        return framed(self._frame, picked.records, picked.picks, MAX_BATCH_BYTES, compression)
+        return framed(self._frame, parts, MAX_BATCH_BYTES, compression)
 
     def _batches(self, rows: Iterable[Row]) -> Iterable[Any]:
         """Record batches, each as large as allowed; a record too large for any is alone in its batch, and refused."""

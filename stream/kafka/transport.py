@@ -61,6 +61,8 @@ class Shards(Protocol):
     wanted_grew: asyncio.Event
     #: when Kafka answered last
     pulse: Pulse
+    #: finds the records in Kafka's record batches (:mod:`stream.kafka.unframing`)
+    unframe: Callable[..., int]
 
     async def revoked(self) -> None: ...
     def prove(self, ends: Mapping[TopicPartition, End]) -> None: ...
@@ -94,7 +96,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         consumer = self._ensure_consumer()
         self._shards.pulse.watch(consumer._client)
-        self._taker = Taker(consumer, consumer._max_poll_records, bare=True)
+        self._taker = Taker(consumer, consumer._max_poll_records, unframe=self._shards.unframe)
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         conf = self.app.conf

@@ -14,7 +14,7 @@ may differ if no event comes.  A comparison is solved by how its two sides move 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -75,6 +75,8 @@ class Writer:
     base: Callable[[Accumulator], int]
     every: int | None = None
     numbers: count[int] = field(default_factory=count)
+    #: Values that were worked out before, as of ``now``: feature and view -> the variable that has it.
+    known: dict[tuple[str, str], str] = field(default_factory=dict)
 
     # Values
 
@@ -108,6 +110,8 @@ class Writer:
 
     def read(self, ref: FeatureRef, now: str) -> str:
         """Source that reads a feature's view."""
+        if now == "now" and (ref.feature, ref.view) in self.known:
+            return self.known[ref.feature, ref.view]
         accumulator, base = self.feature(ref.feature)
         if isinstance(accumulator, Propensity):
             return f"{accumulator.function}(r, f, bags, models, {now})"
@@ -234,6 +238,8 @@ class Writer:
         node = solved.compare
         if solved.way is Way.CLOCK:
             lines = self.clock(solved, v, u)
+        elif self.is_dear(node.left) and node.op in MIRRORED:
+            lines = self.falling(node, v, u)
         elif solved.way is Way.STEPS:
             lines = [f"{v} = {self.truth(node)}", f"{u} = {self.step(solved)}"]
         else:
@@ -297,6 +303,43 @@ class Writer:
             raise MotionError("a value without a closed form")
         at = self.constant(base)
         return f"{self.function(until)}(r, f, {at}, now, {threshold}{self.rest(accumulator)})"
+
+    def is_dear(self, node: Expression) -> bool:
+        """Whether a feature's value takes long to work out, and an instant before it crosses a threshold does not."""
+        if not isinstance(node, FeatureRef):
+            return False
+        return self.feature(node.feature)[0].views()[node.view].near is not None
+
+    def keep(self, conditions: Iterable[Condition]) -> list[str]:
+        """Lines that work out once, as of now, what is dear in these conditions, and is read in any of them."""
+        found = sorted({pair for condition in conditions for pair in references(condition)})
+        lines = []
+        for name, view in found:
+            how = self.feature(name)[0].views()[view]
+            ref = FeatureRef(name, view, how.kind, how.shape, 0)
+            if self.is_dear(ref):
+                variable = f"k{len(self.known)}"
+                lines.append(f"    {variable} = {self.read(ref, 'now')}")
+                self.known[name, view] = variable
+        return lines
+
+    def falling(self, node: Compare, v: str, u: str) -> list[str]:
+        """A dear value that only falls until the next event: the comparison is looked at again at an instant before
+        which it surely stays, which is that of its change once that is close."""
+        if not isinstance(node.left, FeatureRef):
+            raise MotionError("a value that is no feature")
+        accumulator, base = self.feature(node.left.feature)
+        near = accumulator.views()[node.left.view].near
+        if near is None:
+            raise MotionError("a value without a bound")
+        x, k = self.number(node.left), self.number(node.right)
+        least, at = (k if node.op in (">=", "<") else f"above({k})"), self.constant(base)
+        return [
+            f"{v} = {self.truth(node)}",
+            f"{u} = FOREVER",
+            f"if {x} >= {least}:",
+            f"    {u} = {self.function(near)}(r, f, {at}, now, {least}, {x}{self.rest(accumulator)})",
+        ]
 
     def refined(self, node: Compare, v: str, u: str, estimate: str) -> list[str]:
         """The first instant near the estimate, after now, at which the comparison itself differs."""

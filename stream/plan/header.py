@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,9 @@ EVIDENCE = 9
 #: Stands for the dimension in the first line about a customer who is forgotten; in the lines behind it, one for each
 #: dimension in which they were in a segment, LEAVES stands for where they go.
 FORGOTTEN, LEAVES = -1, -2
+
+#: What the function of a dimension is asked for: the segment and until when, or to write what goes with change n.
+JUDGE, TELL = range(2)
 
 #: What the kernel does.
 APPLY, FIRE, ARM = range(3)
@@ -155,6 +158,18 @@ class Models(NamedTuple):
     scale: NDArray[np.float64]
     centroids: NDArray[np.float64]
     numbers: NDArray[np.float64]
+
+
+class Given(NamedTuple):
+    """What the function of a dimension works on: ``rows`` and ``reals`` of a `Table`, the pool of bags, the versions,
+    ``ints`` and ``floats`` of an `Out`."""
+
+    rows: NDArray[np.int64]
+    reals: NDArray[np.float64]
+    bags: Any
+    models: Models
+    ints: NDArray[np.int64]
+    floats: NDArray[np.float64]
 
 
 class Out(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numba
@@ -25,11 +26,18 @@ def whole(value: int) -> int:
     return value
 
 
+def same(value: Any) -> Any:
+    """What lies where, in the twin."""
+    return value
+
+
 #: Of every function but the kernels; compiled as part of the kernel that calls it.  Nobody calls it from Python, so the
 #: code for that, a third of the time to compile a plan, is not made.
 #: Nor does it make arrays, so that none are counted.
 WITHIN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 jit: Decorator = numba.njit(**WITHIN)
+#: The same of a function that many modules call: compiled once for all of them.
+shared: Decorator = lru_cache(maxsize=None)(jit)
 #: The same, as part of the caller.
 inlined: Decorator = numba.njit(inline="always", **WITHIN)
 #: Of what the engine calls: its machine code is kept beside the module's file; other threads run meanwhile.

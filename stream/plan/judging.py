@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.features.base import Kind
-from stream.features.known_zone import own_zones
 from stream.features.propensity import Propensity
 from stream.plan import header
 from stream.plan.conditions import Writer
 from stream.plan.definitions import Dimension, Segment
-from stream.plan.layout import Layout, numbers_of
+from stream.plan.layout import Layout
 from stream.plan.shares import Measure
 from stream.plan.tree import Condition, FeatureRef, Junction, Not, cuts, references
 
@@ -27,26 +26,24 @@ class Judging:
     layout: Layout
     writer: Writer
 
-    @property
-    def call(self) -> str:
-        """``dim_j(...)``: only what the dimension needs is handed over, as each array costs time to compile."""
-        used = {ref.feature for ref in evidence(self.dimension)}
-        features = [self.dimension.features[name] for name in used]
-        bags = any(isinstance(f, Propensity) or f.word == "bag" or own_zones(f) for f in features)
-        models = self.dimension.learning is not None or any(cuts(c) for c in self.dimension.conditions)
-        models = models or any(numbers_of(feature) for feature in features)
-        return f"dim_{self.j}(r, f, {'bags, ' if bags else ''}{'models, ' if models else ''}now)"
+    def call(self, what: str) -> str:
+        """Source of a call of the dimension's function."""
+        return f"dim_{self.j}({what}, given, i, now, n)"
 
-    def judged(self) -> str:
-        """``dim_j(...) -> (segment, until)``."""
+    def judged(self, name: str, decorator: str, opened: str) -> str:
+        """The function: asked to JUDGE row i it returns (segment, until), asked to TELL it writes what goes with change
+        n; ``opened``: the source of what is given."""
         dimension, j = self.dimension, self.j
-        lines = ["@jit", f"def {self.call}:  # {dimension.name!r}"]
+        lines = [decorator, f"def {name}(what, given, i, now, n):  # {dimension.name!r}"]
+        lines += [f"    rows, reals, bags, models, ints, floats = {opened}", "    r = rows[i]", "    f = reals[i]"]
+        lines += ["    if what == TELL:", *(f"        {line}" for line in self.told()), "        return 0, 0"]
         lines += [f"    g = r[{self.layout.segment[j]}]", f"    e = r[{self.layout.entered[j]}]"]
         if dimension.learning:
             return "\n".join([*lines, *self.nearest()]) + "\n"
         lines += self.stays()
         if any(cuts(condition) for condition in dimension.conditions):
             lines.append(SLOT)
+        lines += self.writer.keep(dimension.conditions)
         lines.append("    u = FOREVER")
         for code, segment in enumerate(dimension.segments):
             lines += self.segment(code, segment)
@@ -120,7 +117,7 @@ class Judging:
         """The dimension's lines in ``evaluate``: where it is ``due``, it is judged, and a change is written down with
         the values of the features that it used."""
         j, column = self.j, self.layout.segment[self.j]
-        lines = [f"if {due}:  # {self.dimension.name!r}", f"    s, u = {self.call}"]
+        lines = [f"if {due}:  # {self.dimension.name!r}", f"    s, u = {self.call('JUDGE')}"]
         if self.dimension.learning:  # when it is judged next does not depend on where the customer is
             lines.append(f"    if s != r[{column}] and cause != REARM:")
         else:
@@ -128,14 +125,27 @@ class Judging:
             lines.append(f"    elif s != r[{column}]:")
         lines += [f"        {line}" for line in self.record()]
         if stateful(self.dimension):  # its own segment is part of its conditions: look again from inside the new one
-            lines += [f"        again, u = {self.call}", "        if again != s:", "            u = now + 1"]
+            lines += [f"        again, u = {self.call('JUDGE')}", "        if again != s:", "            u = now + 1"]
         return [*lines, f"    un[{j}] = u", f"if un[{j}] < soonest:", f"    soonest = un[{j}]"]
 
     def record(self) -> list[str]:
         """Lines that write change ``n`` of row ``i`` to segment ``s``, and what goes with it."""
         j, column = self.j, self.layout.segment[self.j]
         number, at = self.writer.constant(j), self.writer.constant(column)
-        lines = [f"change(r, i, {number}, {at}, s, now, cause, ints, n)"]
+        lines = [f"change(r, i, {number}, {at}, s, now, cause, ints, n)", self.call("TELL")]
+        for (dimension, code), left in sorted(self.layout.left.items()):
+            if dimension == j:
+                lines += [f"if s == {code}:", f"    ints[n, {header.AWAY}] = r[{left}]"]
+                lines += [f"if r[{column}] == {code}:", f"    r[{left}] = now"]
+        if j in self.layout.before:
+            lines.append(f"r[{self.layout.before[j]}] = r[{column}]")
+        lines += [f"r[{column}] = s", f"r[{self.layout.entered[j]}] = now"]
+        return [*lines, "n += 1", f"changed |= {1 << j}"]
+
+    def told(self) -> list[str]:
+        """Lines that write what goes with change ``n``: the values of the features that the dimension used, and more of
+        what is learned."""
+        lines = []
         for k, ref in enumerate(evidence(self.dimension)):
             into = "ints" if ref.kind is Kind.TEXT else "floats"
             lines.append(f"{into}[n, {header.EVIDENCE + k}] = {self.writer.read(ref, 'now')}")
@@ -148,14 +158,7 @@ class Judging:
             lines.append(
                 f"ints[n, {told_at(self.dimension)}] = 1 if {' or '.join(map(self.writer.population, asked))} else 0"
             )
-        for (dimension, code), left in sorted(self.layout.left.items()):
-            if dimension == j:
-                lines += [f"if s == {code}:", f"    ints[n, {header.AWAY}] = r[{left}]"]
-                lines += [f"if r[{column}] == {code}:", f"    r[{left}] = now"]
-        if j in self.layout.before:
-            lines.append(f"r[{self.layout.before[j]}] = r[{column}]")
-        lines += [f"r[{column}] = s", f"r[{self.layout.entered[j]}] = now"]
-        return [*lines, "n += 1", f"changed |= {1 << j}"]
+        return lines
 
     def measures(self, measures: list[tuple[int, Measure]]) -> list[str]:
         """Lines that write these measures of a row into their columns of ``into``; NaN for whom they do not count."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stream.features.base import Purchases
 from stream.features.known_zone import BagsAndZones, all_zones, own_zones
-from stream.plan import earlier_rows, header, packing, telling, unpacking
+from stream.plan import earlier_rows, finding, header, packing, telling, unpacking
 from stream.plan.definitions import Definitions
 from stream.plan.inputs import Inputs, make_inputs
 from stream.plan.judging import evidence
@@ -28,20 +28,41 @@ from stream.plan.tree import FeatureRef
 MAX_DIMENSIONS = 62
 
 
+class Finding(NamedTuple):
+    """What keeps and looks up the rows of customers by their ids (:mod:`stream.plan.finding`)."""
+
+    find: Callable[..., None]
+    add: Callable[..., tuple[int, int]]
+    remove: Callable[..., int]
+    rebuild: Callable[..., None]
+    gather: Callable[..., int]
+
+
 class Packing(NamedTuple):
-    """What writes rows as they are at rest and reads them again, also as they were written before (``earlier``), and
-    what writes changes: the same for all plans."""
+    """What writes rows as they are at rest and reads them again, also as they were written before (``earlier``), what
+    finds rows, and what writes changes: the same for all plans."""
 
     pack: Callable[..., int]
     unpack: Callable[..., int]
     place: Callable[..., None]
+    assign: Callable[..., int]
     tell: Callable[..., None]
     latest: Callable[..., None]
     earlier: Callable[..., int]
+    finding: Finding
 
 
 #: Uncompiled, for twins.
-PLAIN = Packing(packing.pack, unpacking.unpack, unpacking.place, telling.tell, telling.latest, earlier_rows.unpack)
+PLAIN = Packing(
+    packing.pack,
+    unpacking.unpack,
+    unpacking.place,
+    telling.assign,
+    telling.tell,
+    telling.latest,
+    earlier_rows.unpack,
+    Finding(finding.find, finding.add, finding.remove, finding.rebuild, finding.gather),
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +154,17 @@ def plan_source(definitions: Definitions, *, twin: bool = False) -> tuple[Layout
     except MotionError as error:
         place = generator.at or first
         raise DefinitionError([(place, f"{UNSOLVED} {error}")] if place else []) from error
+
+
+def part_sources(definitions: Definitions, layout: Layout, inputs: Inputs) -> list[str]:
+    """The texts of modules with the function of one dimension each: what of the plan is compiled by itself."""
+    shares = find_shares(definitions)
+    return [Generator(definitions, layout, inputs, shares).part(j) for j in range(len(definitions.dimensions))]
+
+
+def kernel_source(definitions: Definitions, layout: Layout, inputs: Inputs, parts: list[str]) -> str:
+    """The text of the module with all the rest of the plan, which calls these functions, by their names."""
+    return Generator(definitions, layout, inputs, find_shares(definitions)).module(parts)
 
 
 def _all(names: list[str]) -> str:

@@ -4,7 +4,7 @@ compiled and, as its own twin, uncompiled."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stream.events.names import PRODUCT_UPDATED
@@ -12,7 +12,7 @@ from stream.events.text import text_hash
 from stream.features import pool, told
 from stream.features.bag import Bag
 from stream.features.base import Accumulator, Constant, ModelNumbers, Table
-from stream.features.known_zone import MASK, SPLIT, keeper, lines_of
+from stream.features.known_zone import MASK, SPLIT, keeper, lines_of, own_zones
 from stream.features.own_zone import OwnZone
 from stream.features.told import Told
 from stream.plan import loops
@@ -48,6 +48,8 @@ LOOPS: tuple[Callable[..., object], ...] = (
 )
 #: A vector stands for the time since the customer was last looked at; for so many times ``every`` one is surely taken.
 WEIGHED = 7
+#: What the function of a dimension is called in a module of its own.
+PART = "judge"
 #: How many of them, the first ones, are called by what is generated.
 CALLED = 4
 #: Their texts, read while the files are those that were imported: they may be replaced under a running worker.
@@ -60,8 +62,10 @@ INLINED = (
     "tell_holders", "touch",
 )  # fmt: skip
 
-COMPILED = "from stream.plan.jit import constant, inlined, jit, kernel"
-TWIN = "from stream.plan.jit import plain as inlined, plain as jit, plain as kernel, whole as constant"
+COMPILED = """from stream.plan.jit import constant, inlined, jit, kernel, shared
+from stream.plan.parts import called, opened, opened_with_zones, part, pointer"""
+TWIN = """from stream.plan.jit import plain as inlined, plain as jit, plain as kernel, plain as shared
+from stream.plan.jit import same as opened, same as opened_with_zones, same as pointer, whole as constant"""
 
 PREAMBLE = '''"""Generated from the definitions; do not edit."""
 
@@ -79,7 +83,10 @@ from stream.plan.header import *
 {decorators}
 
 NAN = math.nan
-#: The most changes that one event or deadline of one customer can cause.
+{runtime}'''
+
+#: What only kernels need of it.
+LIMITS = """#: The most changes that one event or deadline of one customer can cause.
 ROOM = {dimensions}
 #: The most questions that one instant of one customer can bring.
 QUESTIONS = {questions}
@@ -91,7 +98,7 @@ BAGS = np.array({bags}, dtype=np.int64)
 SEGMENTS = np.array({segments}, dtype=np.int64)
 NO_MOVES, ALL_MOVES = constant(0), constant(-1)
 DEADLINE, REARM = constant(DEADLINE), constant(REARM)
-{runtime}'''
+"""
 
 
 #: Functions of `stream.plan.runtime` by their names there; numba compiles those that are called.
@@ -155,13 +162,18 @@ class Generator:
             ]
         )
 
-    def module(self) -> str:
-        """The whole text."""
+    def module(self, parts: Sequence[str] = ()) -> str:
+        """The whole text; ``parts``: the names of the functions of the dimensions, where these are compiled by
+        themselves."""
         for j, dimension in enumerate(self.definitions.dimensions):
             self.at = dimension.place
-            self.parts.append(self.judging(j, dimension).judged())
+            judging = self.judging(j, dimension)
+            if parts:
+                self.parts.append(f"dim_{j} = called({parts[j]!r})\n")
+            else:
+                self.parts.append(judging.judged(f"dim_{j}", "@jit", self.opened))
         self.parts += [
-            *Asking(self.layout, self.function, self.constant).functions(),
+            *self.asking.functions(),
             self.vector(),
             self.evaluate(),
             self.repeated(),
@@ -171,24 +183,50 @@ class Generator:
         ]
         loops = [self.loop(function) for function in LOOPS]  # what the parts call comes before them
         zones = [text for _, text in sorted(self.own_zones.items())]
-        text = "\n\n".join([self.preamble(), *zones, *loops[:CALLED], *self.parts, *loops[CALLED:]])
-        return text.replace("\n\n\n\n", "\n\n\n") + "\n"
+        return _joined([self.preamble(), self.limits(), *zones, *loops[:CALLED], *self.parts, *loops[CALLED:]])
 
-    def preamble(self) -> str:
-        """Imports, constants and the jitted functions of the accumulators and of the pool."""
-        text = PREAMBLE.format(
-            decorators=TWIN if self.twin else COMPILED,
+    def part(self, j: int) -> str:
+        """The text of a module with the function of dimension j alone, called `PART`."""
+        dimension = self.definitions.dimensions[j]
+        self.at = dimension.place
+        judging = self.judging(j, dimension)
+        own = judging.judged(PART, "@part", self.opened)
+        parts = [self.asking.chance(one) for one in self.layout.predictions if f" {one.function}(" in own]
+        parts += [self.vector()] if dimension.learning else []
+        zones = [text for _, text in sorted(self.own_zones.items())]
+        return _joined([self.preamble(), *zones, self.loop(loops.slot_of), *parts, own])
+
+    @property
+    def asking(self) -> Asking:
+        """The writer of what predictions need."""
+        return Asking(self.layout, self.function, self.constant)
+
+    @property
+    def opened(self) -> str:
+        """Source of what the function of a dimension is given."""
+        zoned = any(own_zones(accumulator) for accumulator in self.layout.base)
+        return f"opened{'_with_zones' if zoned else ''}(given)"
+
+    def limits(self) -> str:
+        """Constants of the kernels."""
+        return LIMITS.format(
             dimensions=len(self.definitions.dimensions),
             questions=len(self.layout.predictions),
             moves=[*self.moves(), 0],
             bags=[*self.layout.bags, pool.NONE],
             segments=list(self.layout.segment),
-            runtime="".join(f"{name} = jit(runtime.{name})\n" for name in RUNTIME),
+        )
+
+    def preamble(self) -> str:
+        """Imports, constants and the jitted functions of the accumulators and of the pool."""
+        text = PREAMBLE.format(
+            decorators=TWIN if self.twin else COMPILED,
+            runtime="".join(f"{name} = shared(runtime.{name})\n" for name in RUNTIME),
         )
         tables = [table for _, table in sorted(self.tables.items())]
         modules = sorted({path.rsplit(".", 1)[0] for path in self.used.values()} | {table.module for table in tables})
         imports = "".join(f"import {module}\n" for module in modules)
-        functions = "".join(f"{name} = jit({path})\n" for name, path in sorted(self.used.items()))
+        functions = "".join(f"{name} = shared({path})\n" for name, path in sorted(self.used.items()))
         constants = "".join(f"{name} = constant({value})\n" for value, name in sorted(self.constants.items()))
         return text + imports + functions + constants + "".join(f"{t.name} = {t.source}\n" for t in tables)
 
@@ -255,6 +293,7 @@ class Generator:
             "    un = table.expiry[i]",
             "    ints = out.ints",
             "    floats = out.floats",
+            "    given = pointer(Given(table.ints, table.floats, bags, models, ints, floats))",
             "    mask = moves if r[LATEST] != NEVER else -1",
             "    changed = 0",
             "    soonest = gone_at(table, r)",
@@ -328,3 +367,8 @@ class Generator:
             lines += [f"        if into.shape[1] > {behind}:"]
             lines += [f"            vector(r, f, bags, models, now, into, k, {self.constant(behind)})"]
         return "\n".join(lines) + "\n"
+
+
+def _joined(parts: list[str]) -> str:
+    """The text of a module."""
+    return "\n\n".join(parts).replace("\n\n\n\n", "\n\n\n") + "\n"

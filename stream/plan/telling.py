@@ -13,8 +13,21 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from stream.events.blake import RESULT, SCRATCH, hashed
-from stream.plan.digits import LONGEST, put_amount, put_bytes, put_duration, put_instant, put_length, put_whole
+from stream.features.base import NO_TEXT
+from stream.features.pool import slot
+from stream.plan.digits import (
+    LEAST_MICROS,
+    LONGEST,
+    MOST_MICROS,
+    put_amount,
+    put_bytes,
+    put_duration,
+    put_instant,
+    put_length,
+    put_whole,
+)
 from stream.plan.header import AT, DIMENSION, EVIDENCE, NUMBER
+from stream.plan.packed import EXACT
 
 #: What a feature's value is written as; in no place of a dimension that uses fewer.
 NOTHING, WHOLE, DURATION, AMOUNT, TEXT = range(5)
@@ -23,6 +36,8 @@ NOTHING, WHOLE, DURATION, AMOUNT, TEXT = range(5)
 SEQUENCE, BEFORE_ID, BEFORE_SUBJECT, BEFORE_TIME, BEHIND = range(5)
 #: The same of latest segments: before the customer, the segments, the instant, the sequence.
 CUSTOMER, SEGMENTS, AT_MS, NUMBERED = range(4)
+#: In the place of a text's number, less that of a fragment.
+GIVEN = -2
 #: Bytes of a change's id, and of an instant.
 ID_BYTES, INSTANT_BYTES = 16, 24
 
@@ -48,13 +63,17 @@ class Told(NamedTuple):
     """What n changes have of their own.
 
     ``heads`` int64: the fragment up to the evidence; ``causes`` int64; ``given`` int64 (n, w): the number of a text of
-    their own for a value, or -1 where the kernel writes it; ``more`` int64: the same of what stands behind the values;
-    those texts are in ``blob`` by ``ends``, as above.  ``keys`` with ``key_ends``: the customers.
+    their own for a value, -1 where the kernel writes it, and below that GIVEN less the number of a fragment.
+    ``events`` int64: the fragment up to the id of the event, -1 where there is none; ``ids`` and ``more`` int64: the
+    number of a text of their own with that id, and with further evidence, or -1; those texts are in ``blob`` by
+    ``ends``, as above.  ``keys`` with ``key_ends``: the customers.
     """
 
     heads: NDArray[np.int64]
     causes: NDArray[np.int64]
     given: NDArray[np.int64]
+    events: NDArray[np.int64]
+    ids: NDArray[np.int64]
     more: NDArray[np.int64]
     blob: NDArray[np.uint8]
     ends: NDArray[np.int64]
@@ -70,8 +89,8 @@ def put_fragment(out: Any, at: int, blob: Any, ends: Any, k: int) -> int:
 
 @register_jitable
 def put_value(out: Any, at: int, kind: int, x: float) -> int:
-    """A feature's value of the kinds that are written here; null where there is none."""
-    if x != x:
+    """A feature's value of the kinds that are written here; null where there is none, and for a text."""
+    if x != x or kind == TEXT:
         out[at] = 110
         out[at + 1] = 117
         out[at + 2] = 108
@@ -116,12 +135,23 @@ def put_value_of(i: int, ints: Any, floats: Any, templates: Any, told: Any, valu
     count = templates.counts[j]
     for k in range(count):
         at = put_fragment(values, at, blob, ends, templates.labels[j, k])
-        if told.given[i, k] >= 0:
-            at = put_fragment(values, at, told.blob, told.ends, told.given[i, k])
+        given = told.given[i, k]
+        if given >= 0:
+            at = put_fragment(values, at, told.blob, told.ends, given)
+        elif given <= GIVEN:
+            at = put_fragment(values, at, blob, ends, GIVEN - given)
         else:
             at = put_value(values, at, templates.kinds[j, k], floats[i, EVIDENCE + k])
-    if told.more[i] >= 0:
+    if told.events[i] >= 0:
         if count:
+            values[at] = 44
+            at += 1
+        at = put_fragment(values, at, blob, ends, told.events[i])
+        at = put_fragment(values, at, told.blob, told.ends, told.ids[i])
+        values[at] = 125
+        at += 1
+    if told.more[i] >= 0:
+        if count or told.events[i] >= 0:
             values[at] = 44
             at += 1
         at = put_fragment(values, at, told.blob, told.ends, told.more[i])
@@ -143,6 +173,49 @@ def put_headers_of(i: int, ints: Any, templates: Any, told: Any, headers: Any, t
     to = put_fragment(headers, to, blob, ends, BEFORE_TIME)
     to = put_instant(headers, to, ints[i, AT])
     return put_fragment(headers, to, blob, ends, BEHIND + told.causes[i])
+
+
+@register_jitable(_nrt=False)
+def is_plain(kind: int, x: float) -> bool:
+    """Whether `put_value` writes a value as Python does."""
+    if x != x:
+        return True
+    size = abs(x)
+    if kind == DURATION:
+        return size < EXACT
+    if x != np.floor(x) or size >= EXACT:
+        return False
+    if kind == AMOUNT:
+        return (LEAST_MICROS <= size < MOST_MICROS) or (x == 0 and not np.signbit(x))
+    return True
+
+
+def assign(ints: Any, floats: Any, kinds: Any, counts: Any, names: Any, fragments: Any, given: Any, odd: Any) -> int:
+    """Say of every value of the evidence who writes it: ``given`` as :class:`Told` has it.
+
+    ``names`` int64 (power of two, 2): a hash table as :func:`stream.features.pool.slot` reads it, from a text's hash to
+    its number + 1; ``fragments`` int64: of each number the fragment with the text, or -1.  The numbers of the change
+    and of its value go to ``odd`` int64 (n * w, 2) where neither the kernel writes it nor a fragment is known; returns
+    how many these are.
+    """
+    found = 0
+    for i in range(len(ints)):
+        j = ints[i, DIMENSION]
+        for k in range(counts[j]):
+            plain = True
+            if kinds[j, k] == TEXT:
+                code = ints[i, EVIDENCE + k]
+                if code != NO_TEXT:
+                    number = names[slot(names, code), 1] - 1
+                    plain = 0 <= number < len(fragments) and fragments[number] >= 0
+                    if plain:
+                        given[i, k] = GIVEN - fragments[number]
+            else:
+                plain = is_plain(kinds[j, k], floats[i, EVIDENCE + k])
+            if not plain:
+                odd[found, 0], odd[found, 1] = i, k
+                found += 1
+    return found
 
 
 def tell(
@@ -168,26 +241,34 @@ def tell(
 def latest(
     blob: Any,
     ends: Any,
+    first: Any,
     subjects: Any,
     subject_ends: Any,
-    pairs: Any,
+    table: Any,
+    picks: Any,
+    columns: Any,
     at_ms: Any,
     sequences: Any,
     values: Any,
     value_ends: Any,
 ) -> None:
-    """Write the latest segments of customers: ``subjects`` are their ids as JSON has them, ``pairs`` int64 (n, d) the
-    fragments with a dimension and a segment."""
+    """Write the latest segments of the customers in some rows of a table: ``subjects`` are their ids as JSON has them.
+
+    ``columns`` int64 (d): where a dimension's segment is; ``first`` int64 (d + 1): of each dimension the number of the
+    fragment with its first segment, and behind those of the others the one for none.
+    """
     at = 0
-    for i in range(len(pairs)):
+    for i in range(len(picks)):
+        row = picks[i]
         at = put_fragment(values, at, blob, ends, CUSTOMER)
         at = put_bytes(values, at, subjects, subject_ends[i], subject_ends[i + 1])
         at = put_fragment(values, at, blob, ends, SEGMENTS)
-        for k in range(pairs.shape[1]):
+        for k in range(len(columns)):
             if k:
                 values[at] = 44
                 at += 1
-            at = put_fragment(values, at, blob, ends, pairs[i, k])
+            code = table[row, columns[k]]
+            at = put_fragment(values, at, blob, ends, first[k] + code if code >= 0 else first[k + 1] - 1)
         at = put_fragment(values, at, blob, ends, AT_MS)
         at = put_whole(values, at, at_ms[i])
         at = put_fragment(values, at, blob, ends, NUMBERED)

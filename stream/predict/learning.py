@@ -48,16 +48,16 @@ class PropensityLearner:
             self.cursor, self.recall = 0, 0
         else:
             self.trainer = PropensityTrainer.after(settings, newest)
-            ceiling, latest = int(newest.ceiling), newest.latest
-            self.settling = Settling(settings.horizon_ms, pace.most, ceiling=ceiling, latest=latest)
+            ceiling, reached = int(newest.ceiling), newest.reached
+            self.settling = Settling(settings.horizon_ms, pace.most, ceiling=ceiling, reached=reached)
             self.cursor = newest.cursor.get(0, 0)
             self.recall = newest.recall.get(0, self.cursor)
 
     def begin_again(self, place: int) -> None:
         """The stream begins anew at this place: what was learned stays, what was open is over."""
         self.cursor = self.recall = place
-        ceiling, latest = self.settling.ceiling, self.settling.latest
-        self.settling = Settling(self.settings.horizon_ms, self._pace.most, ceiling=ceiling, latest=latest)
+        ceiling, reached = self.settling.ceiling, self.settling.reached
+        self.settling = Settling(self.settings.horizon_ms, self._pace.most, ceiling=ceiling, reached=reached)
 
     @property
     def due(self) -> bool:
@@ -95,7 +95,7 @@ class PropensityLearner:
             {0: self.cursor},
             recall={0: self.cursor if since is None else since},
             ceiling=self.settling.ceiling,
-            latest=latest,
+            reached=self.settling.reached,
         )
         self.newest = model or self.newest
         return model

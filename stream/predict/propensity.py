@@ -45,8 +45,9 @@ class PropensityModel(PredictionVersion, frozen=True, dict=True, tag="propensity
         Partition of the answers' topic -> offset of the first record not yet learned.
     recall
         Partition -> offset from which on questions are open (`stream.predict.settling.Settling`).
-    ceiling, latest
-        Of the open questions; ``ceiling`` as text, for it is beyond what JSON's numbers hold everywhere.
+    ceiling, reached
+        Of the open questions; ``ceiling`` as text, for it is beyond what JSON's numbers hold everywhere.  Shard ->
+        instant of its latest question.
     trainer
         The trainer's own state as JSON, read by the trainer only.
     """
@@ -65,7 +66,7 @@ class PropensityModel(PredictionVersion, frozen=True, dict=True, tag="propensity
     cursor: dict[int, int] = msgspec.field(default_factory=dict)
     recall: dict[int, int] = msgspec.field(default_factory=dict)
     ceiling: str = str(ALL)
-    latest: int | None = None
+    reached: dict[int, int] = msgspec.field(default_factory=dict)
     trainer: msgspec.Raw = msgspec.Raw(b"null")
 
     def __post_init__(self) -> None:
@@ -116,7 +117,7 @@ class PropensityModel(PredictionVersion, frozen=True, dict=True, tag="propensity
 
     def for_shards(self) -> PropensityModel:
         """The version without what only its trainer reads."""
-        return msgspec.structs.replace(self, trainer=msgspec.Raw(b"null"))
+        return msgspec.structs.replace(self, reached={}, trainer=msgspec.Raw(b"null"))
 
     def probability(self, vectors: Floats) -> Floats:
         """The probability that each customer (a row of d values, missing ones not finite) buys within the horizon.

@@ -7,7 +7,7 @@ every answer before it learns from it, and the one with the least loss lately is
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, log, sqrt
 from typing import Any
@@ -324,11 +324,11 @@ class PropensityTrainer:
         *,
         recall: dict[int, int] | None = None,
         ceiling: int = ALL,
-        latest: int | None = None,
+        reached: Mapping[int, int] | None = None,
     ) -> PropensityModel | None:
         """The next version, or None while warming up; in force at ``effective_ms``, or 1 ms after the one before.
 
-        ``recall``, ``ceiling`` and ``latest`` are of the open questions, see `PropensityModel`.
+        ``recall``, ``ceiling`` and ``reached`` are of the open questions, see `PropensityModel`.
         """
         if self._kept is not None:
             return None
@@ -342,7 +342,7 @@ class PropensityTrainer:
             cursor=cursor,
             recall=recall or {},
             ceiling=str(ceiling),
-            latest=latest,
+            reached=dict(reached or {}),
             trainer=msgspec.Raw(msgspec.json.encode(self._state())),
         )
 

@@ -11,10 +11,10 @@ from aiohttp import web
 from aiokafka import TopicPartition
 
 from stream.app.shards import ShardHost
-from stream.cluster.control import read_version
 from stream.cluster.model import ClusterModel, Happening, Profile, Score
 from stream.events.instant import iso
 from stream.kafka.reader import Pieces, ReaderThread
+from stream.learners.control import read_version
 from stream.web.endpoint import Endpoint, asked, json
 from stream.web.peers import Peers, from_worker
 from stream.web.refusal import UNREADABLE, unread

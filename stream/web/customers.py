@@ -91,6 +91,7 @@ class Customers:
                 Segments,
                 parts=parts,
                 refusals=unknown,
+                here=self.segments_here,
                 tag="customers",
             ),
             Endpoint(
@@ -115,14 +116,21 @@ class Customers:
             return await self._peers.forward(request, self._shards.partition_of(name))
         return _told(None if found is None else found | {"partition": self._shards.partition_of(name)})
 
-    async def segments(self, request: web.Request) -> web.Response:
-        """The fast lookup."""
+    async def segments_here(self, request: web.Request) -> web.Response | None:
+        """The fast lookup, where the customer is one of this worker's."""
         name, _ = asked_for(request), asked(request, NoQuery)
         try:
-            found = self._shards.placed(name)
+            found = await self._shards.placed(name)
         except KeyError:
-            return await self._peers.forward(request, self._shards.partition_of(name))
+            return None
         return _told(found)
+
+    async def segments(self, request: web.Request) -> web.Response:
+        """The fast lookup, wherever the customer is."""
+        here = await self.segments_here(request)
+        if here is not None:
+            return here
+        return await self._peers.forward(request, self._shards.partition_of(asked_for(request)))
 
     async def explain(self, request: web.Request) -> web.Response:
         """Why, and what comes next."""

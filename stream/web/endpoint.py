@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
@@ -14,7 +14,7 @@ from msgspec import inspect
 from stream.web.refusal import RefusalError
 
 #: Answers a request.
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 Q = TypeVar("Q", bound=msgspec.Struct)
 #: ``Expected `int` >= 1 - at `$.limit``, as msgspec says it.
 _MISTAKE = re.compile(r"(?P<what>.*?)(?: - at `\$\.(?P<name>\w+)`)?", re.DOTALL)
@@ -39,6 +39,8 @@ class Endpoint:
     ``query`` is what may follow the question mark; ``answer`` the type that the body has, or its content type where it
     is no JSON; ``refusals`` are the statuses, beside those that every endpoint has, with which it may be refused;
     ``cost`` is how many ordinary requests it counts as; ``open`` ones need no token, for they tell nothing.
+    ``here`` answers in whichever event loop the web server has, or leaves it to the handler, which runs in the
+    worker's.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Endpoint:
     refusals: Mapping[int, str] | None = None
     cost: float = 1.0
     open: bool = False
+    here: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None
     #: what the path is about, for whoever reads the description
     tag: Literal["customers", "segments", "changes", "operation"] = "operation"
 

@@ -19,6 +19,7 @@ from stream.kafka.reader import ReaderThread, StoppedError
 from stream.plan.definitions import Definitions
 from stream.web.endpoint import Endpoint, asked
 from stream.web.guard import HEADERS
+from stream.web.home import where_asked
 from stream.web.refusal import UNREADABLE, RefusalError, unread
 from stream.web.segments import Segments
 from stream.web.told import Change, read_change
@@ -182,8 +183,8 @@ class Feed:
             "X-Accel-Buffering": "no",
         }
         answer = web.StreamResponse(headers=headers)
-        await answer.prepare(request)
-        await answer.write(b"retry: 2000\nid: %s\n\n" % listener.place.encode() + first)
+        await where_asked(request, answer.prepare(request))
+        await where_asked(request, answer.write(b"retry: 2000\nid: %s\n\n" % listener.place.encode() + first))
         told_at = time.monotonic()
         # Where Kafka or whoever listens is gone, the answer ends: who wants more comes again with the last id.
         with suppress(*UNREADABLE):
@@ -194,7 +195,7 @@ class Feed:
                     told = b"id: %s\n\n" % listener.place.encode()
                 if told:
                     told_at = now
-                    await answer.write(told)
+                    await where_asked(request, answer.write(told))
         return answer
 
     async def _listen(self, query: FeedQuery, given: str | None) -> tuple[Listener, bytes]:

@@ -100,9 +100,10 @@ class Past:
             kept.own = ends.get(self._shards.wiring.changes, 0) - len(changes)
         if kept.moves.since is None:
             kept.moves.complete_from(int(changes.at_ms.min()))
-        at_ms = changes.at_ms
-        for (dimension, left, entered, _), picks in changes.sorts():
-            kept.moves.add_many((dimension, left, entered), at_ms[picks])
+        at_ms, start = changes.at_ms, 0
+        for kinds, numbers in changes.numbered():
+            kept.moves.add_many(kinds, numbers, at_ms[start : start + len(numbers)])
+            start += len(numbers)
 
     async def _read_back(self) -> None:
         """Read back what lies before, shard by shard, until there is none left that has opened meanwhile."""

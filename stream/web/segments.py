@@ -266,7 +266,9 @@ class Segments:
         ends = [min(clock, (clock // width - count + k + 1) * width) for k in range(count)]
         first = next((k for k, end in enumerate(ends) if end >= known_from), count - 1)
         plain = dimension.segment_names if dimension.learning is None else ()
-        names = dict.fromkeys([*plain, *(name for part in parts.values() for name in part.sizes)])
+        # Also of clusters that are no more, and of segments of former definitions, which lost whom they had.
+        left = (name for part in parts.values() for name, net in part.net.items() if any(net))
+        names = dict.fromkeys([*plain, *(name for part in parts.values() for name in part.sizes), *left])
         sizes = {name: [0] * count for name in names}
         for part in parts.values():
             for name, line in sizes.items():

@@ -17,10 +17,11 @@ from stream.settings import Settings, Web
 from stream.web.clusters import Clusters
 from stream.web.counting import counting
 from stream.web.customers import Customers
-from stream.web.endpoint import Endpoint
+from stream.web.endpoint import Endpoint, Handler
 from stream.web.feed import Feed
 from stream.web.guard import guard, is_loopback
 from stream.web.history import History
+from stream.web.home import Home
 from stream.web.letters import Letters
 from stream.web.members import Members
 from stream.web.openapi import Description
@@ -79,8 +80,9 @@ class Site:
     def open(self, server: web.Application) -> None:
         """The web server is about to start."""
         server.middlewares.append(counting(self._metrics))
-        fill(server, self.endpoints, self._token, self._settings.web.rate, self._peers.are_at)
-        server.on_shutdown.append(lambda _: self._feed.stop())
+        home = Home()
+        fill(server, self.endpoints, self._token, self._settings.web.rate, self._peers.are_at, home)
+        server.on_shutdown.append(lambda _: home.run(self._feed.stop()))
 
 
 def add_site(app: App, settings: Settings, definitions: Definitions) -> Site:
@@ -101,8 +103,12 @@ def fill(
     token: str | None,
     rate: float,
     is_peer: Callable[[str], Awaitable[bool]] = _nowhere,
+    home: Home | None = None,
 ) -> None:
-    """Add endpoints and the page to a web server, behind its guard (:func:`stream.web.guard.guard`)."""
+    """Add endpoints and the page to a web server, behind its guard (:func:`stream.web.guard.guard`).
+
+    ``home`` is where handlers run; None: where the server does.
+    """
     by_path = {one.path: one for one in endpoints}
 
     def costs(request: web.Request) -> tuple[float, bool]:
@@ -113,8 +119,18 @@ def fill(
     site.middlewares.extend(guard(token, rate, costs, is_peer))
     for one in endpoints:
         # Any text but a slash; without that, aiohttp takes none with braces.
-        site.router.add_get(_PART.sub(r"{\1:[^/]+}", one.path), one.handler)
+        site.router.add_get(_PART.sub(r"{\1:[^/]+}", one.path), one.handler if home is None else _from(home, one))
     site.router.add_get("/{file:.*}", _page)
+
+
+def _from(home: Home, endpoint: Endpoint) -> Handler:
+    """Answers here where that can be done, else at home."""
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        found = await endpoint.here(request) if endpoint.here is not None else None
+        return await home.run(endpoint.handler(request)) if found is None else found
+
+    return answered
 
 
 async def _page(request: web.Request) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.conftest import PATIENCE, REPOSITORY
 
@@ -138,6 +139,27 @@ class Live:
         """Shards that are ready, over all workers."""
         return int(sum(self.metrics(worker).get('segstream_shards{state="ready"}', 0) for worker in self.workers))
 
+    def behind(self) -> int:
+        """Records of customers that are in the topics, and that the workers have not committed."""
+        return asyncio.run(self._behind())
+
+    async def _behind(self) -> int:
+        roles = ("clickstream", "purchases", "profiles")
+        places = [TopicPartition(self.topic(role), number) for role in roles for number in range(self.partitions)]
+        consumer, admin = (
+            AIOKafkaConsumer(bootstrap_servers=self.broker),
+            AIOKafkaAdminClient(bootstrap_servers=self.broker),
+        )
+        await consumer.start()
+        await admin.start()
+        try:
+            ends = await consumer.end_offsets(places)
+            done = await admin.list_consumer_group_offsets(self.name)
+            return sum(ends[place] - (done[place].offset if place in done else 0) for place in places)
+        finally:
+            await admin.close()
+            await consumer.stop()
+
     def topic(self, role: str) -> str:
         """The name of a topic by its role."""
         return f"{self.name}-{role}"
@@ -180,13 +202,17 @@ async def _read(broker: str, topic: str, partitions: int, count: int, seconds: f
     )
     await consumer.start()
     try:
-        consumer.assign([TopicPartition(topic, number) for number in range(partitions)])
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        consumer.assign(places)
+        there = await consumer.end_offsets(places)
         records: list[Any] = []
         end, last = time.monotonic() + seconds, time.monotonic()
         while time.monotonic() < end and (len(records) < count or time.monotonic() - last < quiet):
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 records += batch
                 last = time.monotonic()
+            if any([await consumer.position(place) < there[place] for place in places]):
+                last = time.monotonic()  # a slow fetch is not the quiet after the last one
         return records
     finally:
         await consumer.stop()
@@ -195,7 +221,7 @@ async def _read(broker: str, topic: str, partitions: int, count: int, seconds: f
 def read_topic(
     broker: str, topic: str, partitions: int, count: int, *, seconds: float = PATIENCE, quiet: float = 2.0
 ) -> list[Any]:
-    """Committed records of a topic: at least ``count`` of them, and what still comes until it is quiet."""
+    """Committed records of a topic: what is there, at least ``count`` of them, and what comes until it is quiet."""
     return asyncio.run(_read(broker, topic, partitions, count, seconds, quiet))
 
 

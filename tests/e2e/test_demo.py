@@ -125,7 +125,7 @@ def test_changes_flow_until_ctrl_c_and_nothing_is_left(demo: Demo) -> None:
     assert f"another demo runs on {demo.folder}" in second.stderr
 
     # The demo, the broker's command, Kafka, the worker, the simulator; and now and then a fit beside the worker.
-    assert len([line for line in demo.processes().values() if "stream.foresight.fit" not in line]) == 5
+    assert len([line for line in demo.processes().values() if "stream.learners.fit" not in line]) == 5
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 0, demo.said.read_text()

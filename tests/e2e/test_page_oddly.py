@@ -30,6 +30,10 @@ DIMENSION = {
     **{"dimension": "life", "description": "", "owner": "", "definition": "life@1", "learned": False},
     **{"minimum_size": None, "customers": 3, "segments": [SEGMENT]},
 }
+LEARNED = {
+    **DIMENSION,
+    **{"dimension": "kinds", "learned": True, "segments": [{**SEGMENT, "segment": "cluster-2", "name": "early birds"}]},
+}
 #: how often somebody came back for what is gone
 GONE = web.AppKey("gone", list[bool])
 #: how often somebody listened to who is silent
@@ -38,14 +42,27 @@ DATED = {"as_of": AT, "since": AT, "missing": []}
 
 
 async def segments(request: web.Request) -> web.Response:
-    """One dimension with one segment."""
-    return json({**DATED, "dimensions": [DIMENSION]})
+    """Two dimensions with one segment each, one of them learned."""
+    return json({**DATED, "dimensions": [DIMENSION, LEARNED]})
+
+
+async def clusters(request: web.Request) -> web.Response:
+    """A version with a cluster that is no more in the next one."""
+    versions = [
+        {"dimension": "kinds", "clusters": [{"id": number, "segment": f"cluster-{number}", "name": name}]}
+        for number, name in ((2, "early birds"), (1, "night owls"))
+    ]
+    return json({"versions": versions})
 
 
 async def moves(request: web.Request) -> web.Response:
-    """Nobody moved."""
+    """Nobody moved, but from a cluster that is no more."""
     if request.query["within"] not in WITHIN:
         raise RefusalError(400, "within: there is no such time")
+    if request.query["dimension"] == "kinds":
+        flows = [{"from": "cluster-1", "to": "cluster-2", "changes": 3}]
+        sizes = {"cluster-1": [3, 0], "cluster-2": [0, 3]}
+        return json({**DATED, "flows": flows, "times": [AT, "2026-01-01T01:00:00.000Z"], "sizes": sizes})
     return json({**DATED, "flows": [], "times": [], "sizes": {}})
 
 
@@ -104,6 +121,7 @@ def served() -> Iterator[str]:
     made[GONE], made[SILENT] = [], []
     paths = {
         **{"/segments": segments, "/flows": moves, "/sizes": moves, "/changes": changes},
+        "/clusters": clusters,
         "/segments/{dimension}/{segment}/customers": members,
         "/workers": workers,
     }
@@ -177,6 +195,21 @@ def test_a_short_wait_for_another_topic_is_nothing_to_tell(browser: Browser, sit
                 page.clock.fast_forward(6_000)
             seen.settled()
         expect(row).to_contain_text("waits for more of segstream-rekeyed, for")
+
+
+def test_a_cluster_that_is_no_more_has_the_name_that_it_had(browser: Browser, site: Site) -> None:
+    """Whoever moved out of it is shown, and so is how large it was: by a name, as nobody knows clusters by numbers."""
+    with visit(browser, site, token=None) as seen:
+        page = seen.go("overview?dimension=kinds")
+        expect(page.locator(".bars li")).to_have_count(1)
+        for title, row in (("Who moved where", 0), ("Over time", 1)):
+            card = page.locator("section.card", has=page.get_by_role("heading", name=title))
+            expect(card.locator("canvas, svg").first).to_be_visible()
+            card.get_by_text("Show as a table").click()
+            expect(card.locator("table")).to_contain_text("Night owls (former)")
+            expect(card.locator("tbody tr").nth(row)).to_contain_text("3")
+            expect(card.locator("table")).not_to_contain_text(re.compile("cluster.?1", re.IGNORECASE))
+        assert [one for one in seen.mistakes if "/changes" not in one] == []
 
 
 @pytest.mark.parametrize("view", ["toString", "constructor?dimension=life", "overview?within=toString"])

@@ -47,7 +47,9 @@ def _whole() -> Driver:
 @cache
 def _rows() -> tuple[Any, Any, list[bytes], Any]:
     held = _whole().shard.rows
-    packed = [value for _, value in rest.encode_rows(held, np.arange(2), rest.fingerprint(test_engine_poison.PLAN))]
+    packed = [
+        value or b"" for _, value in rest.encode_rows(held, np.arange(2), rest.fingerprint(test_engine_poison.PLAN))
+    ]
     shape = shape_of(test_engine_poison.PLAN.layout)
     return shape, held.texts, packed, rest.unpack(PLAIN, packed, shape, held.texts)
 

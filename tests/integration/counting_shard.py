@@ -15,6 +15,7 @@ from typing import Any
 from stream.app.ports import Source
 from stream.engine.busiest import Busiest
 from stream.engine.output import Asked
+from stream.engine.slices import Slices
 from tests.plain_changes import PlainChanges
 
 OWN_ROW = b"\x00shard"
@@ -26,14 +27,14 @@ class Batch:
     partition: int
     lo: int
     hi: int
-    records: tuple[Any, ...]
+    records: Sequence[Any]
     at_ms: int = 0
     answer: tuple[int, int] = (0, 0)
 
 
 class Decoder:
     def decode(self, topic: str, partition: int, records: Sequence[Any], lo: int, hi: int) -> Batch:
-        return Batch(topic, partition, lo, hi, tuple(records))
+        return Batch(topic, partition, lo, hi, records)
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ class CountingShard:
         source = (batch.topic, batch.partition)
         expected = self._expected[source]
         assert batch.lo <= expected, f"gap: {batch.lo} after {expected}"
-        self._waiting[source].extend(record for record in batch.records if record.offset >= expected)
+        new = (i for i, record in enumerate(batch.records) if record.offset >= expected)
+        self._waiting[source].extend((batch.records, i) for i in new)
         self._expected[source] = max(expected, batch.hi)
         self._moved = True
 
@@ -165,14 +167,15 @@ class CountingShard:
     def waiting(self, source: Source) -> int:
         return len(self._waiting[source])
 
-    def step(self, limit: int, wall_ms: int | None) -> Step | None:
+    def stepping(self, limit: int, wall_ms: int | None) -> Slices[Step | None]:
         if not self._moved:
             return None
         step, touched = Step(), set()
         for source in self._sources:
             waiting = self._waiting[source]
             while waiting and step.counts.read < limit:
-                record = waiting.popleft()
+                records, i = waiting.popleft()
+                record = records[i]
                 step.counts.read += 1
                 self._applied[source] = record.offset + 1
                 if record.key is None:
@@ -185,6 +188,7 @@ class CountingShard:
                 step.changes.append(Change(record.key, body, record.timestamp, record.timestamp))
             if not waiting:
                 self._applied[source] = self._expected[source]
+            yield
         self._moved = any(self._waiting.values())
         step.offsets = dict(self._applied)
         own = json.dumps([[topic, partition, at] for (topic, partition), at in self._applied.items()])

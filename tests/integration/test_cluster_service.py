@@ -13,13 +13,13 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from numpy.typing import NDArray
 
-from stream.cluster.control import Published, read_published
-from stream.cluster.learner import LearnerSettings
 from stream.cluster.model import ClusterModel, ClusterName
-from stream.cluster.service import TrainerService
 from stream.cluster.trainer import Trainer, TrainerSettings
 from stream.cluster.wire import encode_headers, encode_value, layout_of
 from stream.kafka.transaction import TransactionError
+from stream.learners.clusters import TrainerService
+from stream.learners.control import Published, read_published
+from stream.learners.learner import LearnerSettings
 
 TRAINING = TrainerSettings(features=("a", "b"), clusters=2, seed=5, halflife=0.05, publish_every=100, warm_up=150)
 LEAD_MS = 1_000

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream.cluster.model import ClusterModel
-from stream.cluster.versions import read_versions
+from stream.learners.versions import read_versions
 
 MODEL = ClusterModel(
     dimension="cluster",

@@ -8,12 +8,13 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream.cluster.control import read_published
-from stream.cluster.learner import LearnerSettings
-from stream.cuts.service import CutsService, key_of
 from stream.cuts.summary import summarize_shard
 from stream.engine.versions import CutsVersion
 from stream.kafka.transaction import TransactionError
+from stream.learners.control import read_published
+from stream.learners.cuts import CutsService
+from stream.learners.gathering import key_of
+from stream.learners.learner import LearnerSettings
 
 LEAD_MS = 500
 

@@ -8,10 +8,11 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream.cluster.control import read_published
-from stream.cluster.learner import LearnerSettings
-from stream.foresight.lifetime_service import LifetimeService, key_of
 from stream.kafka.transaction import TransactionError
+from stream.learners.control import read_published
+from stream.learners.gathering import key_of
+from stream.learners.learner import LearnerSettings
+from stream.learners.lifetimes import LifetimeService
 from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.telling import DAY, tell
 

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream.engine.records import Records
-from stream.kafka.transaction import Payload, Picked, Row, ShardProducer, TransactionError
+from stream.kafka.framed import Picked
+from stream.kafka.transaction import Payload, Row, ShardProducer, TransactionError
 
 
 async def create(broker: str, topic: str, partitions: int, **settings: str) -> None:
@@ -76,7 +77,7 @@ def test_a_transaction_writes_everything_with_its_offsets(broker: str, unique: s
         await producer.start()
         large = [b"%04d" % number * 5_000 for number in range(200)]
         payload = Payload(offsets={(log, 3): 17})
-        payload.many[log] = Picked(Records.of([(value, value) for value in large]), np.arange(len(large)))
+        payload.many[log] = [Picked(Records.of([(value, value) for value in large]), np.arange(len(large)))]
         payload.add(out, rows(b"change"))
         ends = await producer.transact(payload)
         await producer.stop()
@@ -150,7 +151,7 @@ def test_a_refused_batch_aborts_the_whole_transaction(broker: str, unique: str) 
         await producer.start()
         payload = Payload(offsets={(out, 0): 5})
         payload.add(out, rows(b"change"))
-        payload.many[small] = Picked(Records.of([(b"k", b"x" * 10_000)]), np.arange(1))
+        payload.many[small] = [Picked(Records.of([(b"k", b"x" * 10_000)]), np.arange(1))]
         with pytest.raises(TransactionError, match="MessageSizeTooLarge"):
             await producer.transact(payload)
         await producer.stop()

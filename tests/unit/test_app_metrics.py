@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.app.churn import CAUSES, Churn
-from stream.app.histogram import BulkHistogram
+from stream.app.histogram import BulkHistogram, Groups
 from stream.app.metric_list import LABELS, METRICS, PREFIX
 from stream.app.metrics import Metrics
 from stream.app.runner import State
@@ -34,6 +34,7 @@ def counted(step: Any, **keys: Any) -> Metrics:
     """The metrics after one step."""
     metrics = Metrics()
     metrics.committed(step, {}, 0.001, 0.002, **keys)  # type: ignore[arg-type]
+    metrics.churn.tell()
     return metrics
 
 
@@ -132,6 +133,7 @@ def test_series_are_bounded_however_many_segments_come_and_go() -> None:
         counts.moved(
             PlainChanges([Change(from_segment=f"cluster-{number}", to_segment=f"cluster-{number + 1}", away_ms=1)]), []
         )
+    counts.tell()
     families = list(registry.collect())
     segments = {sample.labels["segment"] for family in families for sample in family.samples}
     assert segments == {f"cluster-{number}" for number in range(991, 1001)}
@@ -144,6 +146,7 @@ def test_segments_that_someone_moves_between_stay_counted() -> None:
     for number in range(100):
         counts.moved(PlainChanges([Change(from_segment="active", to_segment="late")]), [])
         counts.moved(PlainChanges([Change(from_segment=None, to_segment=f"cluster-{number}")]), [])
+    counts.tell()
     labels = {"dimension": "lifecycle", "segment": "late", "cause": "event"}
     assert registry.get_sample_value("entered_total", labels) == 100
 
@@ -172,14 +175,16 @@ def test_many_values_at_once_are_counted_as_one_by_one(values: list[float]) -> N
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.lists(st.floats(0, 10), max_size=5)), max_size=8))
 def test_groups_of_values_are_counted_as_one_after_the_other(told: list[tuple[str, list[float]]]) -> None:
-    """Whether together or each by itself, also of a group without values; what is beyond the most is left out."""
+    """Whether together or each by itself; a group without values has no series; what is beyond the most is left out."""
     registries = CollectorRegistry(), CollectorRegistry()
     together, apart = (BulkHistogram("wait", "-", ("who",), (1.0, 5.0), one, 8.0) for one in registries)
-    groups: dict[tuple[str, ...], list[Any]] = {}
+    groups = Groups(together, 3)
     for who, values in told:
-        groups.setdefault((who,), []).append(np.array(values, np.float64))
-        apart.observe(values, who)
-    together.observe_groups(groups.items())
+        groups.observe(np.full(len(values), "abc".index(who)), np.array(values, np.float64))
+        if any(value <= 8.0 for value in values):
+            apart.observe(values, who)
+    for number in groups.found().tolist():
+        groups.tell(number, ("abc"[number],))
     found, expected = ({s.name + str(s.labels): s.value for f in r.collect() for s in f.samples} for r in registries)
     assert found == pytest.approx(expected)
 
@@ -189,6 +194,7 @@ def test_a_segment_that_made_room_is_counted_anew_when_someone_comes() -> None:
     registry, counts = churn(most=2)
     for target in ("late", "late", "lost", "gone", "late"):
         counts.moved(PlainChanges([Change(from_segment=None, to_segment=target, away_ms=1000)]), [])
+    counts.tell()
     labels = {"dimension": "lifecycle", "segment": "late"}
     assert registry.get_sample_value("entered_total", {**labels, "cause": "event"}) == 1
     assert registry.get_sample_value("away_count", labels) == 1

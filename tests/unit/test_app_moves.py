@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.app.moves import WITHIN, Move, Moves, churn
+from stream.engine.kinds import Kinds
 
 SEGMENTS = [None, "a", "b", "c"]
 MOVES: list[Move] = [(d, x, y) for d in ("one", "two") for x in SEGMENTS for y in SEGMENTS if x != y]
@@ -36,14 +37,21 @@ def test_flows_are_the_moves_of_the_buckets_up_to_now(told: list[list[tuple[Move
     assert counted(told).flows(now, within) == expected
 
 
-@given(st.lists(st.tuples(st.sampled_from(MOVES), st.lists(INSTANTS, min_size=1, max_size=6)), max_size=8))
-def test_many_moves_of_a_kind_are_counted_as_one_by_one(told: list[tuple[Move, list[int]]]) -> None:
-    """Of one bucket or of several."""
+@given(TOLD)
+def test_changes_by_their_kinds_are_counted_as_one_by_one(told: list[list[tuple[Move, int]]]) -> None:
+    """Of one bucket or of several, also where segments are called otherwise from one transaction to the next."""
     together, apart = Moves(), Moves()
-    for move, instants in told:
-        together.add_many(move, np.array(instants))
-        apart.add((move, at) for at in instants)
-    now = max((max(instants) for _, instants in told), default=0)
+    for n, portion in enumerate(told):
+        names = ["a", "b", "c"] if n % 3 else ["c", "b", "former", "a"]
+        kinds = Kinds(["one", "two"], [names, names])
+        numbers = {kinds.sort(kind)[:3]: kind for kind in range(kinds.count)}
+        together.add_many(
+            kinds,
+            np.array([numbers[move] for move, _ in portion], np.int64),
+            np.array([at for _, at in portion], np.int64),
+        )
+        apart.add(portion)
+    now = max((at for portion in told for _, at in portion), default=0)
     for within in WITHIN:
         assert together.flows(now, within) == apart.flows(now, within)
 

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from stream.cli import clusters
 from stream.cli.view.clusters import as_json, draw_clusters, draw_history, eventful, history_as_json, told
-from stream.cluster import naming
 from stream.cluster.model import ClusterModel, ClusterName, Happening, Profile, Trait
-from stream.cluster.naming import grants
 from stream.errors import UserError
+from stream.learners import naming
+from stream.learners.naming import grants
 
 
 def model(version: int, names: dict[int, str], dimension: str = "cluster", **more: Any) -> ClusterModel:

@@ -47,7 +47,7 @@ def test_the_request_is_read_as_one_about_that_customer(customer: str) -> None:
     decoder = Decoder(plan_of(LIFE).inputs, forget=["User Deleted"])
     batch = decoder.decode("clickstream", 0, [Record(0, request.value(), request.key)], 0, 1)
     assert batch.codes.tolist() == [FORGET]
-    assert batch.customers == [customer.encode()]
+    assert list(batch.customers) == [customer.encode()]
     assert batch.instants.tolist() == [1_700_000_000_000]
     assert batch.ids[0] == request.message_id
     assert Decoder(plan_of(LIFE).inputs).decode("c", 0, [Record(0, request.value())], 0, 1).codes.tolist() == [-1]

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from stream.cli import predictions
 from stream.cli.view.predictions import as_json, draw_history, draw_lifetime
-from stream.cluster.control import Published
 from stream.errors import UserError
+from stream.learners.control import Published
 from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.words import DAY
 from stream.settings import Settings
@@ -86,7 +86,8 @@ def test_the_newest_or_all_versions(monkeypatch: pytest.MonkeyPatch) -> None:
         return result.output
 
     assert json.loads(run("--json"))["version"] == 2
-    assert [one["version"] for one in json.loads(run("--json", "--history"))] == [1, 2]
+    history = json.loads(run("--json", "--history"))
+    assert [(one["kind"], one["version"]) for one in history] == [("lifetimes", 1), ("lifetimes", 2)]
     assert run().startswith("lifetimes, version 2")
     assert "2023-11-14T22:13:20Z" in run("--history")
 
@@ -97,7 +98,7 @@ def test_without_a_version_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, t
     async def nothing(*_: Any) -> Published:
         return Published()
 
-    monkeypatch.setattr("stream.cluster.control.read_published", nothing)
+    monkeypatch.setattr("stream.learners.control.read_published", nothing)
     monkeypatch.setattr("stream.kafka.topics.ensure_topics", nothing)
     with pytest.raises(UserError, match="no model of lifetimes has been learned yet") as caught:
         asyncio.run(predictions._versions(Settings()))

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.app.bootstrap import read_control
-from stream.cluster.control import Published, read_version
 from stream.cluster.model import ClusterModel, ClusterName
-from stream.cluster.versions import read_versions, write_versions
 from stream.cluster.wire import decode, encode_headers, encode_value, layout_of
 from stream.errors import UserError
 from stream.features.base import NEVER
+from stream.learners.control import Published, read_version
+from stream.learners.versions import read_versions, write_versions
 
 FEATURES = ("recency", "orders")
 LAYOUT = layout_of(FEATURES)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stream.cluster.control import Published, Version, read_version
-from stream.cluster.publishing import next_definitions
-from stream.cluster.versions import read_versions, write_versions
 from stream.engine.versions import CutsVersion, DefinitionsVersion
 from stream.errors import UserError
+from stream.learners.control import Published, Version, read_version
+from stream.learners.publishing import next_definitions
+from stream.learners.versions import read_versions, write_versions
 from tests.unit.test_cluster_files import model
 
 FILES = {"life.yaml": "dimension: life\n"}

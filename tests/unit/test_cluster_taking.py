@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from stream.cluster.learner import LearnerSettings
-from stream.cluster.service import TrainerService
 from stream.cluster.trainer import TrainerSettings
 from stream.cluster.wire import encode_headers, encode_value, layout_of
+from stream.learners.clusters import TrainerService
+from stream.learners.learner import LearnerSettings
 
 TRAINING = TrainerSettings(features=("a", "b"), clusters=2, warm_up=500)
 

@@ -17,7 +17,7 @@ from stream.cluster import window as window_module
 from stream.cluster.model import ClusterModel
 from stream.cluster.settings import CANDIDATES
 from stream.cluster.trainer import Trainer, TrainerSettings, TrainerState
-from stream.settings import Candidate, Clusters
+from stream.settings_learning import Candidate, Clusters
 
 SETTINGS = TrainerSettings(
     window=160,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stream.cuts.merge import cut, learn, merge
 from stream.cuts.summary import LARGEST, ShardSummary, summarize, summarize_shard
+from stream.engine.versions import CutsVersion
 
 SHARES = [0.01, 0.1, 0.2, 0.25, 1 / 3, 0.5, 0.55, 0.6, 0.8, 0.9, 1 - 0.9, 0.999, 1.0]
 numbers = st.one_of(st.integers(-5, 5).map(float), st.floats(width=32), st.just(math.nan))
@@ -118,7 +119,11 @@ def test_cuts_are_learned_of_all_shards_together() -> None:
     assert learned is not None
     assert learned.cuts == [("a", 0.5, 3.0), ("b", 0.5, 20.0), ("b", 0.75, 30.0)]
     assert learned.customers == {"a": 5, "b": 3}
-    assert learned.version(2, 77).cuts == learned.cuts
+    first = learned.after(None, 77)
+    assert first == CutsVersion(1, 77, learned.cuts, learned.customers)
+    assert learned.after(first, 99) is None, "nothing is another"
+    moved = learned.after(CutsVersion(4, 120, [("a", 0.5, 9.0)], {}), 99)
+    assert moved == CutsVersion(5, 121, learned.cuts, learned.customers), "instants rise"
 
 
 def test_nothing_is_learned_of_no_customers_or_of_shards_with_different_definitions() -> None:

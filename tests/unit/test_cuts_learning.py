@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from stream.cuts.measuring import Pace
-from stream.cuts.service import USED, Gathered, key_of
 from stream.cuts.summary import ShardSummary, summarize_shard
 from stream.engine.shard import Shard
+from stream.learners.cuts import next_version
+from stream.learners.gathering import USED, Gathered, key_of
 
 MEASURES, CUTS = ["rfm: spend"], [(0, 0.5)]
 
@@ -21,73 +22,73 @@ def told(partition: int, at: int, *spends: float) -> ShardSummary:
     return summarize_shard(partition, at, MEASURES, CUTS, np.array(spends, np.float64).reshape(-1, 1))
 
 
-def take(gathered: Gathered, *summaries: ShardSummary) -> None:
+def take(gathered: Gathered[ShardSummary], *summaries: ShardSummary) -> None:
     for summary in summaries:
         gathered.take(key_of(summary), summary.encode())
 
 
 def test_a_version_is_due_when_every_shard_has_told_something_new() -> None:
     """The cuts of half of the customers would be wrong for all."""
-    gathered = Gathered(2, lead_ms=100)
+    gathered = Gathered(2, ShardSummary.decode)
     take(gathered, told(0, 1_000, 1, 2), told(0, 2_000, 1, 2))
-    assert not gathered.due
+    assert not gathered.due()
     take(gathered, told(1, 1_500, 3, 4))
-    version = gathered.next_version()
+    version = next_version(gathered, None, lead_ms=100)
     assert version is not None
     assert (version.version, version.effective, version.cuts) == (1, 2_100, [("rfm: spend", 0.5, 2.0)])
     assert version.customers == {"rfm: spend": 4}
-    assert not gathered.due
+    assert not gathered.due()
     take(gathered, told(0, 3_000, 9))
-    assert not gathered.due
+    assert not gathered.due()
     take(gathered, told(1, 1_500, 9))
-    assert not gathered.due, "the very summary that was learned from before"
+    assert not gathered.due(), "the very summary that was learned from before"
     take(gathered, told(1, 2_500, 9))
-    assert gathered.due
+    assert gathered.due()
 
 
 def test_cuts_that_have_not_changed_are_not_published_again() -> None:
     """A version moves nobody for nothing."""
-    gathered = Gathered(1, lead_ms=0)
+    gathered = Gathered(1, ShardSummary.decode)
     take(gathered, told(0, 1, 5, 6, 7))
-    gathered.newest = gathered.next_version()
+    first = next_version(gathered, None, lead_ms=0)
     take(gathered, told(0, 2, 5, 6, 70))
-    assert gathered.due
-    assert gathered.next_version() is None
-    assert not gathered.due
+    assert gathered.due()
+    assert next_version(gathered, first, lead_ms=0) is None
+    assert not gathered.due()
 
 
 def test_numbers_and_instants_rise() -> None:
     """Also where a worker whose clock is behind takes over."""
-    gathered = Gathered(1, lead_ms=10)
+    gathered = Gathered(1, ShardSummary.decode)
     take(gathered, told(0, 1_000, 5))
-    gathered.newest = gathered.next_version()
+    first = next_version(gathered, None, lead_ms=10)
     take(gathered, told(0, 1_000 - 7, 6))
     gathered.used = {}
-    version = gathered.next_version()
+    version = next_version(gathered, first, lead_ms=10)
     assert version is not None
     assert (version.version, version.effective) == (2, 1_011)
 
 
 def test_while_definitions_change_from_shard_to_shard_nothing_is_published() -> None:
-    gathered = Gathered(2, lead_ms=0)
+    gathered = Gathered(2, ShardSummary.decode)
     other = summarize_shard(1, 9, ["rfm: orders"], CUTS, np.ones((1, 1)))
     take(gathered, told(0, 9, 1), other)
-    assert gathered.due
-    assert gathered.next_version() is None
+    assert gathered.due()
+    assert next_version(gathered, None, lead_ms=0) is None
     take(gathered, told(1, 10, 2))
-    assert gathered.next_version() is not None
+    assert next_version(gathered, None, lead_ms=0) is not None
 
 
 def test_a_learner_that_starts_anew_knows_what_was_used() -> None:
     """The note is written in the transaction of the version."""
-    gathered = Gathered(1, lead_ms=0)
+    gathered = Gathered(1, ShardSummary.decode)
     take(gathered, told(0, 5, 1))
     gathered.take(USED, msgspec.json.encode({0: 5}))
-    assert not gathered.due
+    assert not gathered.due()
 
 
 def test_summaries_of_partitions_that_are_not_there_any_more_do_not_count() -> None:
-    gathered = Gathered(1, lead_ms=0)
+    gathered = Gathered(1, ShardSummary.decode)
     take(gathered, told(3, 5, 1))
     assert gathered.latest == {}
 
@@ -95,7 +96,7 @@ def test_summaries_of_partitions_that_are_not_there_any_more_do_not_count() -> N
 @pytest.mark.parametrize(("key", "value"), [(USED, b"[]"), (USED, None), (b"0", b"x"), (b"0", None)])
 def test_broken_records_are_one_sentence(key: bytes, value: bytes | None) -> None:
     with pytest.raises(ValueError, match="broken"):
-        Gathered(1, lead_ms=0).take(key, value)
+        Gathered(1, ShardSummary.decode).take(key, value)
 
 
 class Clocked:

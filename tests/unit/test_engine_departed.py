@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stream.engine.departed import DAY, DEPARTED, LAST_DAYS, Departed
-from stream.foresight.measuring import histories_of
+from stream.predict.measuring import histories_of
 from tests.shards import Driver, event, logs, plan_of
 
 HABIT = {

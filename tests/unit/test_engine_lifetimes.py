@@ -10,6 +10,7 @@ import pytest
 
 from stream.engine.change import Change
 from stream.engine.explain import explain
+from stream.engine.reading import read
 from stream.features.history import of_purchases
 from stream.features.predicted import Predicted
 from stream.predict.lifetime_model import LifetimeModel
@@ -83,6 +84,25 @@ def test_nothing_is_known_before_the_first_version_and_then_it_comes_true_on_tim
         k, more = (0.4, (182 * DAY,)) if change.to_segment == "fading" else (0.3, ())
         before, after = (float(found(4, 80 * DAY, change.at_ms + d - 10 * DAY, *more)) for d in (-1, 0))
         assert after < k <= before
+
+
+def test_what_they_will_spend_falls_below_each_threshold_on_the_millisecond() -> None:
+    """However far ahead that is, and however often it is looked at on the way there."""
+    limits = {"most": "clv > 150", "more": "clv >= 90", "some": "not clv <= 60", "little": "clv / 2 >= 10"}
+    segments = [{"segment": name, "when": condition} for name, condition in limits.items()]
+    features = {"clv": {"clv": "total", "of": ORDER, "less": "Order Cancelled"}}
+    plan = plan_of({"dimension": "worth", "features": features, "segments": segments})
+    driver = Driver(plan, published([order("ann", day) for day in (10, 20, 30, 60, 90)], FIRST)).finish()
+    feature = plan.definitions.dimensions[0].features["clv"]
+
+    def clv(now: int) -> float:
+        shard = driver.shard
+        return float(read(shard.rows, 0, feature, feature.views()[""].value, now, shard.versions.slots)) / 1e6
+
+    left = [c for c in driver.changes if c.cause == "deadline"]
+    assert [c.from_segment for c in left] == list(limits)
+    for change, limit in zip(left, (150, 90, 60, 20), strict=True):
+        assert clv(change.at_ms) <= limit <= clv(change.at_ms - 1)
 
 
 def test_who_bought_once_is_judged_by_the_population_and_the_change_says_so() -> None:

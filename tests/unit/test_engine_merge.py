@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream.engine.merge import GapError, Merge, Source
 from stream.events.batch import CONTROL, Batch
+from stream.events.columns import CustomerIds
 
 Logs = dict[Source, list[int]]
 SOURCES: list[Source] = [("a", 0), ("b", 0), ("c", 0)]
@@ -31,7 +32,7 @@ def batch(source: Source, instants: list[int], lo: int, at_ms: int = 0, hi: int 
         none,
         np.array(instants, np.int64),
         none,
-        [None] * n,
+        CustomerIds.none(n),
         [""] * n,
         [""] * n,
         np.zeros((n, 1)),

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.cluster.control import read_model
 from stream.engine import rest
 from stream.engine.layouts import shape_of
 from stream.engine.shard import Shard
 from stream.errors import UserError
+from stream.learners.control import read_model
 from stream.plan.plan import PLAIN, Plan
 from tests.depth import examples
 from tests.shards import Driver, event, logs, plan_of, told
@@ -165,7 +165,7 @@ def test_no_bytes_pass_for_a_row_that_are_none(whole: Driver, data: st.DataObjec
     """A row that is cut, lengthened, or has bytes changed is read or refused: never is anything read or written beyond
     it, and the rows beside it are what they were."""
     rows = whole.shard.rows
-    packed = [value for _, value in rest.encode_rows(rows, np.arange(3), rest.fingerprint(PLAN))]
+    packed = [value or b"" for _, value in rest.encode_rows(rows, np.arange(3), rest.fingerprint(PLAN))]
     shape = shape_of(PLAN.layout)
     good = rest.unpack(PLAIN, packed, shape, rows.texts)
     spoilt = bytearray(packed[1])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.engine.models import IDLE_PREDICTIONS
 from stream.features.base import FOREVER
 from stream.features.propensity import chance_of, names_of, next_turn
 from stream.plan.problems import DefinitionError
@@ -209,6 +210,18 @@ def test_a_version_of_another_meaning_says_nothing() -> None:
     other = plan_of({**LIKELY, "features": {**LIKELY["features"], "ago": {"since": ORDER}}})
     assert other.layout.predictions[0].kind != WILL_BUY.kind
     assert Driver(other, with_versions(logs(history(1), UNTIL), model(1, 25))).finish().changes == []
+
+
+def test_of_former_predictions_only_the_latest_are_kept() -> None:
+    """Whoever edits what a prediction goes by makes another one each time: a shard's row must not grow with that; and
+    what is in use stays, however old it is."""
+    former = [model(1, 30 + k, name=f"{WILL_BUY.kind}-{k}") for k in range(IDLE_PREDICTIONS + 4)]
+    driver = Driver(PLAN, with_versions(logs(history(1), UNTIL), model(1, 25), *former)).finish()
+    kept = {WILL_BUY.kind, *(one.kind for one in former[4:])}
+    assert driver.shard.versions.predictions.keys() == kept
+    assert {kind for kind in driver.shard.versions.newest if kind.startswith(WILL_BUY.kind)} == kept
+    driver.open()
+    assert driver.shard.versions.predictions.keys() == kept
 
 
 def test_a_customer_can_be_asked_about_by_people_too() -> None:

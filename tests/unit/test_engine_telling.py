@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -20,15 +20,16 @@ from hypothesis import strategies as st
 from stream.compiled import compile_framing, compile_packing
 from stream.durations import format_duration
 from stream.engine.changes import Block, Changes
-from stream.engine.latest import latest_segments
-from stream.engine.records import Column, Records, json_texts
+from stream.engine.kinds import Kinds
+from stream.engine.latest import Last, Latest
+from stream.engine.records import AtRest, Column, Records, json_texts
 from stream.engine.rows import Rows
 from stream.engine.teller import Teller
 from stream.events.instant import EARLIEST_MS, LATEST_MS, iso
 from stream.events.text import text_hash
 from stream.features.base import NEVER
 from stream.kafka import framing
-from stream.kafka.framed import LibraryBuilder, framed
+from stream.kafka.framed import LibraryBuilder, Picked, framed
 from stream.plan import digits, header
 from stream.plan.plan import PLAIN, Packing, twin_plan
 from tests.conftest import REPOSITORY
@@ -99,9 +100,13 @@ class Run:
 
     def __init__(self, random: Random, count: int) -> None:
         names = [random.choice(["Order Completed", 'An "event"', "ö"]) for _ in range(count)]
-        ids = [random.choice(["m%d", 'id "%d"', "é%d"]) % k for k in range(count)]
+        ids = [random.choice(["m%d", 'id "%d"', "é%d"]) % random.randrange(1 << 40) for _ in range(count)]
         self.pieces = [Piece(Batch(names, ids, np.arange(count) // 2))]
         self.piece, self.at = np.zeros(count, np.int64), np.arange(count)
+
+    def column(self, name: str) -> Any:
+        """In that order, too."""
+        return getattr(self.pieces[0].batch, name)
 
 
 @cache
@@ -159,7 +164,9 @@ def same(changes: Changes) -> None:
         found.setdefault(sort, []).extend(picks.tolist())
     assert {sort: sorted(picks) for sort, picks in found.items()} == {s: picks.tolist() for s, picks in plain.sorts()}
     assert sorted(changes.caused()) == sorted(plain.caused())
-    assert list(changes.last().items()) == list({c.key: (c.at_ms, c.sequence) for c in plain}.items())
+    last = changes.last()
+    said = zip(last.customers, last.at_ms.tolist(), last.sequences.tolist(), strict=True)
+    assert list(said) == [(key, *of) for key, of in {c.key: (c.at_ms, c.sequence) for c in plain}.items()]
 
 
 @given(st.integers(0, 1 << 32))
@@ -214,7 +221,8 @@ def test_fragments_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> N
     teller = Teller(rows_with(PLAIN))
     for k in range(100):
         block = drawn(Random(k), teller, 5)
-        block.names = [[f"{name} {k}" for name in names] for names in block.names]
+        called = [[f"{name} {k}" for name in names] for names in block.kinds.names]
+        block.kinds = Kinds(block.kinds.dimensions, called)
         changes = Changes()
         changes.add(block)
         same(changes)
@@ -235,10 +243,12 @@ def test_latest_segments_are_json_of_each_customer(compiled: bool) -> None:
         segments = {name: rows.name(j, (k + j) % 4 - 1) for j, name in enumerate(names)}
         told = {"customer": customer.decode(), "segments": segments, "at": at_ms, "sequence": sequence}
         expected.append((customer, orjson.dumps(told)))
-    found = latest_segments(rows, last, [b"gone", b"went"])
+    everyone = Last(list(last), *np.array(list(last.values())).T.copy())
+    latest = Latest(rows)
+    found = latest.records(everyone, [b"gone", b"went"])
     assert (list(found), len(found)) == (expected, len(KEYS) + 2)
-    assert list(latest_segments(rows, last, [])) == expected[2:]
-    assert list(latest_segments(rows, {}, [])) == []
+    assert list(latest.records(everyone.without({KEYS[0]}), [])) == expected[3:]
+    assert list(latest.records(everyone.without(set(KEYS)), [])) == []
 
 
 RECORD = st.tuples(st.binary(max_size=200), st.none() | st.binary(max_size=300))
@@ -249,22 +259,56 @@ RECORD = st.tuples(st.binary(max_size=200), st.none() | st.binary(max_size=300))
 def test_record_batches_are_those_of_aiokafka(
     pairs: list[tuple[bytes, bytes | None]], most: int, with_headers: bool, random: Random
 ) -> None:
-    """The same bytes in as many batches, apart from the timestamps: aiokafka asks for the time at every record."""
-    records = Records.of(pairs)
+    """The same bytes in as many batches, apart from the timestamps: aiokafka asks for the time at every record; also of
+    several parts, of which one has what all its keys and values begin with only once."""
     headers = [
         [("ce_id", key[:9]), ("content-type", b"x" * (len(key) % 3))] if with_headers else [] for key, _ in pairs
     ]
+    cut = random.randint(0, len(pairs))
+    before = random.choice([(b"", b""), (b"c", b"the mark"), (b"", b"v" * 200)])
+    some = [Records.of(pairs[:cut]), replace(Records.of(pairs[cut:]), before=before)]
+    begun = [(before[0] + key, None if value is None else before[1] + value) for key, value in pairs[cut:]]
+    pairs = [*pairs[:cut], *begun]
     if with_headers:
-        on_the_wire = Column.of([headers_on_the_wire(one) for one in headers])
-        records = Records(records.keys, records.values, records.absent, on_the_wire)
+        wired = [headers_on_the_wire(one) for one in headers]
+        texts = Column.of(wired[:cut]), Column.of(wired[cut:])
+        some = [replace(one, headers=text) for one, text in zip(some, texts, strict=True)]
+    assert [pair for one in some for pair in one] == pairs
     picks = sorted(random.sample(range(len(pairs)), random.randint(1, len(pairs))))
+    numbers = [k for k in picks if k < cut], [k - cut for k in picks if k >= cut]
+    parts = [Picked(one, np.array(own, np.int64)) for one, own in zip(some, numbers, strict=True)]
     for frame in (framing.frame, compile_framing(CACHE)):
         found = []
-        for batch in framed(frame, records, np.array(picks), most):
+        for batch in framed(frame, parts, most):
             batch._set_producer_state(4, 5, 6)
             found.append(bytes(batch._build()))
         stamps = [struct.unpack_from(">q", one, 27)[0] for one in found]
         assert found == plainly(pairs, headers, picks, most, stamps)
+
+
+def test_records_at_rest_are_written_in_the_order_in_which_they_were_added() -> None:
+    """One by one or many at once: what begins alike goes together, and nothing overtakes anything."""
+    rest = AtRest()
+    rest.append((b"n", b"name"))
+    rest += [(b"x", None)]
+    for k in range(3):
+        rest += replace(Records.of([(b"%d" % k, b"row"), (b"%d-" % k, None)]), before=(b"c", b"m"))
+    rest.append((b"s", b"own"))
+    rest.put_first([(b"p", b"instead")])
+    rows: list[tuple[bytes, bytes | None]] = [(b"c0", b"mrow"), (b"c0-", None), (b"c1", b"mrow"), (b"c1-", None)]
+    expected = [
+        (b"p", b"instead"),
+        (b"n", b"name"),
+        (b"x", None),
+        *rows,
+        (b"c2", b"mrow"),
+        (b"c2-", None),
+        (b"s", b"own"),
+    ]
+    assert (list(rest), len(rest), rest[0], rest[-2:]) == (expected, 10, expected[0], expected[-2:])
+    assert [len(one) for one in rest.records()] == [3, 6, 1]
+    assert [pair for one in rest.records() for pair in one] == expected
+    assert AtRest().records() == []
 
 
 def plainly(
@@ -290,7 +334,8 @@ def plainly(
 def test_a_compressed_batch_can_be_read() -> None:
     """`compression_type` of the producer holds for what is written at once, too."""
     pairs: list[tuple[bytes, bytes | None]] = [(b"k%d" % k, b"value " * 20) for k in range(500)]
-    (batch,) = framed(framing.frame, Records.of(pairs), np.arange(500), 1_000_000, LibraryBuilder.CODEC_LZ4)
+    parts = [Picked(Records.of(pairs), np.arange(500))]
+    (batch,) = framed(framing.frame, parts, 1_000_000, LibraryBuilder.CODEC_LZ4)
     data = bytes(batch._build())
     read = DefaultRecordBatch(data)
     assert len(data) < 20_000

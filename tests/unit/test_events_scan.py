@@ -164,14 +164,23 @@ def test_a_decoder_with_the_scan_is_one_without(quick: QuickReader) -> None:
     records = [Record(k, value, b"key", NOW) for k, value in enumerate(values)]
     for some in (records, records[1:3], records[:1], []):
         plain, fast = (decoder.decode("t", 0, some, 0, len(some)) for decoder in (DECODER, with_scan))
-        for column in ("codes", "instants", "messages", "offers", "texts", "first", "items", "customers", "names"):
+        for column in ("codes", "instants", "messages", "offers", "texts", "first", "items"):
             assert np.array_equal(getattr(fast, column), getattr(plain, column)), column
+        assert list(fast.customers) == list(plain.customers)
+        assert [fast.names[i] for i in range(len(some))] == plain.names
         assert np.array_equal(fast.numbers, plain.numbers, equal_nan=True)
         assert fast.dead == plain.dead
         assert fast.named == plain.named
         assert [fast.ids[i] for i in range(len(some)) if fast.codes[i] >= 0] == [
             plain.ids[i] for i in range(len(some)) if fast.codes[i] >= 0
         ]
+
+
+def test_there_is_room_for_whatever_a_record_has(quick: QuickReader) -> None:
+    """Many products, long ids and many texts, more than was thought of at first, are read like any others."""
+    many = made(properties={"products": [{"product_id": f"p{k}", "price": k} for k in range(3000)]})
+    known = [made(userId=f"{k:0900}", properties={"country": f"c{k}"}) for k in range(80)]
+    assert agree(quick, [many, *known, many, made()]) == [True] * 83
 
 
 def test_every_text_of_a_batch_has_its_name(quick: QuickReader) -> None:

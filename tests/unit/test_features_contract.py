@@ -374,7 +374,8 @@ def test_every_accumulator_is_here() -> None:
     others = {"__init__", "base", "calendar", "combine", "countdown", "filter", "kept", "pool", "reading", "where"}
     others |= {"known_zone", "own_zone", "zone_table"}  # tests/unit/test_plan_own_zone.py
     others |= {f"orders{kind}" for kind in ("", "_extreme", "_kept", "_span", "_time", "_total")}  # test_engine_refunds
-    others |= {"told", "fading", "worth", "history"}  # tests/unit/test_features_fading.py, test_features_predicted.py
+    others |= {"told", "fading", "history"}  # tests/unit/test_features_fading.py, test_features_predicted.py
+    others |= {"worth", "lanes"}  # tests/unit/test_features_predicted.py
     others |= {"propensity"}  # tests/unit/test_engine_propensity.py
     covered = {type(case[0]).__module__.rsplit(".", 1)[1] for case in CASES} | {"bag"}
     assert {file.stem for file in folder.glob("*.py")} - others == covered

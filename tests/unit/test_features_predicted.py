@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.features import fading, worth
 from stream.features.base import FOREVER, arguments, books
 from stream.features.history import COUNT, FIRST, FIRST_WORTH, LAST, REMEMBERED, WORTH, History
 from stream.features.predicted import YEAR, Alive, Buys, LifetimeValue, OrderValue, Predicted
@@ -116,6 +117,25 @@ def test_the_expiry_is_the_first_millisecond_below(
     assert call(feature, ints, "until", now, 1.01 * call(feature, ints, "value", now)) == FOREVER
 
 
+@settings(max_examples=40, deadline=None)
+@given(bought=orders, part=st.floats(0.01, 0.999999), silence=st.integers(0, 90 * DAY))
+def test_looking_again_leads_to_the_first_millisecond_below(bought: Orders, part: float, silence: int) -> None:
+    """What is far off is not searched for, but looked at again before it is there: never too late, and soon enough that
+    it costs a few looks."""
+    bought.sort()
+    feature, ints = LifetimeValue(KEPT, YEAR, 0.1), row(KEPT, bought)
+    now = bought[-1][0] + silence
+    k = part * call(feature, ints, "value", now)
+    until = call(feature, ints, "until", now, k)
+    looks = 0
+    while now < min(until, 3000 * YEAR):
+        found = call(feature, ints, "near", now, k, call(feature, ints, "value", now))
+        assert now < found <= until
+        assert found == until or found - now >= DAY
+        now, looks = found, looks + 1
+    assert looks <= 60
+
+
 @pytest.mark.parametrize("feature", [*FEATURES, OrderValue(KEPT)], ids=[*NAMES, "order_value"])
 def test_without_a_model_or_an_order_nothing_is_known(feature: Predicted) -> None:
     """A value that is missing has no deadline either, and nothing is said to be of the population."""
@@ -139,3 +159,30 @@ def test_features_of_the_same_purchases_share_a_history() -> None:
     kept = {book for feature in (Alive(plain), Buys(plain, 9), Buys(plain, 9, often=True)) for book in books(feature)}
     assert kept == {plain}
     assert len({feature.of for feature in (*FEATURES, Alive(plain))}) == 1
+
+
+@settings(max_examples=300)
+@given(
+    count=st.integers(1, 60),
+    age=st.integers(0, 3_000),
+    part=st.floats(0, 1),
+    r=st.floats(0.05, 20),
+    alpha=st.floats(0.5, 400),
+    a=st.floats(0.05, 5),
+    b=st.floats(0.05, 20),
+    years=st.sampled_from([0.25, 1, 5]),
+)
+def test_side_by_side_is_as_one_by_one(
+    count: int, age: int, part: float, r: float, alpha: float, a: float, b: float, years: float
+) -> None:
+    """Working out all points of the integral at once changes nothing but the last digits."""
+    last = round(age * part) * DAY if count > 1 else 0
+    horizon, rate, numbers = years * YEAR, math.log1p(0.1) / YEAR, (r, alpha * DAY, a, b)
+    begun = alpha * DAY + fading.age_at(count, 0, last, age * DAY)
+    span = math.log1p(horizon / begun)
+    total = fading.expected(count, 0, last, age * DAY, horizon, *numbers) * math.exp(-rate * horizon)
+    for place, weight in zip(worth.NODES, worth.WEIGHTS, strict=True):
+        u = begun * math.expm1(place * span)
+        until_then = fading.expected(count, 0, last, age * DAY, u, *numbers)
+        total += weight * until_then * rate * math.exp(-rate * u) * (begun + u) * span
+    assert worth.discounted(count, 0, last, age * DAY, horizon, rate, *numbers) == pytest.approx(total, rel=1e-12)

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import pytest
 
-from stream.cluster.control import read_version
 from stream.engine.rekey import LONGEST_SENT_ON, Home
 from stream.engine.shard import Shard
 from stream.events.batch import FORGET, Batch
@@ -18,6 +17,7 @@ from stream.events.decode import ORIGIN, Decoder
 from stream.history.mapping import parse_mapping
 from stream.history.reader import read_events
 from stream.kafka.partitions import partition_of
+from stream.learners.control import read_version
 from tests.shards import TOPICS, Driver, Log, Record, event, logs, plan_of, told, wire_time
 from tests.shop import BUSY, LIFE, WISH
 

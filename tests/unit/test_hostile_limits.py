@@ -48,7 +48,7 @@ def held(driver: Driver) -> set[int]:
 def size_at_rest(driver: Driver) -> int:
     """Bytes of the only row."""
     ((_, value),) = rest.encode_rows(driver.shard.rows, np.arange(1), 1)
-    return len(value)
+    return len(value or b"")
 
 
 def test_new_products_without_end() -> None:

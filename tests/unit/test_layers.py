@@ -1,4 +1,4 @@
-"""Imports point one way: cli > web > app, history, ... > cuts > cluster > kafka, predict > engine > ... > events."""
+"""Imports point one way: cli > web > app, history > learners > cluster, kafka, ... > engine > ... > events."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ PACKAGE = Path(__file__).parents[2] / "stream"
 #: package -> what it may import of ours, besides itself
 ANYONE = {"errors", "durations"}
 PURE = ["events", "features", "plan", "engine"]
+LEARNING = ["predict", "cluster", "cuts"]
 ALLOWED: dict[str, set[str]] = {
     **{name: ANYONE | set(PURE[:level]) for level, name in enumerate(PURE)},
     "kafka": {*ANYONE, *PURE, "settings", "settings_file", "settings_kafka"},
-    "predict": {*ANYONE, *PURE},
-    "cluster": {*ANYONE, *PURE, "kafka", "predict"},
-    "cuts": {*ANYONE, *PURE, "kafka", "cluster"},
-    "foresight": {*ANYONE, *PURE, "kafka", "cluster", "cuts", "predict"},
-    "history": {*ANYONE, *PURE, "compiled", "kafka", "cluster", "cuts", "predict"},
+    **{name: {*ANYONE, *PURE} for name in LEARNING},
+    "learners": {*ANYONE, *PURE, *LEARNING, "kafka"},
+    "history": {*ANYONE, *PURE, *LEARNING, "compiled", "learners"},
     "simulate": {*ANYONE, *PURE, "kafka"},
-    "app": {*ANYONE, *PURE, "compiled", "settings", "kafka", "cluster", "cuts", "predict", "foresight"},
-    "web": {*ANYONE, *PURE, "settings", "kafka", "cluster", "predict", "app"},
+    "app": {*ANYONE, *PURE, *LEARNING, "compiled", "settings", "kafka", "learners"},
+    "web": {*ANYONE, *PURE, "settings", "kafka", "cluster", "predict", "learners", "app"},
 }
 #: What would bring I/O, a clock or a log into the pure layers.
 IMPURE = {
@@ -63,7 +62,7 @@ def test_a_layer_imports_only_what_lies_below(package: str) -> None:
     assert [(file, part) for file, part in ours if part != package and part not in ALLOWED[package]] == []
 
 
-@pytest.mark.parametrize("package", [*PURE, "predict"])
+@pytest.mark.parametrize("package", [*PURE, *LEARNING])
 def test_pure_layers_have_no_clock_and_no_io(package: str) -> None:
     """The same shard must run live, in replay and in tests; only who feeds it differs."""
     assert [(file, module) for file, module in imports(package) if module.split(".")[0] in IMPURE] == []

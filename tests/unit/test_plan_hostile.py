@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream.cluster.control import read_version
+from stream.learners.control import read_version
 from stream.plan.definitions import parse_definitions
 from stream.plan.plan import plan_source, twin_plan
 from stream.plan.problems import DefinitionError

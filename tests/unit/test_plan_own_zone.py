@@ -172,7 +172,8 @@ def test_who_does_not_use_it_does_not_pay() -> None:
     plain = plan_of(dimension(MONTH, "x >= 1", "Europe/Berlin"))
     own = plan_of(dimension(MONTH, "x >= 1"))
     assert plain.kernels.zones is None
-    assert "zones" not in plain.source
+    assert "bags.zones" not in plain.source
+    assert "bags.zones" in own.source
     assert own.layout.width == plain.layout.width + 2
     two = plan_of(dimension(MONTH, "x >= 1"), dimension(DAYS, "x >= 1", OWN | {"else": "UTC"}, "e"))
     assert two.layout.width == own.layout.width + 4  # the zone is kept once, whatever stands for unknown ones

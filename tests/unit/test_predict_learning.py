@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from math import nan
 from random import Random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from stream.engine.output import Asked as AskedByShard
 from stream.predict.learning import Pace, PropensityLearner
 from stream.predict.propensity import PropensityModel
-from stream.predict.settling import ALL, Asked, Settling
+from stream.predict.questions import decode, encode
+from stream.predict.settling import ALL, Asked, Settling, of_step
 from stream.predict.trainer import PropensitySettings
 
 HORIZON = 1_000
 SETTINGS = PropensitySettings(("x",), HORIZON, warm_up=60, publish_every=40, window=200, name="propensity:p")
 
 
-def asked(customer: int, at: int, since: float = nan, x: float = 1.0) -> Asked:
-    return Asked(customer, at, np.array([x]), 0.5, since)
+def asked(customer: int, at: int, since: float = nan, x: float = 1.0, shard: int = 0) -> Asked:
+    return Asked(customer, at, np.array([x]), 0.5, since, shard=shard)
 
 
 def stream(seed: int, customers: int = 40, turns: int = 30, *, told: bool = True) -> list[Asked]:
@@ -34,6 +38,20 @@ def stream(seed: int, customers: int = 40, turns: int = 30, *, told: bool = True
             since = float(random.randrange(1, HORIZON)) if random.random() < rate else HORIZON + 500.0
             found.append(asked(customer, first + turn * HORIZON, since, (rate if told else random.random()) * 10))
     return sorted(found, key=lambda one: one.at)
+
+
+def astray(questions: list[Asked], seed: int) -> list[Asked]:
+    """The same, of three shards that read history in turns: one of them is up to twelve horizons ahead."""
+    random = Random(seed)
+    found: list[Asked] = []
+    own = [[replace(one, shard=k) for one in questions if one.customer % 3 == k] for k in range(3)]
+    while any(own):
+        first = min(one[0].at for one in own if one)
+        k = random.choice([k for k in range(3) if own[k] and own[k][0].at < first + 6 * HORIZON])
+        end = own[k][0].at + 6 * HORIZON
+        found += [one for one in own[k] if one.at < end]
+        own[k] = [one for one in own[k] if one.at >= end]
+    return found
 
 
 def run(learner: PropensityLearner, questions: list[Asked], start: int = 0) -> list[PropensityModel]:
@@ -90,9 +108,37 @@ def test_whose_turn_never_comes_again_waits_no_longer_than_two() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_trainer_that_is_started_again_goes_on_to_the_last_bit(seed: int) -> None:
+def test_answers_count_however_far_shards_are_apart(seed: int) -> None:
+    """A shard that reads history a while later than another one has the same answers: they wait for their own turns."""
+    questions = stream(seed)
+    straight, apart = Settling(HORIZON), Settling(HORIZON)
+    whole = [answer for place, one in enumerate(questions) if (answer := straight.take(one, place))]
+    found = [answer for place, one in enumerate(astray(questions, seed)) if (answer := apart.take(one, place))]
+    assert len(found) == len(whole) > 500
+    assert {(one.question.at, one.came) for one in found} == {(one.question.at, one.came) for one in whole}
+
+
+def test_a_question_tells_whose_customer_it_is_about() -> None:
+    """On the wire as in memory; one that does not say so is of shard 0."""
+    told = AskedByShard("propensity:p", np.array([7, -9]), np.array([5, 6]), np.arange(10.0).reshape(2, 5), 3)
+    records = [SimpleNamespace(key=key, value=value, headers=headers) for key, value, headers in encode(told)]
+    for record, one in zip(records, of_step(told), strict=True):
+        found = decode(record, 1)
+        assert found is not None
+        assert (found.shard, found.customer, found.at) == (3, one.customer, one.at)
+        record.headers = [header for header in record.headers if header[0] != "shard"]
+        former = decode(record, 1)
+        assert former is not None
+        assert former.shard == 0
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_trainer_that_is_started_again_goes_on_to_the_last_bit(seed: int, apart: bool) -> None:
     """From any version on: what was open then is read again from where it was asked, and not learned again."""
     questions, pace = stream(seed), Pace(every_ms=1, lead_ms=10, most=30)
+    if apart:
+        questions = astray(questions, seed)
     straight = run(PropensityLearner(SETTINGS, pace), questions)
     assert len(straight) > 2
     for before, version in enumerate(straight[:-1]):
@@ -109,7 +155,7 @@ def test_versions_come_no_sooner_than_their_pace() -> None:
     assert len(found) > 1
     instants = [one.effective for one in found]
     assert all(b - a >= 3 * HORIZON for a, b in pairwise(instants))
-    assert all(one.latest is not None and one.effective == one.latest + 10 for one in found)
+    assert all(one.effective == max(one.reached.values()) + 10 for one in found)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -151,7 +197,7 @@ def test_a_draft_speaks_when_the_question_is_asked() -> None:
         trial = learner.trainer.trial
         before = () if trial is None else trial.words(one.vector, one.baselines)
         learner.take(one, place)
-        opened = learner.settling._open.get(one.customer % ALL)
+        opened = learner.settling._open.get(0, {}).get(one.customer % ALL)
         assert opened is None or opened.place != place or opened.question.tried == before
 
 

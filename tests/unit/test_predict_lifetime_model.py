@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.cluster.control import Published, chain_of, read_version
 from stream.features.predicted import PURCHASES, SPEND
+from stream.learners.control import Published, chain_of, read_version
 from stream.predict.lifetime_model import LifetimeModel
 
 PLAIN: dict[str, Any] = {"version": 1, "effective": 1_000, "r": 0.25, "alpha": 4e8, "a": 0.8, "b": 2.4}

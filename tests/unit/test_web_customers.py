@@ -31,13 +31,17 @@ class App:
             wiring=SimpleNamespace(changelog="changelog", partitions=4),
             partition_of=CUSTOMERS.index,
             describe=lambda name: self.found(name, "described"),
-            placed=lambda name: self.found(name, "placed"),
+            placed=self.placed,
             explain=self.explain,
         )
 
     def owner_url(self, tp: Any) -> str | None:
         """The other worker, where it has the partition."""
         return self.other if CUSTOMERS[tp.partition] == "b/o" else None
+
+    async def placed(self, name: str) -> Any:
+        """Where the shard says they are."""
+        return self.found(name, "placed")
 
     async def explain(self, name: str, horizon: int) -> Any:
         """What the shard says of why."""
@@ -173,7 +177,7 @@ def test_any_id_can_be_asked_for(name: str) -> None:
         def owner_url(self, tp: Any) -> str | None:
             return self.other
 
-        def placed(self, name: str) -> Any:
+        async def placed(self, name: str) -> Any:
             if self.other is not None:
                 raise KeyError(name)
             return {"is": name}

@@ -19,6 +19,7 @@ def as_json(model: LifetimeModel, currency: str) -> dict[str, Any]:
     """All that is known of a version; times in days, money in units of the currency."""
     spend = model.spend
     return {
+        "kind": "lifetimes",
         "version": model.version,
         "effective": iso(model.effective),
         "learned_at": iso(model.learned_at),

@@ -29,6 +29,7 @@ def as_json(model: PropensityModel) -> dict[str, Any]:
     aucs = {name: window.auc(name, among=MODEL) for name in judges if window and name in (MODEL, *WORDS)}
     worst = float("nan") if window is None else window.worst(MODEL)
     return {
+        "kind": "prediction",
         "prediction": title(model),
         "version": model.version,
         "effective": iso(model.effective),

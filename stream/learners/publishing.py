@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stream.cluster.control import Published, read_published
-from stream.cluster.learner import LearnerSettings, publish, publisher
 from stream.engine.versions import DefinitionsVersion
 from stream.errors import UserError
 from stream.events.instant import iso
 from stream.kafka.transaction import TransactionError
+from stream.learners.control import Published, read_published
+from stream.learners.learner import LearnerSettings, publish, publisher
 
 
 def next_definitions(

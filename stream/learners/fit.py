@@ -1,4 +1,4 @@
-"""What the child process of a trainer runs: ``python -m stream.foresight.fit PID``, a `Task` on standard input.
+"""What the child process of a trainer runs: ``python -m stream.learners.fit PID``, a `Task` on standard input.
 
 It writes a `Done` to standard output. A fit takes seconds of a processor, of which the worker's event loop, its shards'
 threads and Python's lock see nothing here.
@@ -85,7 +85,7 @@ async def fit_beside(task: Task) -> Done:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "stream.foresight.fit",
+        "stream.learners.fit",
         str(os.getpid()),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,18 +10,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.cluster.control import Published
 from stream.cluster.drifting import INERTIA, Drifted
-from stream.cluster.learner import Learner, LearnerSettings, publish
 from stream.cluster.model import ClusterModel
 from stream.cluster.trainer import Trainer, TrainerSettings
 from stream.cluster.wire import decode, layout_of
 from stream.kafka.transaction import ShardProducer
+from stream.learners.control import Published
+from stream.learners.learner import Learner, LearnerSettings, publish
+from stream.learners.slices import Slices, beside
 
 log = logging.getLogger(__name__)
 
-#: The event loop is held up for this long at most, in seconds, but for one chunk.
-SLICE_SECONDS = 0.002
 #: Vectors learned between two looks at the clock.
 CHUNK = 16
 #: So many fetches in a row that bring nothing mean that there is nothing.
@@ -89,7 +86,7 @@ class TrainerService(Learner):
         self.counts = ServiceCounts()
         self._trainer = Trainer(training)
         self._layout = layout_of(training.features)
-        self._share = share
+        self._slices = Slices(share)
         self._reports = reports
         self._latest_ms = 0
         self._cursor = 0
@@ -180,16 +177,16 @@ class TrainerService(Learner):
             await self._send(self._trainer.renamed(self._latest_ms + self._where.lead_ms), producer)
         done = 0
         while done < len(records):
-            began, busy = time.perf_counter(), time.thread_time()
+            self._slices.begin()
             learned, skipped = self.counts.learned, self.counts.skipped
-            while done < len(records) and time.perf_counter() - began < SLICE_SECONDS:
+            while done < len(records) and not self._slices.over:
                 # Never past the point where a version is due: versions do not depend on how records were fetched.
                 size = min(CHUNK, self._trainer.until_due())
                 self._take(records[done : done + size])
                 done += size
                 if self._trainer.until_due() == 0:
                     break
-            spent = time.thread_time() - busy
+            spent = self._slices.spent
             for drifted in self._trainer.drifts:
                 self._tell(drifted)
             self._trainer.drifts.clear()
@@ -198,7 +195,7 @@ class TrainerService(Learner):
             self.counts.seconds += spent
             if self._reports is not None:
                 self._reports.learned(self.counts.learned - learned, self.counts.skipped - skipped, spent)
-            await asyncio.sleep(spent * (1 / self._share - 1))
+            await self._slices.rest(spent)
 
     def _caught_up(self, records: Sequence[Any]) -> bool:
         """Whether what was there when it began is read; the last offsets may hold no records."""
@@ -260,13 +257,12 @@ class TrainerService(Learner):
         processor's time that took."""
         effective, cursor = self._latest_ms + self._where.lead_ms, {0: self._cursor}
 
-        def make() -> tuple[ClusterModel | None, float]:
-            busy = time.thread_time()
+        def make() -> ClusterModel | None:
             model = self._trainer.snapshot(effective, cursor)
             self._trainer.prepare()
-            return model, time.thread_time() - busy
+            return model
 
-        model, spent = await asyncio.to_thread(make)
+        model, spent = await beside(make)
         await self._send(model, producer)
         return spent
 

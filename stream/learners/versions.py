@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from stream.cluster.control import Version, chain_of, read_version
 from stream.errors import UserError
+from stream.learners.control import Version, chain_of, read_version
 
 
 def write_versions(path: Path, versions: Iterable[Version]) -> None:

@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream.foresight.fit import Done, Task, fit, fit_beside
-from stream.foresight.lifetime_service import USED, Gathered, key_of
+from stream.learners.fit import Done, Task, fit, fit_beside
+from stream.learners.gathering import USED, Gathered, key_of
+from stream.learners.lifetimes import task_of
 from stream.predict.alive import BgNbd
 from stream.predict.fitting import change, fit_lifetime
 from stream.predict.histories import Histories
@@ -145,17 +146,17 @@ def test_a_broken_record_says_what_is_wrong() -> None:
 
 def test_a_fit_is_due_when_every_shard_has_told_anew(cdnow: Customers) -> None:
     """Also after a restart, which reads what each has told last and the note of what was used."""
-    gathered = Gathered(2, lead_ms=50)
+    gathered = Gathered(2, ShardHistories.decode)
     early, late = told(cdnow, 2), told(cdnow, 2, at=AT + DAY)
     gathered.take(key_of(early[0]), early[0].encode())
     assert not gathered.due()
     gathered.take(key_of(early[1]), early[1].encode())
     assert gathered.due()
-    assert gathered.task() == Task([one.encode() for one in early], AT + 50, None)
+    assert task_of(gathered, None, 50) == Task([one.encode() for one in early], AT + 50, None)
     assert not gathered.due()
     gathered.take(key_of(late[0]), late[0].encode())
     assert not gathered.due()
-    again = Gathered(2, lead_ms=50)
+    again = Gathered(2, ShardHistories.decode)
     for one in (early[1], late[0]):
         again.take(key_of(one), one.encode())
     again.take(USED, msgspec.json.encode(gathered.used))
@@ -164,7 +165,8 @@ def test_a_fit_is_due_when_every_shard_has_told_anew(cdnow: Customers) -> None:
     assert again.due()
     other = msgspec.structs.replace(late[1], of="tickets", at=AT + 2 * DAY)
     again.take(key_of(other), other.encode())
-    assert not again.due()
+    assert task_of(again, None, 50) is None
+    assert again.due(), "once they agree"
     with pytest.raises(ValueError, match="broken note"):
         again.take(USED, b"{")
 

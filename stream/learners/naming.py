@@ -8,8 +8,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from stream.cluster.control import Published
 from stream.cluster.model import ClusterModel, ClusterName
+from stream.learners.control import Published
 
 #: How long one look for new records lasts, in ms.
 LOOK_MS = 200

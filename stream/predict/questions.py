@@ -1,8 +1,8 @@
 """The internal topic of questions: what shards knew of customers at their turns, for the trainers of predictions.
 
 Key: the hash of the customer's id, 8 bytes. Value: d + 4 float64, little endian: what is learned from, and what is
-told beside (:data:`stream.features.propensity.BESIDE`). Headers: `instant` (event time in ms) and `prediction`
-(which one, with a hash of what it means).
+told beside (:data:`stream.features.propensity.BESIDE`). Headers: `instant` (event time in ms), `prediction` (which one,
+with a hash of what it means) and `shard` (whose customer it is; where it is missing, 0).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from stream.features.propensity import BESIDE
 from stream.predict.settling import Asked
 
 _INSTANT = struct.Struct(">q")
+_SHARD = struct.Struct(">i")
 _FLOAT = np.dtype("<f8")
 
 #: Key, value and headers of a record.
@@ -37,10 +38,10 @@ class QuestionRecord(Protocol):
 
 def encode(asked: AskedByShard) -> Iterator[Record]:
     """The records of some questions, in their order."""
-    kind = asked.kind.encode()
+    headers = [("prediction", asked.kind.encode()), ("shard", _SHARD.pack(asked.shard))]
     rows = zip(asked.customers.tolist(), asked.instants.tolist(), asked.values.astype(_FLOAT), strict=True)
     for customer, instant, values in rows:
-        yield _INSTANT.pack(customer), values.tobytes(), [("instant", _INSTANT.pack(instant)), ("prediction", kind)]
+        yield _INSTANT.pack(customer), values.tobytes(), [("instant", _INSTANT.pack(instant)), *headers]
 
 
 def kind_of(record: QuestionRecord) -> str:
@@ -50,12 +51,15 @@ def kind_of(record: QuestionRecord) -> str:
 
 def decode(record: QuestionRecord, features: int) -> Asked | None:
     """The question in a record, or None where it is none of so many features."""
-    instant, key, value = dict(record.headers).get("instant", b""), record.key or b"", record.value or b""
+    headers, key, value = dict(record.headers), record.key or b"", record.value or b""
+    instant, shard = headers.get("instant", b""), headers.get("shard", bytes(_SHARD.size))
     if (
         len(instant) != _INSTANT.size
+        or len(shard) != _SHARD.size
         or len(key) != _INSTANT.size
         or len(value) != _FLOAT.itemsize * (features + BESIDE)
     ):
         return None
     values = np.frombuffer(value, _FLOAT).astype(np.float64)
-    return Asked.of(int(_INSTANT.unpack(key)[0]), int(_INSTANT.unpack(instant)[0]), values)
+    customer, at = int(_INSTANT.unpack(key)[0]), int(_INSTANT.unpack(instant)[0])
+    return Asked.of(customer, at, values, int(_SHARD.unpack(shard)[0]))

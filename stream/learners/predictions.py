@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from stream.cluster.control import Published
-from stream.cluster.learner import Learner, LearnerSettings, publish
-from stream.foresight.questions import decode, kind_of
 from stream.kafka.transaction import ShardProducer
+from stream.learners.control import Published
+from stream.learners.learner import Learner, LearnerSettings, publish
+from stream.learners.slices import Slices, beside
 from stream.predict.learning import Pace, PropensityLearner
-from stream.predict.propensity import PropensityModel
+from stream.predict.questions import decode, kind_of
 from stream.predict.trainer import PropensitySettings
 from stream.predict.trial import Verdict
 
 log = logging.getLogger(__name__)
-
-#: The event loop is held up for this long at most, in seconds, but for one answer.
-SLICE_SECONDS = 0.002
 
 
 class Reports(Protocol):
@@ -70,7 +66,7 @@ class PropensityService(Learner):
         super().__init__("propensity", settings, on_failure)
         self._predictions = tuple(predictions)
         self._pace = pace
-        self._share = share
+        self._slices = Slices(share)
         self._reports = reports
         self.learners: dict[str, PropensityLearner] = {}
         self._told: dict[str, Verdict] = {}
@@ -109,16 +105,20 @@ class PropensityService(Learner):
 
     async def learn(self, records: Sequence[Any], producer: ShardProducer) -> None:
         """Learn records in slices, with pauses that keep to the share; publish exactly where a version is due."""
-        began, busy = time.perf_counter(), time.thread_time()
-        for record in records:
-            learner = self._take(record)
-            if learner is not None:
-                self._tell(learner)
-            if learner is not None and learner.due:
-                await self._publish(learner, producer)
-            if time.perf_counter() - began >= SLICE_SECONDS:
-                await asyncio.sleep((time.thread_time() - busy) * (1 / self._share - 1))
-                began, busy = time.perf_counter(), time.thread_time()
+        done = 0
+        while done < len(records):
+            self._slices.begin()
+            due: PropensityLearner | None = None
+            while done < len(records) and due is None and not self._slices.over:
+                learner = self._take(records[done])
+                done += 1
+                if learner is not None:
+                    self._tell(learner)
+                    due = learner if learner.due else None
+            spent = self._slices.spent
+            if due is not None:
+                spent += await self._publish(due, producer)
+            await self._slices.rest(spent)
 
     def _take(self, record: Any) -> PropensityLearner | None:
         """The learner of a record's prediction, after it took the record; None where nobody learns it."""
@@ -155,11 +155,13 @@ class PropensityService(Learner):
         if self._reports is not None:
             self._reports.tried(learner)
 
-    async def _publish(self, learner: PropensityLearner, producer: ShardProducer) -> None:
+    async def _publish(self, learner: PropensityLearner, producer: ShardProducer) -> float:
+        """Make the version that is due beside the event loop, and write it; the processor's time that took."""
         before = learner.newest
-        model: PropensityModel | None = await asyncio.to_thread(learner.version)
+        model, spent = await beside(learner.version)
         if model is None or model is before:
-            return
+            return spent
         await publish(producer, self._where.control, model)
         if self._reports is not None:
             self._reports.published(learner)
+        return spent

@@ -12,8 +12,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream.cluster.control import Published, Version, chain_of, read_published
 from stream.kafka.transaction import Payload, Row, ShardProducer
+from stream.learners.control import Published, Version, chain_of, read_published
 
 log = logging.getLogger(__name__)
 

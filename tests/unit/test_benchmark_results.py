@@ -1,0 +1,78 @@
+"""What a run of the benchmarks says is what it measured; and its sample and its doubles are what they are taken for."""
+
+from __future__ import annotations
+
+import math
+
+import orjson
+import pytest
+
+from tests.benchmarks import crowd
+from tests.benchmarks.__main__ import KNOWN, PARTS, options_of
+from tests.benchmarks.results import OURS, Results
+
+ABOUT = {
+    "began": "2026-01-01T00:00:00Z",
+    "machine": {"cores": 2, "processor": "P", "memory_gib": 8, "system": "S"},
+    "versions": {
+        "java": "J", "commit": "c", "python": "3.11", "kafka": "4", "kafka-streams": "4", "ours": {}, "peers": {}
+    },
+}  # fmt: skip
+
+
+def test_a_row_has_median_spread_and_ratio() -> None:
+    """The spread is from the least to the greatest round, over the median; the ratio is to segstream's same figure."""
+    results = Results()
+    for ours, theirs in ((100.0, 50.0), (120.0, 60.0), (110.0, 55.0)):
+        results.add("w1", OURS, "events/s", ours)
+        results.add("w1", "a peer", "events/s", theirs, peak=3 << 20)
+    rows = [line for line in results.markdown(ABOUT).splitlines() if line.startswith("| w1")]
+    assert rows == [
+        "| w1 | segstream | events/s | 110 | 18% |  |  |",
+        "| w1 | a peer | events/s | 55 | 18% | 0.5x | 3 MiB |",
+    ]
+
+
+def test_a_single_round_has_no_spread_and_notes_are_told_once() -> None:
+    """Where a figure was measured once, nothing is said about how it varies."""
+    results = Results()
+    results.add("scale", OURS, "events/s", 5.0)
+    for _ in range(2):
+        results.note("scale", "one round")
+    told = results.markdown(ABOUT)
+    assert "| scale | segstream | events/s | 5 |  |  |  |" in told
+    assert told.count("scale: one round") == 1
+
+
+def test_a_run_by_itself_has_all_parts_of_the_table_and_no_others() -> None:
+    """Parts that are not in the table run where they are asked for; those that do not exist are refused."""
+    assert options_of([]).parts == list(PARTS)
+    assert options_of(["--only", "flood,w1"]).parts == ["flood", "w1"]
+    assert "flood" in KNOWN.keys() - PARTS.keys()
+    with pytest.raises(SystemExit):
+        options_of(["--only", "w9"])
+    with pytest.raises(SystemExit):
+        options_of(["--rounds", "0"])
+
+
+def test_doubles_are_other_customers_who_do_the_same_later() -> None:
+    """Only the id and the instant differ: the message is another customer's, its content the same."""
+    values = [
+        b'{"messageId":"m1","userId":"u1","event":"E","timestamp":"2026-01-01T00:00:00.000Z","properties":{"a":1}}',
+        b'{"messageId":"m2","anonymousId":"a1","event":"E","timestamp":"2026-01-01T09:00:00.000Z"}',
+    ]
+    found = [orjson.loads(crowd.of_double(value, 7, "2026-01-02T00:00:00.000Z")) for value in values]
+    assert [crowd.customer(value) for value in values] == [b"u1", b"anonymous:a1"]
+    assert [crowd.customer(orjson.dumps(one)) for one in found] == [b"u1-7", b"anonymous:a1-7"]
+    for before, after in zip(map(orjson.loads, values), found, strict=True):
+        changed = {key for key in before if before[key] != after[key]}
+        assert changed == {"timestamp", "userId" if "userId" in before else "anonymousId"}
+        assert after["timestamp"] == "2026-01-02T00:00:00.000Z"
+
+
+def test_what_could_not_be_measured_is_no_figure() -> None:
+    """A quick run may be over before anything is measured: that is said, and no zero stands in the table."""
+    results = Results()
+    results.add("scale", "segstream", "events/s", math.nan)
+    assert not results.figures
+    assert results.notes == {"scale": ["events/s: nothing was left to measure after warming up"]}
