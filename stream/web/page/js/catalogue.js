@@ -4,8 +4,10 @@ import { get } from "./api.js";
 import { palette } from "./charts.js";
 import { capital } from "./format.js";
 
-const FRESH_MS = 8_000;
-let kept = null, asked = 0, palettes = new Map();
+const FRESH_MS = 8_000, FORMER_MS = 60_000;
+/** Versions that are looked through for the names of clusters that are no more. */
+const VERSIONS = 100;
+let kept = null, asked = 0, palettes = new Map(), former = new Map(), formerAsked = 0;
 
 /** {dimensions, missing}; not older than a few seconds. */
 export async function catalogue(signal) {
@@ -15,6 +17,23 @@ export async function catalogue(signal) {
   asked = Date.now();
   palettes = new Map(kept.dimensions.map((dimension) => [dimension.dimension, palette(dimension)]));
   return kept;
+}
+
+/** All that is told of: the segments that there are, and those that are no more. */
+export function everySegment(dimension, told) {
+  return [...new Set([...dimension.segments.map(({ segment }) => segment), ...told.filter((segment) => segment !== null)])];
+}
+
+/** Ask what those of these clusters were called that are no more. */
+export async function learnNames(dimension, told, signal) {
+  const unknown = (segment) => !inForce(dimension, segment) && !former.has(`${dimension.dimension} ${segment}`);
+  if (!dimension.learned || !everySegment(dimension, told).some(unknown) || Date.now() - formerAsked < FORMER_MS) return;
+  formerAsked = Date.now();
+  // Without an answer they go by their numbers: no reason to show nothing.
+  const { versions } = await get("clusters", { params: { limit: VERSIONS }, signal }).catch(() => ({ versions: [] }));
+  for (const version of versions.toReversed()) {
+    for (const { segment, name } of version.clusters) former.set(`${version.dimension} ${segment}`, name);
+  }
 }
 
 /** The colours of a dimension's segments, where it is known. */
@@ -28,8 +47,17 @@ export function chosen({ dimensions }, name) {
 
 /** What a cluster is called by people, where it has a name. */
 export function called(dimension, segment) {
+  return inForce(dimension, segment) ?? (was(dimension, segment) ? `${was(dimension, segment)} (former)` : null);
+}
+
+function inForce(dimension, segment) {
   const found = dimension?.segments.find((one) => one.segment === segment);
   return found?.name && found.name !== segment ? capital(found.name) : null;
+}
+
+function was(dimension, segment) {
+  const found = former.get(`${dimension?.dimension} ${segment}`);
+  return found && found !== segment ? capital(found) : null;
 }
 
 /**
@@ -37,6 +65,6 @@ export function called(dimension, segment) {
  * told, `then`: its side of the evidence.
  */
 export function calledNow(dimension, segment, then) {
-  const name = called(kept?.dimensions.find((one) => one.dimension === dimension), segment);
-  return name ?? (then?.name && then.name !== segment ? capital(then.name) : null);
+  const found = kept?.dimensions.find((one) => one.dimension === dimension);
+  return inForce(found, segment) ?? (then?.name && then.name !== segment ? capital(then.name) : called(found, segment));
 }

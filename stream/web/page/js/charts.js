@@ -33,6 +33,12 @@ export function palette(dimension) {
 /** The colour of a cluster, by its number. */
 export const clusterColour = (id) => `c${id % COLOURS}`;
 
+/** The colour of a segment, among those of its dimension; a cluster that is no more has the one that it had. */
+export function colourOf(colours, name) {
+  const number = /^cluster-(\d+)$/.exec(name)?.[1];
+  return colours?.get(name) ?? (number === undefined ? undefined : clusterColour(Number(number)));
+}
+
 /** A small round of a segment's colour. */
 export const dot = (colour) => h("i.dot", { style: { background: `var(--${colour ?? "rest"})` }, "aria-hidden": "true" });
 

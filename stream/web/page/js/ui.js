@@ -2,7 +2,7 @@
 
 import { to } from "./address.js";
 import { calledNow } from "./catalogue.js";
-import { clusterColour, dot } from "./charts.js";
+import { colourOf, dot } from "./charts.js";
 import { h, put } from "./dom.js";
 import { human, instant, shorter, timeOfDay, value } from "./format.js";
 
@@ -109,14 +109,11 @@ export function evidence(given) {
   return h("div.evidence", pairs);
 }
 
-/** The colour of a cluster that is no more. */
-const gone = (name) => { const found = /^cluster-(\d+)$/.exec(name); return found ? clusterColour(Number(found[1])) : undefined; };
-
 /** One change as a line of a list; `colours` of its dimension where known. */
 export function changeLine(change, { customer = true, dimension = true, colours, when = instant } = {}) {
   const end = (side) => {
     const name = change[side];
-    const colour = name === null ? "rest" : colours?.(change.dimension)?.get(name) ?? gone(name);
+    const colour = name === null ? "rest" : colourOf(colours?.(change.dimension), name);
     return segment(name, colour, calledNow(change.dimension, name, change.evidence?.clusters?.[side]));
   };
   return h(

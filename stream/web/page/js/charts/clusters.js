@@ -83,6 +83,11 @@ export function mapOptions(features, versions) {
     const [low, high] = [Math.min(...all), Math.max(...all)], room = 0.14 * (high - low || 1);
     return [low - room, high + room];
   });
+  /** Names at the rim stand beside their clusters, towards the middle: below them they would be cut off. */
+  const beside = ([x]) => {
+    const along = (x - edges[0][0]) / (edges[0][1] - edges[0][0]);
+    return along > 0.75 ? { position: "left" } : along < 0.2 ? { position: "right" } : {};
+  };
   return (t, width) => {
     const axis = (k) => ({
       type: "value", name: meaning(axes[k], features) + (k ? " ↑" : " →"), nameLocation: "middle", nameGap: k ? 14 : 12,
@@ -95,7 +100,7 @@ export function mapOptions(features, versions) {
       series: [
         ...[...tails].map(([id, data]) => ({ type: "line", data, symbol: "none", silent: true, smooth: 0.3, lineStyle: { color: t.colour(clusterColour(id)), width: 2, opacity: 0.5 } })),
         {
-          type: "scatter", data: heads.map((one) => ({ value: one.at, one, itemStyle: { color: t.colour(clusterColour(one.id)), opacity: 0.92, borderColor: t.surface, borderWidth: 2 } })),
+          type: "scatter", data: heads.map((one) => ({ value: one.at, one, label: beside(one.at), itemStyle: { color: t.colour(clusterColour(one.id)), opacity: 0.92, borderColor: t.surface, borderWidth: 2 } })),
           symbolSize: (_, { data }) => 14 + 62 * Math.sqrt(data.one.share),
           label: { show: true, position: "bottom", distance: 5, formatter: ({ data }) => cut(data.one.name, width < 480 ? 16 : 26), color: t.ink, fontFamily: t.font, fontSize: 12, textBorderColor: t.surface, textBorderWidth: 3 },
           labelLayout: { hideOverlap: true, moveOverlap: "shiftY" },

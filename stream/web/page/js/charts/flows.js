@@ -1,7 +1,7 @@
 // Who moved where: segments left at the left, segments entered at the right.
 
-import { called } from "../catalogue.js";
-import { text, tip, tooltip } from "../charts.js";
+import { called, everySegment } from "../catalogue.js";
+import { colourOf, text, tip, tooltip } from "../charts.js";
 import { cut, human, number, percent } from "../format.js";
 import { table } from "../ui.js";
 
@@ -13,7 +13,7 @@ const LETTER = 0.49, GAP = 26;
 /** What draws it, and how tall it wants to be. */
 export function flowsOptions(dimension, flows, colours) {
   const shown = [...flows].sort((a, b) => b.changes - a.changes).slice(0, MOST);
-  const order = [...dimension.segments.map(({ segment }) => segment), null];
+  const order = [...everySegment(dimension, shown.flatMap((flow) => [flow.from, flow.to])), null];
   const side = (key) => order.filter((segment) => shown.some((flow) => flow[key] === segment));
   const [left, right] = [side("from"), side("to")];
   const name = (segment, from) => (segment === null ? (from ? "New here" : "None") : called(dimension, segment) ?? human(segment));
@@ -25,7 +25,7 @@ export function flowsOptions(dimension, flows, colours) {
       return `${cut(name(segment, from), Math.floor((room - GAP) / (LETTER * size)) - count.length)}  {n|${count}}`;
     };
     const node = (segment, from) => ({
-      name: `${from ? "<" : ">"}${segment}`, depth: from ? 0 : 1, itemStyle: { color: t.colour(colours.get(segment) ?? "rest"), borderWidth: 0 },
+      name: `${from ? "<" : ">"}${segment}`, depth: from ? 0 : 1, itemStyle: { color: t.colour(colourOf(colours, segment) ?? "rest"), borderWidth: 0 },
       label: { position: from ? "left" : "right", formatter: label(segment, from) },
     });
     return {

@@ -1,7 +1,7 @@
 // Sizes of the segments of a dimension over time, stacked.
 
-import { called } from "../catalogue.js";
-import { text, tip, tooltip } from "../charts.js";
+import { called, everySegment } from "../catalogue.js";
+import { colourOf, text, tip, tooltip } from "../charts.js";
 import { compact, dateMinute, human, instant, number } from "../format.js";
 import { table } from "../ui.js";
 
@@ -10,7 +10,7 @@ const LINES = 24;
 /** What draws it. */
 export function sizesOptions(dimension, { times, sizes }, colours) {
   const instants = times.map((time) => new Date(time).getTime());
-  const named = dimension.segments.filter(({ segment }) => sizes[segment]?.some((value) => value !== null));
+  const named = everySegment(dimension, Object.keys(sizes)).filter((segment) => sizes[segment]?.some(Number.isFinite));
   return (t) => ({
     grid: { left: 4, right: 14, top: 14, bottom: 4, containLabel: true },
     xAxis: {
@@ -23,13 +23,13 @@ export function sizesOptions(dimension, { times, sizes }, colours) {
     },
     tooltip: {
       ...tooltip(t, "axis", (points) => tip(instant(new Date(points[0].axisValue).toISOString()),
-        points.filter((one) => one.value[1] !== null).reverse().map((one) => [colours.get(one.seriesId), one.seriesName, number(one.value[1])]))),
+        points.filter((one) => one.value[1] !== null).reverse().map((one) => [colourOf(colours, one.seriesId), one.seriesName, number(one.value[1])]))),
       axisPointer: { type: "line", lineStyle: { color: t.muted, type: "solid", width: 1 } },
     },
-    series: named.toReversed().map(({ segment }) => ({
+    series: named.toReversed().map((segment) => ({
       id: segment, name: called(dimension, segment) ?? human(segment), type: "line", stack: "all", symbol: "none", connectNulls: false,
       emphasis: { disabled: true },
-      lineStyle: { width: 1, color: t.surface }, itemStyle: { color: t.colour(colours.get(segment)) }, areaStyle: { opacity: 0.88 },
+      lineStyle: { width: 1, color: t.surface }, itemStyle: { color: t.colour(colourOf(colours, segment) ?? "rest") }, areaStyle: { opacity: 0.88 },
       data: instants.map((time, k) => [time, sizes[segment][k]]),
     })),
   });
@@ -39,7 +39,8 @@ export function sizesOptions(dimension, { times, sizes }, colours) {
 export function sizesTable(dimension, { times, sizes }) {
   const step = Math.max(1, Math.ceil(times.length / LINES));
   const rows = times.map((time, k) => [time, k]).filter(([, k]) => (times.length - 1 - k) % step === 0).reverse();
-  const heads = ["Time", ...dimension.segments.map(({ segment }) => ({ name: called(dimension, segment) ?? human(segment), number: true }))];
+  const named = everySegment(dimension, Object.keys(sizes));
+  const heads = ["Time", ...named.map((segment) => ({ name: called(dimension, segment) ?? human(segment), number: true }))];
   return table("Sizes over time, newest first", heads,
-    rows.map(([time, k]) => [dateMinute(time), ...dimension.segments.map(({ segment }) => number(sizes[segment]?.[k] ?? NaN))]));
+    rows.map(([time, k]) => [dateMinute(time), ...named.map((segment) => number(sizes[segment]?.[k] ?? NaN))]));
 }

@@ -2,7 +2,7 @@
 
 import { change, to } from "../address.js";
 import { get } from "../api.js";
-import { called, catalogue, chosen, colours } from "../catalogue.js";
+import { called, catalogue, chosen, colours, learnNames } from "../catalogue.js";
 import { dot, figure } from "../charts.js";
 import { flowsOptions, flowsTable } from "../charts/flows.js";
 import { sizesOptions, sizesTable } from "../charts/sizes.js";
@@ -90,7 +90,7 @@ export function overview(root, signal) {
   }
 
   function drawSizes(dimension, answer) {
-    const some = dimension.segments.some(({ segment }) => (answer.sizes[segment] ?? []).some((value) => value !== null));
+    const some = Object.values(answer.sizes).some((line) => line.some(Number.isFinite));
     if (answer.times.length < 2 || !some) {
       return empty("No history yet.", "A worker notes the sizes every few minutes from its start on.");
     }
@@ -117,8 +117,11 @@ export function overview(root, signal) {
     let before = null;
     now.ask(async (stop) => {
       const all = await catalogue(stop);
-      const asked = { dimension: chosen(all, params.dimension)?.dimension, within: period };
-      return [all, asked.dimension ? await get("flows", { params: asked, signal: stop }) : null];
+      const dimension = chosen(all, params.dimension);
+      if (!dimension) return [all, null];
+      const flowing = await get("flows", { params: { dimension: dimension.dimension, within: period }, signal: stop });
+      await learnNames(dimension, flowing.flows.flatMap(({ from, to: into }) => [from, into]), stop);
+      return [all, flowing];
     }, ([all, flowing]) => {
       if (!all.dimensions.length) return empty("There are no dimensions.", "Put definitions into config/segments, and see `segstream check`.");
       const dimension = chosen(all, params.dimension);
@@ -129,7 +132,11 @@ export function overview(root, signal) {
       if (before !== dimension.dimension) {
         before = dimension.dimension;
         const asked = { dimension: before, within: period };
-        over.ask((stop) => get("sizes", { params: asked, signal: stop }), (answer) => drawSizes(dimension, answer), { every: REFRESH_MS * 2, lines: 7 });
+        over.ask(async (stop) => {
+          const answer = await get("sizes", { params: asked, signal: stop });
+          await learnNames(dimension, Object.keys(answer.sizes), stop);
+          return answer;
+        }, (answer) => drawSizes(dimension, answer), { every: REFRESH_MS * 2, lines: 7 });
       }
       return made;
     }, { every: REFRESH_MS, lines: 6 });
