@@ -1,7 +1,7 @@
 # make demo    everything it takes to see segment changes flow, until Ctrl-C (options: make demo ARGS="...")
 # make test    everything it takes to run all checks and all tests
 # make test-deep  the random tests alone, fifty times as far (DEPTH=200: further; ARGS="--hypothesis-seed=7": as then)
-# make bench   speed beside other stream processors, in one run (make bench ARGS="--quick": does it work at all)
+# make bench   speed beside other stream processors, in one run of 40 minutes (make bench ARGS="--quick": does it work at all)
 # make chaos   faults without mercy on a real Kafka, and whether any change was lost or came twice (ARGS="--quick")
 # make fuzz    bytes that reach ever new branches of decoding and folding, until a rule breaks (ARGS="--seconds 60")
 # make check   style and types only

@@ -13,7 +13,7 @@ import gc
 import pickle
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,10 @@ from stream.engine.judge import Judge
 from stream.engine.shard import Shard
 from stream.kafka.framed import framed
 from stream.kafka.transaction import MAX_BATCH_BYTES, Payload
+from stream.kafka.unframed import Unread
 from stream.plan.plan import Kernels
 from stream.settings import Settings, load_settings
+from stream.simulate.event import SimulatedEvent
 from tests.benchmarks.shop import Shop
 
 CATALOGUE = Path(__file__).parents[2] / "config" / "segments"
@@ -73,20 +75,20 @@ class Stages:
         return call
 
 
-def polls(shop: Shop) -> Iterator[Poll]:
-    """The shop's events as record batches, poll by poll."""
+def polls(events: Iterable[SimulatedEvent]) -> Iterator[Poll]:
+    """Events as record batches, poll by poll."""
     places: Counter[str] = Counter()
     waiting: dict[str, list[tuple[bytes, bytes]]] = {}
     count = 0
-    for event in shop.simulated():
+    for event in events:
         waiting.setdefault(event.topic, []).append((event.key, event.value))
         count += 1
         if count == POLL:
-            yield {topic: _batches(topic, pairs, places) for topic, pairs in waiting.items()}, count
+            yield {topic: batches(topic, pairs, places) for topic, pairs in waiting.items()}, count
             waiting, count = {}, 0
 
 
-def _batches(topic: str, pairs: list[tuple[bytes, bytes]], places: Counter[str]) -> bytes:
+def batches(topic: str, pairs: list[tuple[bytes, bytes]], places: Counter[str]) -> bytes:
     """Record batches from where the topic ends."""
     done, at = bytearray(), 0
     while at < len(pairs):
@@ -119,13 +121,13 @@ class Worker:
         self.written = self.changes = self.rows = 0
 
     def fetch(self, topic: str, data: bytes) -> tuple[Any, int]:
-        """What aiokafka makes of a fetch of one partition."""
+        """What is made of a fetch of one partition."""
         start = self.shard.expected((topic, 0))
         found = PartitionRecords(
             TopicPartition(topic, 0), MemoryRecords(data), [], start, None, None, True, READ_COMMITTED
         )
-        found._consumer_record = lambda tp, record: record
-        return list(found), found.next_fetch_offset
+        records = Unread(found, data, self.wiring.unframe).take()
+        return records, found.next_fetch_offset
 
     def decode(self, topic: str, lo: int, found: Any, hi: int) -> Any:
         """Records to columns."""
@@ -160,8 +162,8 @@ class Worker:
     def build(self, payload: Payload) -> None:
         """The record batches of a transaction, compressed as the settings say."""
         compression = LZ4 if self.wiring.producer_options.get("compression_type") == "lz4" else 0
-        for picked in payload.many.values():
-            for batch in framed(self.wiring.frame, picked.records, picked.picks, MAX_BATCH_BYTES, compression):
+        for parts in payload.many.values():
+            for batch in framed(self.wiring.frame, parts, MAX_BATCH_BYTES, compression):
                 self.written += len(batch._build())
         for rows in payload.rows.values():
             plain = DefaultRecordBatchBuilder(2, compression, 1, 1, 1, 0, 1 << 30)
@@ -208,14 +210,14 @@ def watched(worker: Worker) -> Stages:
 
 def shop_of(options: argparse.Namespace) -> Iterator[Poll]:
     """The polls, from the folder where they are kept."""
-    shop = Shop(options.customers, options.warm + options.events, 1)
+    shop = Shop(options.customers, options.warm + options.events, 1, pages=True)
     if options.keep is None:
-        yield from polls(shop)
+        yield from polls(shop.simulated())
         return
-    file = options.keep / f"polls-{options.customers}-{options.warm + options.events}.pickle"
+    file = options.keep / f"pages-{options.customers}-{options.warm + options.events}.pickle"
     if not file.exists():
         with file.with_suffix(".tmp").open("wb") as into:
-            for poll in polls(shop):
+            for poll in polls(shop.simulated()):
                 pickle.dump(poll, into)
         file.with_suffix(".tmp").rename(file)
     with file.open("rb") as kept:
@@ -230,7 +232,7 @@ def main() -> None:
     """Warm up, measure, tell."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=50_000, help="of one of the four shards of W3")
-    parser.add_argument("--warm", type=int, default=1_120_000, help="events before what is measured")
+    parser.add_argument("--warm", type=int, default=2_904_000, help="events before what is measured")
     parser.add_argument("--events", type=int, default=160_000)
     parser.add_argument("--keep", type=Path, help="folder for the traffic, and the shard once it is warm")
     options = parser.parse_args()
@@ -250,7 +252,7 @@ def main() -> None:
 
 def warm_up(worker: Worker, traffic: Iterator[Poll], options: argparse.Namespace) -> None:
     """Take the first polls; or fill the shard with the rows that they came to when that was done before."""
-    file = None if options.keep is None else options.keep / f"warm-{options.customers}-{options.warm}.pickle"
+    file = None if options.keep is None else options.keep / f"warm-pages-{options.customers}-{options.warm}.pickle"
     first = [next(traffic) for _ in range(options.warm // POLL)] if file is not None and file.exists() else None
     shard = worker.shard
     if first is not None and file is not None:

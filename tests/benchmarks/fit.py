@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from stream.foresight.lifetime_service import key_of
+from stream.learners.gathering import key_of
 from stream.plan.definitions import parse_definitions
 from stream.plan.plan import twin_plan
 from stream.predict.telling import DAY, ShardHistories, tell

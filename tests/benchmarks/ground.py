@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ class Ground:
     rounds: int = 3
     #: threads of Kafka Streams; segstream and the Python peers have one worker process
     threads: int = 1
+    began: float = field(default_factory=time.monotonic)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _filled: dict[Any, Any] = field(default_factory=dict)
 
@@ -67,5 +69,6 @@ class Ground:
         return found
 
     def say(self, text: str) -> None:
-        """What is being done now."""
-        self.console.print(f"[dim]{text}", highlight=False)
+        """What is being done now, and when since the beginning."""
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        self.console.print(f"[dim]{minutes:3d}:{seconds:02d} {text}", highlight=False)

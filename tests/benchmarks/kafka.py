@@ -16,10 +16,13 @@ from aiokafka.errors import KafkaError
 #: Bytes of a record batch, and of what is under way at once.
 _BATCH_BYTES = 256 << 10
 _UNDER_WAY = 24
-#: How often a group's offsets are looked at, in seconds: the error of a measured time.
-LOOK_EVERY_S = 0.01
+#: How often a group's offsets are looked at, in seconds: the error of a measured time.  Each look takes time of the
+#: processors that what is measured needs.
+LOOK_EVERY_S = 0.05
+#: How long a transaction of what is written may stay open, in ms: as long as brokers allow where nobody told them else.
+_LONGEST_PIECE_MS = 900_000
 #: A group that gets no further for so long will not.
-STALL_S = 120.0
+STALL_S = 600.0
 
 
 @asynccontextmanager
@@ -69,41 +72,65 @@ def topics_with(broker: str, part: str) -> list[str]:
     return asyncio.run(names())
 
 
-def fill(broker: str, records: Iterable[tuple[str, int, bytes, bytes]]) -> dict[str, int]:
-    """Write records (topic, partition, key, value), in order within a partition; how many went to each topic."""
-    return asyncio.run(_fill(broker, iter(records)))
+def fill(broker: str, records: Iterable[tuple[str, int, bytes, bytes]], piece: int | None = None) -> dict[str, int]:
+    """Write records (topic, partition, key, value), in order within a partition; how many went to each topic.
+
+    What is waiting is sent all at once, when there is enough of it anywhere: else a topic of few records would come
+    much later than the others' records of its time.  With ``piece``, so many records are a transaction: who reads
+    committed records, and has read all before, finds those of all topics at once.  Its end takes an offset of its own.
+    """
+    return asyncio.run(_fill(broker, iter(records), piece))
 
 
-async def _fill(broker: str, records: Iterator[tuple[str, int, bytes, bytes]]) -> dict[str, int]:
+async def _fill(
+    broker: str, records: Iterator[tuple[str, int, bytes, bytes]], piece: int | None = None
+) -> dict[str, int]:
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # a topic just created is retried with a warning
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker, compression_type="lz4", max_batch_size=_BATCH_BYTES, enable_idempotence=True
+        bootstrap_servers=broker,
+        compression_type="lz4",
+        max_batch_size=_BATCH_BYTES,
+        enable_idempotence=True,
+        transactional_id=None if piece is None else f"fill-{time.monotonic_ns()}",
+        transaction_timeout_ms=_LONGEST_PIECE_MS,
     )
     await producer.start()
     counts: dict[str, int] = {}
     building: dict[tuple[str, int], Any] = {}
     under_way: list[asyncio.Future[Any]] = []
 
-    async def ship(target: tuple[str, int], batch: Any) -> None:
-        under_way.append(await producer.send_batch(batch, target[0], partition=target[1]))
-        if len(under_way) >= _UNDER_WAY:
-            await under_way.pop(0)
+    async def ship() -> None:
+        for (topic, partition), batch in building.items():
+            under_way.append(await producer.send_batch(batch, topic, partition=partition))
+            if len(under_way) >= _UNDER_WAY:
+                await under_way.pop(0)
+        building.clear()
 
-    try:
-        for topic, partition, key, value in records:
-            target = (topic, partition)
-            batch = building.get(target)
-            stamp = int(time.time() * 1000)
-            if batch is None or batch.append(timestamp=stamp, key=key, value=value) is None:
-                if batch is not None:
-                    await ship(target, batch)
-                batch = building[target] = producer.create_batch()
-                batch.append(timestamp=stamp, key=key, value=value)
-            counts[topic] = counts.get(topic, 0) + 1
-        for target, batch in building.items():
-            await ship(target, batch)
+    async def end_piece() -> None:
+        await ship()
         for sent in under_way:
             await sent
+        under_way.clear()
+        if piece is not None:
+            await producer.commit_transaction()
+
+    try:
+        for number, (topic, partition, key, value) in enumerate(records):
+            if piece is not None and number % piece == 0:
+                if number:
+                    await end_piece()
+                await producer.begin_transaction()
+            target = (topic, partition)
+            if target not in building:
+                building[target] = producer.create_batch()
+            stamp = int(time.time() * 1000)
+            if building[target].append(timestamp=stamp, key=key, value=value) is None:
+                await ship()
+                building[target] = producer.create_batch()
+                building[target].append(timestamp=stamp, key=key, value=value)
+            counts[topic] = counts.get(topic, 0) + 1
+        if counts:
+            await end_piece()
     finally:
         await producer.stop()
     return counts
@@ -160,7 +187,35 @@ def each(broker: str, topics: Sequence[str], take: Callable[[Any], None]) -> Non
     asyncio.run(_each(broker, topics, take))
 
 
-async def _each(broker: str, topics: Sequence[str], take: Callable[[Any], None]) -> None:
+def each_from(broker: str, part: TopicPartition, offset: int, take: Callable[[Any], None]) -> None:
+    """The same of one partition, from an offset on."""
+    asyncio.run(_each(broker, [part.topic], take, {part: offset}))
+
+
+def end_of(broker: str, part: TopicPartition) -> int:
+    """Where a partition ends, as far as it is committed."""
+
+    async def end() -> int:
+        async with _reader(broker) as consumer:
+            await _partitions(consumer, [part.topic])
+            found: int = (await consumer.end_offsets([part]))[part]
+            return found
+
+    return asyncio.run(end())
+
+
+def ends_of(broker: str, topics: Sequence[str]) -> int:
+    """Where all partitions of these topics end, summed: what a group that has read them all has committed."""
+
+    async def ends() -> int:
+        async with _reader(broker) as consumer:
+            return sum((await consumer.end_offsets(await _partitions(consumer, topics))).values())
+
+    return asyncio.run(ends())
+
+
+@asynccontextmanager
+async def _reader(broker: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=broker,
         isolation_level="read_committed",
@@ -170,8 +225,24 @@ async def _each(broker: str, topics: Sequence[str], take: Callable[[Any], None])
     )
     await consumer.start()
     try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _each(
+    broker: str,
+    topics: Sequence[str],
+    take: Callable[[Any], None],
+    begin: Mapping[TopicPartition, int] | None = None,
+) -> None:
+    async with _reader(broker) as consumer:
         parts = await _partitions(consumer, topics)
+        if begin is not None:
+            parts = list(begin)
         consumer.assign(parts)
+        for part, offset in (begin or {}).items():
+            consumer.seek(part, offset)
         open_ends = {part: end for part, end in (await consumer.end_offsets(parts)).items() if end > 0}
         while open_ends:
             for records in (await consumer.getmany(timeout_ms=200)).values():
@@ -179,8 +250,6 @@ async def _each(broker: str, topics: Sequence[str], take: Callable[[Any], None])
                     take(record)
             # The last offsets may be those of control records, which bring no record.
             open_ends = {part: end for part, end in open_ends.items() if await consumer.position(part) < end}
-    finally:
-        await consumer.stop()
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:

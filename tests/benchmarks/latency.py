@@ -1,5 +1,6 @@
 """Latency: from an event's append to the change it makes, as a consumer that reads committed records sees it.
 
+Customers have done as much as in W3 before anything is measured, so that they come back rather than begin.
 The simulator's events are sent at a steady rate, whatever their own times are; the broker stamps each when it appends
 it.  A change names the event that caused it.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -27,16 +28,18 @@ PART = "latency"
 RATES = (1_000, 5_000, 20_000)
 #: How often events are sent, in seconds: as producers linger.
 TICK_S = 0.005
+#: Changes have stopped coming where none came for so long, in seconds; nothing is waited for longer than the latter.
+QUIET_S, LONGEST_S = 2.0, 120.0
 #: The first of a rate's events are not measured, as a share.
 _SETTLING = 0.25
 QUANTILES = (50.0, 99.0, 99.9)
 
 
 def run(ground: Ground) -> None:
-    """All rates in every round, on one worker that has seen most customers before."""
-    seconds = ground.size(20, 2)
-    before = ground.size(1_000_000, 5_000)
-    shop = Shop(ground.size(50_000, 500), before + ground.rounds * seconds * sum(RATES))
+    """All rates in every round, on one worker."""
+    seconds, customers = ground.size(10, 2), ground.size(20_000, 500)
+    before = customers * ground.size(58, 10)
+    shop = Shop(customers, before + ground.rounds * seconds * sum(RATES), pages=True)
     topics = new_topics(ground, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
     homes, events = Homes(PARTITIONS), shop.simulated()
     ours = Ours(ground, ground.name("segstream-latency"), inputs=topics)
@@ -78,6 +81,8 @@ class Probe:
         self._appended: dict[str, float] = {}
         self._seen: dict[str, float] = {}
         self._order: list[str] = []
+        #: when the last change was read, of the monotonic clock
+        self._heard = 0.0
         #: events sent to topics that are shared out
         self.counted = 0
         #: events a second that were in fact sent
@@ -102,7 +107,7 @@ class Probe:
                 await consumer.position(part)
             reading = asyncio.create_task(self._read(consumer))
             await self._send(producer, events, rate)
-            await asyncio.sleep(2.0)
+            await self._quiet()
             reading.cancel()
             await asyncio.wait([reading])
         finally:
@@ -110,18 +115,26 @@ class Probe:
             await consumer.stop()
 
     async def _send(self, producer: AIOKafkaProducer, events: list[SimulatedEvent], rate: int) -> None:
+        # Made before: what sends them shares the processors with what is measured.
+        marks = [*range(0, len(events), max(1, round(rate * TICK_S))), len(events)]
+        ticks = [list(self._batches(producer, events[start:stop])) for start, stop in pairwise(marks)]
         waiting: list[asyncio.Task[None]] = []
         began = time.perf_counter()
-        at = 0
-        while at < len(events):
-            due = min(len(events), int((time.perf_counter() - began) * rate) + 1)
-            for (topic, partition), (batch, ids) in self._batches(producer, events[at:due]):
+        for number, batches in enumerate(ticks, 1):
+            for (topic, partition), (batch, ids) in batches:
                 sent = await producer.send_batch(batch, topic, partition=partition)
                 waiting.append(asyncio.create_task(self._note_append(sent, ids)))
-            at = due
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(max(0.0, began + number * TICK_S - time.perf_counter()))
         self.rate = len(events) / (time.perf_counter() - began)
         await asyncio.gather(*waiting)
+
+    async def _quiet(self) -> None:
+        """Until no change has come for a while; on a busy machine the first one may be long in coming."""
+        sent = time.monotonic()
+        while (now := time.monotonic()) < sent + LONGEST_S:
+            if self._heard and now - max(self._heard, sent) > QUIET_S:
+                return
+            await asyncio.sleep(0.1)
 
     def _batches(self, producer: AIOKafkaProducer, events: list[SimulatedEvent]) -> Iterator[Any]:
         found: dict[tuple[str, int], tuple[Any, list[str]]] = {}
@@ -146,6 +159,8 @@ class Probe:
         while True:
             found = await consumer.getmany(timeout_ms=1000)
             now = time.time() * 1000
+            if found:
+                self._heard = time.monotonic()
             for records in found.values():
                 for record in records:
                     if dict(record.headers)["ce_cause"] == b"event":

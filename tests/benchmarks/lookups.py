@@ -1,4 +1,8 @@
-"""Lookups: how long a worker takes to tell the segments of a customer while it applies events at a steady rate."""
+"""Lookups: how long a worker takes to tell the segments of a customer while it applies events at a steady rate.
+
+The shop is that of the latency: its customers have done as much as in W3 before anything is measured, and each page
+that they load is an event, so that they come back rather than begin: a first visit makes many changes.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +28,15 @@ PART = "lookups"
 EVENTS, ASKED = 10_000, 500
 #: Different customers that are asked for in turn.
 CUSTOMERS = 5_000
+#: Customers of the shop, and events of each until what is measured begins.
+SHOPPERS, WARM = 20_000, 58
 
 
 def run(ground: Ground) -> None:
     """A worker that has seen most customers before; in every round the same questions beside new events."""
-    seconds, before = ground.size(20, 2), ground.size(1_000_000, 5_000)
-    shop = Shop(ground.size(50_000, 500), before + ground.rounds * seconds * EVENTS)
+    seconds, shoppers = ground.size(20, 2), ground.size(SHOPPERS, 500)
+    before = shoppers * ground.size(WARM, 10)
+    shop = Shop(shoppers, before + ground.rounds * seconds * EVENTS, pages=True)
     topics = new_topics(ground, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
     homes, events = Homes(PARTITIONS), shop.simulated()
     ours = Ours(ground, ground.name("segstream-lookups"), inputs=topics)

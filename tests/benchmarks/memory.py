@@ -1,62 +1,32 @@
-"""Memory: what a customer of the simulator's traffic costs with the whole catalogue, at rest and in the worker."""
+"""Memory: the bytes of a customer's row at rest with the whole catalogue, as `segstream cost` tells them.
+
+What a customer takes in a worker is told by the parts `million` and `scale`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
 
-import numpy as np
-
-from stream.engine import rest
-from tests.benchmarks import kafka
+from stream.simulate.simulation import SimulationOptions, simulate
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.ours import Ours
-from tests.benchmarks.processes import resident
 from tests.benchmarks.results import OURS
-from tests.benchmarks.shop import Shop, fill_shop
 
 PART = "memory"
+DAYS = 90.0
 
 
 def run(ground: Ground) -> None:
-    """Two workers that read their rows back: one with few customers, one with many; what the others cost."""
-    few = Shop(1_000, 10_000)
-    many = Shop(ground.size(100_000, 2_000), ground.size(1_000_000, 20_000))
-    low, some, _ = _restored(ground, few)
-    high, all_of_them, on_disk = _restored(ground, many)
-    resident_each = (high - low) / max(1, len(all_of_them) - len(some))
-    sizes = np.array(all_of_them)
-    ground.results.add(PART, OURS, "bytes a customer at rest, median", float(np.median(sizes)))
-    ground.results.add(PART, OURS, "bytes a customer at rest, mean", float(sizes.mean()))
-    ground.results.add(PART, OURS, "bytes a customer at rest, p99", float(np.percentile(sizes, 99)))
-    ground.results.add(PART, OURS, "bytes a row as the broker keeps it, compressed", on_disk)
-    ground.results.add(PART, OURS, "bytes a customer resident", resident_each, high)
-
-
-def _restored(ground: Ground, shop: Shop) -> tuple[int, list[int], float]:
-    """Resident bytes of a worker that has just read its rows; bytes of each latest row; mean bytes on the disk."""
-    filled = fill_shop(ground, shop)
-    ours = Ours(ground, ground.name("segstream-memory"), inputs=filled.topics)
-    ours.prepare()
-    ground.say(f"memory: {shop.customers:,} customers")
-    with ours.worker("first") as worker:
-        kafka.follow(ground.broker, ours.name, filled.shared, [filled.events], worker.program.alive)
-    with ours.worker("second") as worker:
-        worker.ready(ours.partitions)
-        bytes_now = resident(worker.program.process.pid)
-    changelog = ours.changelog
-    sizes: dict[bytes, int] = {}
-    written = 0
-
-    def take(record: Any) -> None:
-        nonlocal written
-        if record.key[:1] == rest.ROW:
-            written += 1
-            sizes[record.key] = len(record.key) + len(record.value)
-
-    kafka.each(ground.broker, [changelog], take)
-    found = list(sizes.values())
-    on_disk = sum(file.stat().st_size for file in ground.logs.glob(f"{changelog}-*/*.log")) / max(1, written)
-    fine = 0.5 * shop.customers < len(found) <= shop.customers
-    ground.results.check(PART, OURS, None if fine else f"{len(found):,} rows of {shop.customers:,} customers")
-    ours.finish()
-    return bytes_now, found, on_disk
+    """A thousand customers after 90 days: the same ones every time."""
+    customers = ground.size(1_000, 100)
+    file = ground.folder / "memory.jsonl"
+    with file.open("wb") as lines:
+        lines.writelines(event.value + b"\n" for event in simulate(SimulationOptions(customers, DAYS)))
+    ground.say(f"memory: rows of {customers:,} customers")
+    told = json.loads(Ours(ground, "memory").run("cost", str(file), "--json"))
+    for what in ("median", "p95"):
+        ground.results.add(PART, OURS, f"bytes a customer at rest, {what}", told[what])
+    ground.results.add(PART, OURS, "bytes a customer at rest, mean, compressed as on the topic", told["compressed"])
+    fine = 0.9 * customers < told["customers"] <= customers
+    ground.results.check(PART, OURS, None if fine else f"{told['customers']:,} rows of {customers:,} customers")
+    ground.results.note(PART, "one round: the same bytes every time")

@@ -23,7 +23,7 @@ from stream.app import outputs
 from stream.app.wiring import Wiring
 from stream.compiled import compile_framing, compile_plan
 from stream.engine import teller
-from stream.engine.changes import CAUSES
+from stream.engine.kinds import CAUSES
 from stream.engine.rows import Rows
 from stream.features.base import FOREVER
 from stream.kafka import framing
@@ -91,8 +91,8 @@ def five_times(plan: Plan, customers: int) -> Rows:
 def built(payload: Payload, frame: Frame) -> int:
     """The record batches of a transaction; their size in bytes."""
     size = 0
-    for picked in payload.many.values():
-        for batch in framed(frame, picked.records, picked.picks, MAX_BATCH_BYTES):
+    for parts in payload.many.values():
+        for batch in framed(frame, parts, MAX_BATCH_BYTES):
             size += len(batch._build())
     for records in payload.rows.values():
         plain = DefaultRecordBatchBuilder(2, 0, 1, 1, 1, 0, 1 << 30)

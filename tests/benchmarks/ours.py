@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -10,21 +11,25 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from stream.settings import ENV_PREFIX, Topics
 from tests.benchmarks import kafka
 from tests.benchmarks.ground import PARTITIONS, Ground
-from tests.benchmarks.processes import Program
+from tests.benchmarks.processes import Program, processor_seconds
 from tests.conftest import REPOSITORY
 
 SHIPPED = REPOSITORY / "config" / "segments"
 #: Where W1 and W2 are defined.
 DEFINITIONS = Path(__file__).parent / "definitions"
-START_S = 180.0
+#: No start takes longer, however busy the machine is.
+START_S = 600.0
+#: After the last commit, its events are in a worker's metrics within this many seconds.
+BOOKS_S = 10.0
 
 
 @dataclass
@@ -64,8 +69,8 @@ class Ours:
             **self.settings,
         }
 
-    def run(self, *arguments: str) -> None:
-        """One command to its end."""
+    def run(self, *arguments: str) -> str:
+        """One command to its end; what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", "stream", *arguments],
             env=self.environment,
@@ -76,6 +81,7 @@ class Ours:
         )
         if done.returncode:
             raise RuntimeError(f"segstream {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        return done.stdout
 
     def prepare(self) -> None:
         """Topics, and the plan in its cache, so that no start compiles it."""
@@ -104,10 +110,11 @@ class Worker:
 
     program: Program
 
-    @property
+    @cached_property
     def base(self) -> str:
-        """The address of its web server, once that is up."""
-        found = wait_for("the worker's web server", lambda: re.search(r"(http://\S+)/metrics", self.program.said()))
+        """The address of its web server, once that is up: said at the start, so not among the last it said."""
+        log = self.program.log
+        found = wait_for("the worker's web server", lambda: re.search(r"(http://\S+)/metrics", log.read_text()))
         return str(found[1])
 
     def page(self, path: str) -> str:
@@ -139,9 +146,11 @@ class Worker:
 
 @dataclass(frozen=True)
 class Speed:
-    """Events a second and changes an event, after warming up; the most memory of all workers; and their books."""
+    """Events a second, microseconds of processor time and changes an event, after warming up (NaN where all was done by
+    then, as in a quick run); the most memory of all workers; and their books."""
 
     rate: float
+    cost: float
     changes: float
     peak: int
     outcomes: Mapping[str, int]
@@ -159,8 +168,11 @@ def speed(ours: Ours, topics: Sequence[str], warm: int, events: int, workers: in
         return measure(ours, running, topics, warm, events)
 
 
-def measure(ours: Ours, running: Sequence[Worker], topics: Sequence[str], warm: int, events: int) -> Speed:
-    """The speed of workers that run, from ``warm`` events committed to ``events``."""
+def measure(
+    ours: Ours, running: Sequence[Worker], topics: Sequence[str], warm: int, events: int, applied: int | None = None
+) -> Speed:
+    """The speed of workers that run, from ``warm`` committed to ``events``, as offsets count; ``applied``: how many
+    events that are in all, where it is another number."""
 
     def alive() -> None:
         for worker in running:
@@ -169,21 +181,40 @@ def measure(ours: Ours, running: Sequence[Worker], topics: Sequence[str], warm: 
     def changes() -> float:
         return sum(worker.total("segstream_segment_entered_total") for worker in running)
 
+    def spent() -> float:
+        return sum(processor_seconds(worker.program.process.pid) for worker in running)
+
     kafka.follow(ours.ground.broker, ours.name, topics, [warm], alive)
     before = changes()
+    seconds = spent()
     (began, had), (ended, got) = kafka.follow(ours.ground.broker, ours.name, topics, [warm, events], alive)
-    time.sleep(0.5)  # a worker counts a transaction just after its commit
-    outcomes: Counter[str] = Counter()
-    for worker in running:
-        for key, value in worker.metrics().items():
-            if found := re.fullmatch(r'segstream_events_total\{outcome="(.+)"\}', key):
-                outcomes[found[1]] += int(value)
+    seconds = spent() - seconds
+    outcomes = _books(running, events if applied is None else applied)
+    many = got - had or math.nan
     return Speed(
-        (got - had) / max(ended - began, kafka.LOOK_EVERY_S),
-        (changes() - before) / max(1, got - had),
+        many / max(ended - began, kafka.LOOK_EVERY_S),
+        seconds / many * 1e6,
+        (changes() - before) / many,
         sum(worker.program.peak for worker in running),
         outcomes,
     )
+
+
+def _books(running: Sequence[Worker], events: int) -> Counter[str]:
+    """What became of the events by the workers' metrics: a worker counts a transaction just after its commit, so what
+    is missing is waited for."""
+
+    def read() -> Counter[str]:
+        outcomes: Counter[str] = Counter()
+        for worker in running:
+            for key, value in worker.metrics().items():
+                if found := re.fullmatch(r'segstream_events_total\{outcome="(.+)"\}', key):
+                    outcomes[found[1]] += int(value)
+        return outcomes
+
+    with suppress(TimeoutError):  # what is there then is told
+        wait_for("the books", lambda: read().total() >= events, seconds=BOOKS_S)
+    return read()
 
 
 def wait_for(

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,27 +16,43 @@ from typing import Any, Self
 from stream.kafka.processes import bound_to
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICK = os.sysconf("SC_CLK_TCK")
 #: How often memory is looked at, in seconds.
-_EVERY_S = 0.1
+_EVERY_S = 0.25
 
 
 class EndedError(Exception):
     """A measured program ended before its time."""
 
 
-def resident(pid: int) -> int:
-    """Bytes of resident memory of a process and all below it; what two of them share counts twice."""
-    total = 0
+def _over_tree(pid: int, measure: Callable[[Path], float]) -> float:
+    """The sum over a process and all below it."""
+    total = 0.0
     todo = [pid]
     while todo:
         process = Path("/proc") / str(todo.pop())
         try:
-            total += int((process / "statm").read_text().split()[1]) * _PAGE
+            total += measure(process)
             for thread in (process / "task").iterdir():
                 todo += [int(child) for child in (thread / "children").read_text().split()]
         except (OSError, IndexError):  # ended meanwhile
             continue
     return total
+
+
+def resident(pid: int) -> int:
+    """Bytes of resident memory of a process and all below it; what two of them share counts twice."""
+    return int(_over_tree(pid, lambda process: int((process / "statm").read_text().split()[1]) * _PAGE))
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process, all below it, and those of them that have ended have taken."""
+
+    def ticks(process: Path) -> float:
+        after_name = (process / "stat").read_text().rpartition(")")[2].split()
+        return sum(int(ticks) for ticks in after_name[11:15]) / _TICK
+
+    return _over_tree(pid, ticks)
 
 
 class Program:
@@ -85,7 +101,7 @@ class Program:
         """SIGTERM, and its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def __enter__(self) -> Self:
         return self
@@ -108,13 +124,20 @@ class Told:
     first: float
     warm: float
     warm_events: int
+    warm_cpu: float
     end: float
+    end_cpu: float
     events: int
 
     @property
     def rate(self) -> float:
         """Events a second after warming up."""
         return (self.events - self.warm_events) / max(self.end - self.warm, 1e-9)
+
+    @property
+    def cost(self) -> float:
+        """Microseconds of processor time an event after warming up."""
+        return (self.end_cpu - self.warm_cpu) / max(1, self.events - self.warm_events) * 1e6
 
 
 def told(file: Path) -> Told:

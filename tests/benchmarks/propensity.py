@@ -24,7 +24,6 @@ from rich.table import Table
 
 from stream.app.bootstrap import make_decoder, make_shard, propensity_pace, propensity_settings
 from stream.compiled import compile_plan
-from stream.foresight.measuring import histories_of
 from stream.history.record import FileRecord
 from stream.history.replay import SOURCES, Replay
 from stream.plan.definitions import parse_definitions
@@ -32,6 +31,7 @@ from stream.predict.delayed import Answer
 from stream.predict.fitting import fit_lifetime
 from stream.predict.learning import PropensityLearner
 from stream.predict.lifetime_model import LifetimeModel
+from stream.predict.measuring import histories_of
 from stream.predict.progress import Window
 from stream.predict.settling import BASELINES, Asked, Settling
 from stream.predict.trainer import MODEL, PropensityTrainer

@@ -19,13 +19,15 @@ import orjson
 from stream.kafka.broker_jars import java
 from tests.benchmarks import kafka
 from tests.benchmarks.events import Events, Totals
-from tests.benchmarks.ground import Ground
+from tests.benchmarks.ground import PARTITIONS, Ground
 from tests.benchmarks.processes import Program, Told, told
 from tests.conftest import REPOSITORY
 
 _JAVA = Path(__file__).parent / "kafka_streams"
 #: No peer may take longer than this for one run, in seconds.
 LONGEST_S = 1800.0
+#: Events of a full run: of those that take a hundred thousand a second, of slower ones, and of the slowest.
+FAST, MEDIUM, SLOW = 2_100_000, 300_000, 60_000
 #: A row of the Java peer, behind what the store itself puts before it.
 _STREAMS = struct.Struct(">qdq")
 
@@ -47,8 +49,12 @@ class Peer:
 
     name: str
     command: Callable[[Ground], list[str]]
-    #: slow ones get fewer events
-    slow: bool = False
+    #: Events of a full run: so many that each is at it for ten seconds or more, however slow it is.
+    many: int = FAST
+
+    def events(self, ground: Ground) -> Events:
+        """The events that it gets in W1 and W2."""
+        return Events(ground.size(self.many, min(self.many // 8, 20_000)), PARTITIONS)
 
     def run(self, ground: Ground, events: Events, warm: int, app: str | None = None, count: int | None = None) -> Run:
         """Run it over the topic of these events until it has handled ``count`` of them (None: all)."""
@@ -126,23 +132,26 @@ RAW = Peer("raw aiokafka + orjson", python_peer("raw_reader"))
 TOTALS = (
     Peer(STREAMS_EOS, kafka_streams("w1", "exactly_once_v2")),
     Peer(STREAMS_ALO, kafka_streams("w1", "at_least_once")),
-    Peer(BYTEWAX, python_peer("bytewax_totals")),
-    Peer(QUIX, python_peer("quix_totals")),
-    Peer(FAUST, python_peer("faust_totals"), slow=True),
+    Peer(BYTEWAX, python_peer("bytewax_totals"), MEDIUM),
+    Peer(QUIX, python_peer("quix_totals"), MEDIUM),
+    Peer(FAUST, python_peer("faust_totals"), SLOW),
 )
 LIFECYCLE = (
     Peer(STREAMS_EOS, kafka_streams("w2", "exactly_once_v2")),
     Peer(STREAMS_ALO, kafka_streams("w2", "at_least_once")),
-    Peer(QUIX, python_peer("quix_lifecycle")),
-    Peer(FAUST, python_peer("faust_lifecycle"), slow=True),
+    Peer(QUIX, python_peer("quix_lifecycle"), MEDIUM),
+    Peer(FAUST, python_peer("faust_lifecycle"), SLOW),
 )
 
 
 def read_totals(ground: Ground, peer: str, run: Run) -> Mapping[str, Totals]:
     """What a peer of W1 has in its changelog at the end."""
-    topics = (
-        [run.out] if peer == BYTEWAX else [t for t in kafka.topics_with(ground.broker, run.app) if "changelog" in t]
-    )
+    return read_totals_of(ground, peer, run.app, run.out)
+
+
+def read_totals_of(ground: Ground, peer: str, app: str, out: str) -> Mapping[str, Totals]:
+    """The same by the name of its application, and of its topic of results."""
+    topics = [out] if peer == BYTEWAX else [t for t in kafka.topics_with(ground.broker, app) if "changelog" in t]
     decode = _DECODERS.get(peer, _streams_row)
     return dict(decode(key, value) for key, value in kafka.latest(ground.broker, topics).items())
 

@@ -1,10 +1,9 @@
-"""The simulator's traffic: shoppers whose visits interleave, on the topics of their events, and in a file."""
+"""The simulator's traffic: shoppers whose visits interleave, and the topics of their events."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from stream.kafka.clock import clock_record
 from stream.kafka.partitions import partition_of
@@ -14,7 +13,7 @@ from tests.benchmarks import kafka
 from tests.benchmarks.ground import PARTITIONS, Ground
 
 #: What a shopper of the simulator does on average, a little less; and where every page is told.
-_EVENTS_A_DAY, _WITH_PAGES = 2.5, 4.0
+EVENTS_A_DAY, WITH_PAGES = 2.5, 4.0
 #: Topics of customers' events; products have one partition, read by every shard.
 SHARED = ("clickstream", "purchases", "profiles")
 
@@ -31,29 +30,9 @@ class Shop:
 
     def simulated(self) -> Iterator[SimulatedEvent]:
         """The events in order."""
-        a_day = (_WITH_PAGES if self.pages else _EVENTS_A_DAY) / self.pace
+        a_day = (WITH_PAGES if self.pages else EVENTS_A_DAY) / self.pace
         days = self.events / self.customers / a_day + 1
         return simulate(SimulationOptions(self.customers, days, events=self.events, pace=self.pace, pages=self.pages))
-
-
-@dataclass(frozen=True)
-class Filled:
-    """Where a shop's events are: topics by role, a file, and how many of them each topic holds."""
-
-    topics: Mapping[str, str]
-    file: Path
-    counts: Mapping[str, int]
-    last_ms: int
-
-    @property
-    def shared(self) -> list[str]:
-        """The topics whose partitions are shared out."""
-        return [self.topics[role] for role in SHARED]
-
-    @property
-    def events(self) -> int:
-        """How many events these hold."""
-        return sum(self.counts[topic] for topic in self.shared)
 
 
 class Homes:
@@ -73,36 +52,12 @@ class Homes:
         return home
 
 
-def fill_shop(ground: Ground, shop: Shop) -> Filled:
-    """Write the events of a shop to topics and to a file, once a run."""
-    return ground.once(shop, lambda: _fill(ground, shop))
-
-
 def new_topics(ground: Ground, partitions: int, settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Empty topics for a shop's events, by role."""
     topics = {role: ground.name(role) for role in (*SHARED, "products")}
     counts = {name: 1 if role == "products" else partitions for role, name in topics.items()}
     kafka.create_topics(ground.broker, counts, settings)
     return topics
-
-
-def _fill(ground: Ground, shop: Shop) -> Filled:
-    topics = new_topics(ground, shop.partitions)
-    file = ground.folder / f"{ground.name('shop')}.jsonl"
-    homes = Homes(shop.partitions)
-    last = 0
-    ground.say(f"simulating {shop.events:,} events of {shop.customers:,} customers")
-    with file.open("wb", buffering=1 << 20) as lines:
-
-        def records() -> Iterator[tuple[str, int, bytes, bytes]]:
-            nonlocal last
-            for event in shop.simulated():
-                lines.write(event.value + b"\n")
-                last = event.instant_ms
-                yield topics[event.topic], homes.of(event), event.key, event.value
-
-        counts = kafka.fill(ground.broker, records())
-    return Filled(topics, file, {**dict.fromkeys(topics.values(), 0), **counts}, last)
 
 
 def tell_clock(ground: Ground, topic: str, instant_ms: int) -> None:

@@ -10,28 +10,28 @@ from stream.engine import rest
 from stream.settings import App, Settings
 from tests.benchmarks import kafka, rivals
 from tests.benchmarks.events import Events, Totals
-from tests.benchmarks.ground import PARTITIONS, Ground
-from tests.benchmarks.ours import DEFINITIONS, Ours, speed
+from tests.benchmarks.ground import Ground
+from tests.benchmarks.ours import DEFINITIONS, Ours, Speed, speed
 from tests.benchmarks.results import OURS
 from tests.conftest import REPOSITORY
 
 PART = "w1"
 WHAT = "events/s"
+COST = "processor time an event, us"
 
 
 def run(ground: Ground) -> None:
     """All systems, one after the other, in every round."""
-    many = Events(ground.size(2_500_000, 20_000), PARTITIONS)
-    few = Events(ground.size(220_000, 5_000), PARTITIONS)
-    expected = {events: events.totals() for events in (many, few)}
+    many = rivals.RAW.events(ground)
+    expected = {events: events.totals() for events in (many, *(peer.events(ground) for peer in rivals.TOTALS))}
     for _ in range(ground.rounds):
         _raw(ground, many)
         _ours(ground, many, expected[many])
         for peer in rivals.TOTALS:
-            events = few if peer.slow else many
+            events = peer.events(ground)
             ground.say(f"w1: {peer.name}")
             done = peer.run(ground, events, warm=events.count // 5)
-            ground.results.add(PART, peer.name, WHAT, done.told.rate, done.peak)
+            note_peer(ground, PART, peer.name, done)
             found = rivals.read_totals(ground, peer.name, done)
             ground.results.check(PART, peer.name, differs(found, expected[events]))
             kafka.delete_topics(ground.broker, done.app)
@@ -40,7 +40,7 @@ def run(ground: Ground) -> None:
 def _raw(ground: Ground, events: Events) -> None:
     ground.say(f"w1: {rivals.RAW.name}")
     done = rivals.RAW.run(ground, events, warm=events.count // 5)
-    ground.results.add(PART, rivals.RAW.name, WHAT, done.told.rate, done.peak)
+    note_peer(ground, PART, rivals.RAW.name, done)
     spent = sum(spent for _, spent, _ in events.totals().values())
     right = f'"events": {events.count}, "spent": {spent}' in done.said
     ground.results.check(PART, rivals.RAW.name, None if right else f"it said {done.said[-200:]}")
@@ -52,9 +52,21 @@ def _ours(ground: Ground, events: Events, expected: Mapping[str, Totals]) -> Non
     ours = Ours(ground, ground.name("segstream-w1"), DEFINITIONS / "w1", inputs={"clickstream": topic})
     ours.prepare()
     done = speed(ours, [topic], events.count // 5, events.count)
-    ground.results.add(PART, OURS, WHAT, done.rate, done.peak)
+    note_ours(ground, PART, done)
     ground.results.check(PART, OURS, done.wrong(events.count) or differs(read_rows(ours), expected))
     ours.finish()
+
+
+def note_ours(ground: Ground, part: str, done: Speed) -> None:
+    """The figures of segstream."""
+    ground.results.add(part, OURS, WHAT, done.rate, done.peak)
+    ground.results.add(part, OURS, COST, done.cost)
+
+
+def note_peer(ground: Ground, part: str, name: str, done: rivals.Run) -> None:
+    """The same figures of a peer."""
+    ground.results.add(part, name, WHAT, done.told.rate, done.peak)
+    ground.results.add(part, name, COST, done.told.cost)
 
 
 def read_rows(ours: Ours) -> dict[str, Totals]:

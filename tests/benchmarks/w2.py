@@ -10,26 +10,25 @@ import orjson
 
 from tests.benchmarks import kafka, rivals
 from tests.benchmarks.events import Events, Move
-from tests.benchmarks.ground import PARTITIONS, Ground
+from tests.benchmarks.ground import Ground
 from tests.benchmarks.ours import DEFINITIONS, Ours, speed
 from tests.benchmarks.results import OURS
+from tests.benchmarks.w1 import note_ours, note_peer
 
 PART = "w2"
-WHAT = "events/s"
 
 
 def run(ground: Ground) -> None:
     """All systems, one after the other, in every round."""
-    many = Events(ground.size(2_500_000, 20_000), PARTITIONS)
-    few = Events(ground.size(220_000, 5_000), PARTITIONS)
-    expected = {events: events.moves() for events in (many, few)}
+    many = rivals.RAW.events(ground)
+    expected = {events: events.moves() for events in (many, *(peer.events(ground) for peer in rivals.LIFECYCLE))}
     for _ in range(ground.rounds):
         _ours(ground, many, expected[many])
         for peer in rivals.LIFECYCLE:
-            events = few if peer.slow else many
+            events = peer.events(ground)
             ground.say(f"w2: {peer.name}")
             done = peer.run(ground, events, warm=events.count // 5)
-            ground.results.add(PART, peer.name, WHAT, done.told.rate, done.peak)
+            note_peer(ground, PART, peer.name, done)
             found: list[Move] = []
             kafka.each(ground.broker, [done.out], partial(_take_theirs, found))
             ground.results.check(PART, peer.name, _differs(found, expected[events]))
@@ -42,7 +41,7 @@ def _ours(ground: Ground, events: Events, expected: set[Move]) -> None:
     ours = Ours(ground, ground.name("segstream-w2"), DEFINITIONS / "w2", inputs={"clickstream": topic})
     ours.prepare()
     done = speed(ours, [topic], events.count // 5, events.count)
-    ground.results.add(PART, OURS, WHAT, done.rate, done.peak)
+    note_ours(ground, PART, done)
     found: list[Move] = []
     kafka.each(ground.broker, [ours.topic("changes")], partial(_take_ours, found))
     ground.results.check(PART, OURS, done.wrong(events.count) or _differs(found, expected))

@@ -1,115 +1,203 @@
 """W3: the whole shipped catalogue on the simulator's traffic, exactly once; beside a program that only reads it.
 
-The shop is one of 200,000 customers who come some four times a month; each page they load is an event. A customer's
-first event makes a change in every dimension, and the first visits make many, so the shop is warmed up for weeks.
+The shop is one of 200,000 customers whose visits interleave; each page they load is an event.  A customer's first event
+makes a change in every dimension, and the first visits make many, so the shop is warmed up until customers come back
+rather than begin.  One worker goes through it all; each stretch that is measured is in the topics before any
+of it is read, so that the worker neither waits for events nor shares its processors with who writes them.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import orjson
+from aiokafka import TopicPartition
 
 from stream.app.definition_files import read_definitions
+from stream.events.customer import ANONYMOUS
+from stream.events.instant import iso
+from stream.features.predicted import Predicted
+from stream.features.propensity import Propensity
 from stream.plan import tree
+from stream.simulate.event import SimulatedEvent
 from tests.benchmarks import kafka, rivals
-from tests.benchmarks.ground import Ground
-from tests.benchmarks.ours import SHIPPED, Ours, Worker, measure
+from tests.benchmarks.ground import PARTITIONS, Ground
+from tests.benchmarks.ours import SHIPPED, Ours, measure
 from tests.benchmarks.results import OURS
-from tests.benchmarks.shop import Shop, fill_shop, tell_clock
+from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics, tell_clock
+from tests.benchmarks.w1 import note_ours, note_peer
 
 PART = "w3"
-Moves = Counter[tuple[str, str]]
+#: One of so many customers of the first partition is replayed, to compare with.
+SAMPLE = 4
+CUSTOMERS = 200_000
+#: Events of a customer until what is measured begins.
+WARM = 58
+#: So many events come at once, in the order of time whatever their topics are: a worker that waits for them, and whose
+#: clock is that of the events, would take some topic's before another's otherwise.
+PIECE = 1_200_000
+#: customer, dimension, from, to, instant
+Move = tuple[str, str, str | None, str, int]
 
 
-def warming(ground: Ground) -> int:
-    """Events after which customers come back rather than begin: nearly three weeks of them."""
-    return ground.size(13_000_000, 10_000)
+@dataclass
+class Traffic:
+    """The shop's events, written to topics piece by piece; those of the sample also to a file."""
+
+    ground: Ground
+    shop: Shop
+    topics: dict[str, str]
+    file: Path
+    homes: Homes = field(default_factory=lambda: Homes(PARTITIONS))
+    #: events written, those of them on the topics that are shared out, the sum of where these topics end, and when the
+    #: last event is
+    written: int = 0
+    read: int = 0
+    counted: int = 0
+    last_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self._events = self.shop.simulated()
+
+    @property
+    def shared(self) -> list[str]:
+        """The topics whose partitions are shared out."""
+        return [self.topics[role] for role in SHARED]
+
+    def next(self, count: int) -> Iterator[SimulatedEvent]:
+        """So many events that were not written yet."""
+        return islice(self._events, count)
+
+    def write(self, events: Iterable[SimulatedEvent]) -> None:
+        """Append them to their topics."""
+        with self.file.open("ab", buffering=1 << 20) as lines:
+
+            def records() -> Iterator[tuple[str, int, bytes, bytes]]:
+                for event in events:
+                    home = self.homes.of(event)
+                    if event.topic == "products" or (home == 0 and sampled(event.key)):
+                        lines.write(event.value + b"\n")
+                    self.last_ms = event.instant_ms
+                    yield self.topics[event.topic], home, event.key, event.value
+
+            written = kafka.fill(self.ground.broker, records(), PIECE)
+        self.written += sum(written.values())
+        self.read += sum(written.get(topic, 0) for topic in self.shared)
+        self.counted = kafka.ends_of(self.ground.broker, self.shared)
 
 
-def shop_of(ground: Ground) -> Shop:
-    """The warming up, and a stretch for each round: the same shop, some days later."""
-    stretch = ground.size(1_500_000, 10_000)
-    events = warming(ground) + ground.rounds * stretch
-    return Shop(ground.size(200_000, 1_000), events, pace=2.0, pages=True)
+def sampled(customer: bytes) -> bool:
+    """Whether a customer of the first partition is one of the sample."""
+    return crc32(customer) % SAMPLE == 0
 
 
 def run(ground: Ground) -> None:
-    """Reading alone, once a round; then one worker, through all rounds; then what replay makes of the same events."""
-    filled = fill_shop(ground, shop_of(ground))
-    # Some events are on the topic of products, which all shards read, and are not counted here.
-    warm = warming(ground) * filled.events // shop_of(ground).events
-    stretch = (filled.events - warm) // ground.rounds
-    for _ in range(ground.rounds):
-        ground.say(f"w3: {rivals.RAW.name}")
-        raw = rivals.RAW.run_over(ground, ",".join(filled.shared), warm, filled.events)
-        ground.results.add(PART, rivals.RAW.name, "events/s", raw.told.rate, raw.peak)
-    ground.say("w3: segstream")
-    ours = Ours(ground, ground.name("segstream-w3"), inputs=filled.topics)
+    """Reading alone and one worker, in turn; at last, what replay makes of the sample."""
+    customers, stretch = ground.size(CUSTOMERS, 1_000), ground.size(1_200_000, 10_000)
+    warm = ground.size(CUSTOMERS * WARM, 10_000)
+    shop = Shop(customers, warm + ground.rounds * stretch, pages=True)
+    traffic = Traffic(ground, shop, new_topics(ground, PARTITIONS), ground.folder / "w3-sample.jsonl")
+    ours = Ours(ground, ground.name("segstream-w3"), inputs=traffic.topics)
     ours.prepare()
+    changes = TopicPartition(ours.topic("changes"), 0)
     with ours.worker() as worker:
-        for k in range(ground.rounds):
-            begin = warm + k * stretch
-            done = measure(ours, [worker], filled.shared, begin, begin + stretch)
-            ground.results.add(PART, OURS, "events/s", done.rate, done.peak)
+        worker.ready(PARTITIONS)
+        ground.say(f"w3: {warm:,} events of {customers:,} customers, to warm up")
+        traffic.write(traffic.next(warm))
+        kafka.follow(ground.broker, ours.name, traffic.shared, [traffic.counted], worker.program.alive)
+        for _ in range(ground.rounds):
+            ground.say(f"w3: {rivals.RAW.name}")
+            read = min(stretch, traffic.read)
+            raw = rivals.RAW.run_over(ground, ",".join(traffic.shared), read // 5, read)
+            note_peer(ground, PART, rivals.RAW.name, raw)
+            ground.say("w3: segstream")
+            before, began, offset = traffic.counted, traffic.last_ms, kafka.end_of(ground.broker, changes)
+            traffic.write(list(traffic.next(stretch)))
+            done = measure(ours, [worker], traffic.shared, before, traffic.counted, traffic.written)
+            note_ours(ground, PART, done)
             ground.results.add(PART, OURS, "changes an event", done.changes)
-        kafka.follow(ground.broker, ours.name, filled.shared, [filled.events], worker.program.alive)
-        tell_clock(ground, ours.topic("control"), filled.last_ms)
-        ground.results.check(PART, OURS, _differs(worker, replayed(ground)))
+        ground.results.check(PART, OURS, done.wrong(traffic.written))
+        tell_clock(ground, ours.topic("control"), traffic.last_ms)
+        ground.say("w3: replay of a sample, to compare with")
+        expected = replayed(ground, traffic, began)
+        ground.results.check(PART, OURS, _compared(ground, changes, offset, began, expected))
+        told = (
+            f"{len(expected):,} changes of the last stretch, of a sample of the customers, are compared with replay's"
+        )
+        ground.results.note(PART, told)
     ours.finish()
+    for topic in traffic.topics.values():
+        kafka.delete_topics(ground.broker, topic)
 
 
-def replayed(ground: Ground) -> Moves:
-    """The changes that replay makes of the same events, by dimension and segment entered."""
+def replayed(ground: Ground, traffic: Traffic, after_ms: int) -> Counter[Move]:
+    """The changes after an instant that replay makes of the sample."""
+    out = ground.folder / "w3-sample.out"
+    Ours(ground, "replay").run("replay", str(traffic.file), "--until", iso(traffic.last_ms), "--out", str(out))
+    found: Counter[Move] = Counter()
+    with out.open("rb") as lines:
+        for line in lines:
+            change = orjson.loads(line)
+            _take(found, change["subject"], change["time"], change["data"], after_ms)
+    return found
 
-    def replay() -> Moves:
-        filled = fill_shop(ground, shop_of(ground))
-        ground.say("w3: replay of the same events, to compare with")
-        summary = ground.folder / "w3-summary.json"
-        Ours(ground, "replay").run("replay", str(filled.file), "--summary", str(summary))
-        return _moves(orjson.loads(summary.read_bytes())["changes"])
 
-    return ground.once("w3 replayed", replay)
+def _compared(
+    ground: Ground, part: TopicPartition, offset: int, after_ms: int, expected: Counter[Move], seconds: float = 60.0
+) -> str | None:
+    """How the worker's changes differ from replay's once all is done; None where they come to be equal."""
+    end = time.monotonic() + seconds
+    while wrong := _differs(_told(ground, part, offset, after_ms), expected):
+        if time.monotonic() > end:
+            return wrong
+        time.sleep(1.0)
+    return None
+
+
+def _told(ground: Ground, part: TopicPartition, offset: int, after_ms: int) -> Counter[Move]:
+    """The same changes as the worker has told them."""
+    found: Counter[Move] = Counter()
+
+    def take(record: Any) -> None:
+        if sampled(record.key.removeprefix(ANONYMOUS.encode())):
+            headers = dict(record.headers)
+            _take(found, record.key.decode(), headers["ce_time"].decode(), orjson.loads(record.value), after_ms)
+
+    kafka.each_from(ground.broker, part, offset, take)
+    return found
+
+
+def _take(found: Counter[Move], customer: str, instant: str, data: Any, after_ms: int) -> None:
+    at = round(datetime.fromisoformat(instant).timestamp() * 1000)
+    if at > after_ms and data["dimension"] not in _learned():
+        found[customer, data["dimension"], data["from"], data["to"], at] += 1
 
 
 @cache
 def _learned() -> frozenset[str]:
-    """Dimensions with clusters or cuts by share, which live and replay each learn, and those that build on them."""
+    """Dimensions with clusters, cuts by share or predictions, which live and replay each learn, and those that build on
+    them."""
     dimensions = read_definitions(SHIPPED).dimensions
     found = {d.name for d in dimensions if d.learning or any(tree.cuts(c) for c in d.conditions)}
+    found |= {d.name for d in dimensions if any(isinstance(f, Predicted | Propensity) for f in d.features.values())}
     while more := {d.name for d in dimensions if any(tree.dimensions(c) & found for c in d.conditions)} - found:
         found |= more
     return frozenset(found)
 
 
-def _moves(changes: Mapping[str, Mapping[str, int]]) -> Moves:
-    return Counter(
-        {
-            (dimension, to): n
-            for dimension, tos in changes.items()
-            for to, n in tos.items()
-            if dimension not in _learned()
-        }
-    )
-
-
-def _differs(worker: Worker, expected: Moves, seconds: float = 60.0) -> str | None:
-    """How the worker's changes differ from replay's once all is done; None where they come to be equal."""
-    end = time.monotonic() + seconds
-    while True:
-        found: Moves = Counter()
-        for key, value in worker.metrics().items():
-            if key.startswith("segstream_segment_entered_total"):
-                labels = dict(re.findall(r'(\w+)="([^"]*)"', key))
-                if labels["dimension"] not in _learned():
-                    found[labels["dimension"], labels["segment"]] += int(value)
-        if found == expected:
-            return None
-        if time.monotonic() > end:
-            wrong = {what: (found[what], n) for what, n in expected.items() if found[what] != n}
-            return f"{found.total():,} changes, replay makes {expected.total():,}; (live, replay) differ in {wrong}"
-        time.sleep(0.5)
+def _differs(found: Counter[Move], expected: Counter[Move]) -> str | None:
+    """How the worker's changes differ from replay's; None where each came, and came as often."""
+    missing, more = expected - found, found - expected
+    if not missing and not more:
+        return None
+    examples = [*sorted(missing, key=str)[:2], *sorted(more, key=str)[:2]]
+    return f"{missing.total():,} changes of {expected.total():,} are missing, {more.total():,} too many: {examples}"

@@ -32,6 +32,7 @@ class Progress:
         self.events = 0
         self._started = float(os.environ["BENCH_STARTED"])
         self._first = self._warm = self._end = 0.0
+        self._warm_cpu = self._end_cpu = 0.0
         self._warm_events = 0
 
     def handled(self, more: int = 1) -> bool:
@@ -41,10 +42,11 @@ class Progress:
         self.events += more
         if not self._warm_events and self.events >= _WARM:
             self._warm, self._warm_events = time.monotonic(), self.events
+            self._warm_cpu = time.process_time()
         if self.events < _EVENTS:
             return False
         if not self._end:
-            self._end = time.monotonic()
+            self._end, self._end_cpu = time.monotonic(), time.process_time()
         return True
 
     def tell(self) -> None:
@@ -54,7 +56,9 @@ class Progress:
             "first": self._first,
             "warm": self._warm,
             "warm_events": self._warm_events,
+            "warm_cpu": self._warm_cpu,
             "end": self._end,
+            "end_cpu": self._end_cpu,
             "events": self.events,
         }
         draft = _REPORT.with_suffix(".draft")

@@ -1,6 +1,8 @@
 package segstream.bench;
 
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -9,6 +11,9 @@ import java.util.concurrent.CountDownLatch;
 
 /** Counts handled events and notes the first, the one that ends the warming up, and the last; as progress.py does. */
 final class Progress {
+  private static final OperatingSystemMXBean SYSTEM =
+      (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+
   private final long warm = Long.parseLong(System.getenv("BENCH_WARM"));
   private final long all = Long.parseLong(System.getenv("BENCH_EVENTS"));
   private final CountDownLatch done = new CountDownLatch(1);
@@ -16,6 +21,8 @@ final class Progress {
   private long first;
   private long warmAt;
   private long end;
+  private long warmCpu;
+  private long endCpu;
 
   /** One more; called by all stream threads. */
   synchronized void handled() {
@@ -25,9 +32,11 @@ final class Progress {
     events++;
     if (events == warm) {
       warmAt = System.nanoTime();
+      warmCpu = SYSTEM.getProcessCpuTime();
     }
     if (events == all) {
       end = System.nanoTime();
+      endCpu = SYSTEM.getProcessCpuTime();
       done.countDown();
     }
   }
@@ -41,12 +50,15 @@ final class Progress {
     String found =
         String.format(
             Locale.ROOT,
-            "{\"started\": %s, \"first\": %.6f, \"warm\": %.6f, \"warm_events\": %d, \"end\": %.6f, \"events\": %d}",
+            "{\"started\": %s, \"first\": %.6f, \"warm\": %.6f, \"warm_events\": %d, \"warm_cpu\": %.6f,"
+                + " \"end\": %.6f, \"end_cpu\": %.6f, \"events\": %d}",
             System.getenv("BENCH_STARTED"),
             first / 1e9,
             warmAt / 1e9,
             warm,
+            warmCpu / 1e9,
             end / 1e9,
+            endCpu / 1e9,
             events);
     Path report = Path.of(System.getenv("BENCH_REPORT"));
     Path draft = report.resolveSibling(report.getFileName() + ".draft");
