@@ -2,7 +2,8 @@
 
 Every system reads the same events from a real Kafka that is full already, one system after the other, three times; the
 first part of the events warms it up.  Speeds are medians with their spread.  Results are compared with answers worked
-out without any stream processor: the exit code is 1 where one is wrong, and has nothing to do with time.
+out without any stream processor: the exit code is 1 where one is wrong, and has nothing to do with time.  A peer that
+fails by itself, or does not end, breaks its part off; that is noted there.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from tests.benchmarks import (
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.machine import machine, versions
 from tests.benchmarks.results import Results
+from tests.benchmarks.rivals import PeerError
 from tests.conftest import JARS, REPOSITORY
 
 #: The parts of a run, and how many rounds each has at most.
@@ -107,7 +109,7 @@ def main() -> int:
             broker.address, scratch, options.peers_python, Results(), console, options.quick, rounds, options.threads
         )
         for name in options.parts:
-            _run(ground, name)
+            run_part(ground, name)
             ground.results.write(options.out, about)
         results = ground.results
     told = results.markdown(about)
@@ -119,12 +121,14 @@ def main() -> int:
     return 1 if results.wrong else 0
 
 
-def _run(ground: Ground, name: str) -> None:
+def run_part(ground: Ground, name: str) -> None:
     """One part; the others are still worth having where it breaks off."""
     part, most = KNOWN[name]
     began = time.monotonic()
     try:
         part(replace(ground, rounds=min(ground.rounds, most)))
+    except PeerError as error:
+        ground.results.note(name, f"NOT MEASURED from here on: {error}")
     except Exception as error:  # noqa: BLE001  told, and the run fails
         ground.results.check(name, "the suite", f"{type(error).__name__}: {error}")
     ground.results.took[name] = time.monotonic() - began

@@ -20,16 +20,20 @@ from stream.kafka.broker_jars import java
 from tests.benchmarks import kafka
 from tests.benchmarks.events import Events, Totals
 from tests.benchmarks.ground import PARTITIONS, Ground
-from tests.benchmarks.processes import Program, Told, told
+from tests.benchmarks.processes import EndedError, Program, Told, told
 from tests.conftest import REPOSITORY
 
 _JAVA = Path(__file__).parent / "kafka_streams"
-#: No peer may take longer than this for one run, in seconds.
-LONGEST_S = 1800.0
+#: No peer may take longer than this for one run, in seconds; nor in a quick one.
+LONGEST_S, LONGEST_QUICK_S = 1800, 180
 #: Events of a full run: of those that take a hundred thousand a second, of slower ones, and of the slowest.
 FAST, MEDIUM, SLOW = 2_100_000, 300_000, 60_000
 #: A row of the Java peer, behind what the store itself puts before it.
 _STREAMS = struct.Struct(">qdq")
+
+
+class PeerError(Exception):
+    """A peer failed, or did not end in time: it is not measured, and nothing of ours is wrong."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Peer:
     def run_over(
         self, ground: Ground, topic: str, warm: int, count: int, app: str | None = None, partitions: int = 4
     ) -> Run:
-        """Run it over topics (commas between them); an earlier app's name: go on from its state."""
+        """Run it over topics (commas between them); an earlier app's name: go on from its state.  PeerError where it
+        does not come to its end."""
         fresh = app is None
         name = app or ground.name(re.sub(r"[^a-z]+", "-", self.name.lower()))
         out = f"{name}-out"
@@ -88,7 +93,10 @@ class Peer:
             "BENCH_STARTED": str(time.monotonic()),
         }
         with Program(self.command(ground), environment, folder, "peer") as program:
-            program.wait(LONGEST_S)
+            try:
+                program.wait(ground.size(LONGEST_S, LONGEST_QUICK_S))
+            except EndedError as error:
+                raise PeerError(f"{self.name}: {error}") from None
             return Run(told(report), program.peak, name, out, program.said())
 
 

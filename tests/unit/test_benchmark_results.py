@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import math
+from pathlib import Path
 
 import orjson
 import pytest
+from rich.console import Console
 
 from tests.benchmarks import crowd
-from tests.benchmarks.__main__ import KNOWN, PARTS, options_of
+from tests.benchmarks.__main__ import KNOWN, PARTS, options_of, run_part
+from tests.benchmarks.ground import Ground
 from tests.benchmarks.results import OURS, Results
+from tests.benchmarks.rivals import PeerError
 
 ABOUT = {
     "began": "2026-01-01T00:00:00Z",
@@ -53,6 +58,22 @@ def test_a_run_by_itself_has_all_parts_of_the_table_and_no_others() -> None:
         options_of(["--only", "w9"])
     with pytest.raises(SystemExit):
         options_of(["--rounds", "0"])
+
+
+@pytest.mark.parametrize(("error", "wrong"), [(PeerError("stock Faust: it has not ended"), 0), (ValueError("ours"), 1)])
+def test_only_wrong_results_fail_a_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, wrong: int
+) -> None:
+    """A peer that does not end is noted beside the figures; anything else that breaks a part off is wrong."""
+
+    def breaks_off(_: Ground) -> None:
+        raise error
+
+    monkeypatch.setitem(KNOWN, "w1", (breaks_off, 3))
+    results = Results()
+    run_part(Ground("", tmp_path, tmp_path, results, Console(file=io.StringIO())), "w1")
+    assert len(results.wrong) == wrong
+    assert (f"w1: NOT MEASURED from here on: {error}" in results.markdown(ABOUT)) is (wrong == 0)
 
 
 def test_doubles_are_other_customers_who_do_the_same_later() -> None:
