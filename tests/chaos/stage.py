@@ -110,7 +110,7 @@ class Stage:
 
     def ready(self, worker: str) -> float:
         """How many shards of a worker are ready."""
-        return self.live.metrics(worker).get('segstream_shards{state="ready"}', 0.0)
+        return self.live.scrape(worker).get('segstream_shards{state="ready"}', 0.0)
 
     def takes_part(self, worker: str) -> bool:
         """Whether a worker has a shard that is ready."""
@@ -179,7 +179,7 @@ class Stage:
 
     def transactions(self) -> float:
         """How many of them the workers have committed."""
-        found = (self.live.metrics(worker).get("segstream_batch_records_count", 0.0) for worker in self.wanted)
+        found = (self.live.scrape(worker).get("segstream_batch_records_count", 0.0) for worker in self.wanted)
         return sum(found)
 
     def catch_up(self) -> None:
@@ -210,7 +210,7 @@ class Stage:
         """What the shards' own rows say of all records."""
         found: Counter[str] = Counter()
         for worker in list(self.live.workers):
-            for name, value in self.live.metrics(worker).items():
+            for name, value in self.live.scrape(worker).items():
                 if name.startswith("segstream_booked_records{"):
                     found[name.split('outcome="')[1].split('"')[0]] += int(value)
         return found

@@ -119,7 +119,15 @@ class Live:
         process = self.workers.get(worker)
         if process is not None and process.poll() is not None:
             raise AssertionError(f"worker {worker} has ended ({process.returncode}):\n{self.log(worker)[-4000:]}")
-        found = re.search(r"metrics at (http://\S+)", self.log(worker))
+        return self.scrape(worker)
+
+    def scrape(self, worker: str) -> dict[str, float]:
+        """The same, but empty where it has ended, too: for those who have it started again."""
+        try:
+            said = self.log(worker)
+        except FileNotFoundError:  # the log of its former life was put aside
+            return {}
+        found = re.search(r"metrics at (http://\S+)", said)
         if not found:
             return {}
         request = urllib.request.Request(found[1])  # noqa: S310
