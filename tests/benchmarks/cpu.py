@@ -75,15 +75,16 @@ class Stages:
         return call
 
 
-def polls(events: Iterable[SimulatedEvent]) -> Iterator[Poll]:
-    """Events as record batches, poll by poll."""
+def polls(events: Iterable[SimulatedEvent], size: int = POLL, warm: int = 0) -> Iterator[Poll]:
+    """Events as record batches, poll by poll; the first so many of another size than is asked for."""
     places: Counter[str] = Counter()
     waiting: dict[str, list[tuple[bytes, bytes]]] = {}
     count = 0
     for event in events:
         waiting.setdefault(event.topic, []).append((event.key, event.value))
         count += 1
-        if count == POLL:
+        if count == (POLL if warm > 0 else size):
+            warm -= count
             yield {topic: batches(topic, pairs, places) for topic, pairs in waiting.items()}, count
             waiting, count = {}, 0
 
@@ -212,12 +213,12 @@ def shop_of(options: argparse.Namespace) -> Iterator[Poll]:
     """The polls, from the folder where they are kept."""
     shop = Shop(options.customers, options.warm + options.events, 1, pages=True)
     if options.keep is None:
-        yield from polls(shop.simulated())
+        yield from polls(shop.simulated(), options.poll, options.warm)
         return
-    file = options.keep / f"pages-{options.customers}-{options.warm + options.events}.pickle"
+    file = options.keep / f"pages-{options.customers}-{options.warm + options.events}-{options.poll}.pickle"
     if not file.exists():
         with file.with_suffix(".tmp").open("wb") as into:
-            for poll in polls(shop.simulated()):
+            for poll in polls(shop.simulated(), options.poll, options.warm):
                 pickle.dump(poll, into)
         file.with_suffix(".tmp").rename(file)
     with file.open("rb") as kept:
@@ -234,6 +235,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=50_000, help="of one of the four shards of W3")
     parser.add_argument("--warm", type=int, default=2_904_000, help="events before what is measured")
     parser.add_argument("--events", type=int, default=160_000)
+    parser.add_argument("--poll", type=int, default=POLL, help="events of a poll; few: what a step costs by itself")
     parser.add_argument("--keep", type=Path, help="folder for the traffic, and the shard once it is warm")
     options = parser.parse_args()
     worker = Worker(load_settings(None))

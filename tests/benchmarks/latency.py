@@ -1,8 +1,10 @@
 """Latency: from an event's append to the change it makes, as a consumer that reads committed records sees it.
 
 Customers have done as much as in W3 before anything is measured, so that they come back rather than begin.
-The simulator's events are sent at a steady rate, whatever their own times are; the broker stamps each when it appends
-it.  A change names the event that caused it.
+The simulator's events are sent at a steady rate, and bear the instants at which they are sent: time passes as it does
+in life.  Once more they bear the instants that they have, thousands of times as fast: the work of a day, midnight for
+all customers and new versions, comes within seconds.  The broker stamps each event when it appends it, and a change
+names the event that caused it.
 """
 
 from __future__ import annotations
@@ -15,17 +17,19 @@ from typing import Any
 
 import numpy as np
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from stream.simulate.event import SimulatedEvent
 from tests.benchmarks import kafka
 from tests.benchmarks.ground import PARTITIONS, Ground
 from tests.benchmarks.ours import Ours
 from tests.benchmarks.results import OURS
-from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics
+from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics, restamped
 
 PART = "latency"
 RATES = (1_000, 5_000, 20_000)
+#: The rate at which time is compressed, too.
+COMPRESSED = 5_000
 #: How often events are sent, in seconds: as producers linger.
 TICK_S = 0.005
 #: Changes have stopped coming where none came for so long, in seconds; nothing is waited for longer than the latter.
@@ -39,37 +43,46 @@ def run(ground: Ground) -> None:
     """All rates in every round, on one worker."""
     seconds, customers = ground.size(10, 2), ground.size(20_000, 500)
     before = customers * ground.size(58, 10)
-    shop = Shop(customers, before + ground.rounds * seconds * sum(RATES), pages=True)
+    shop = Shop(customers, before + ground.rounds * seconds * (sum(RATES) + COMPRESSED), pages=True)
     topics = new_topics(ground, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
     homes, events = Homes(PARTITIONS), shop.simulated()
     ours = Ours(ground, ground.name("segstream-latency"), inputs=topics)
     ours.prepare()
-    written = kafka.fill(
-        ground.broker, ((topics[e.topic], homes.of(e), e.key, e.value) for e in islice(events, before))
-    )
+    clock = 0
+
+    def seen() -> Iterator[tuple[str, int, bytes, bytes]]:
+        nonlocal clock
+        for event in islice(events, before):
+            clock = event.instant_ms
+            yield topics[event.topic], homes.of(event), event.key, event.value
+
+    written = kafka.fill(ground.broker, seen())
     shared = [topics[role] for role in SHARED]
     done = sum(written.get(topic, 0) for topic in shared)
     with ours.worker() as worker:
         kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
         for _ in range(ground.rounds):
-            for rate in RATES:
-                ground.say(f"latency at {rate:,} events/s")
+            for rate, compressed in (*((rate, False) for rate in RATES), (COMPRESSED, True)):
+                what = f"{rate:,} events/s"
+                sent = list(restamped(islice(events, rate * seconds), clock, None if compressed else rate))
+                if compressed:
+                    what += f", {(sent[-1].instant_ms - clock) / 1000 / seconds:,.1g} times as fast as life"
+                clock = sent[-1].instant_ms
+                ground.say(f"latency at {what}")
                 probe = Probe(ground.broker, topics, ours.topic("changes"), homes)
-                asyncio.run(probe.run(list(islice(events, rate * seconds)), rate))
+                asyncio.run(probe.run(sent, rate))
                 done += probe.counted
                 kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
-                _note(ground, rate, probe)
-                peak = worker.program.peak
-                ground.results.add(PART, OURS, f"{rate:,} events/s: sent a second", probe.rate, peak)
+                _note(ground, what, probe)
+                ground.results.add(PART, OURS, f"{what}: sent a second", probe.rate, worker.program.peak)
     ours.finish()
 
 
-def _note(ground: Ground, rate: int, probe: Probe) -> None:
+def _note(ground: Ground, what: str, probe: Probe) -> None:
     waits = probe.waits()
     for quantile in QUANTILES if len(waits) else ():
-        figure = f"{rate:,} events/s: p{quantile:g}, ms"
-        ground.results.add(PART, OURS, figure, float(np.percentile(waits, quantile)))
-    ground.results.check(PART, OURS, None if len(waits) else f"no event made a change at {rate:,} events/s")
+        ground.results.add(PART, OURS, f"{what}: p{quantile:g}, ms", float(np.percentile(waits, quantile)))
+    ground.results.check(PART, OURS, None if len(waits) else f"no event made a change at {what}")
 
 
 class Probe:
@@ -80,6 +93,8 @@ class Probe:
         #: messageId -> when the broker appended it, and when its first change was read; milliseconds
         self._appended: dict[str, float] = {}
         self._seen: dict[str, float] = {}
+        #: what was read, and when; it is looked into when all is over, for that takes longer than reading
+        self._read: list[tuple[float, ConsumerRecord]] = []
         self._order: list[str] = []
         #: when the last change was read, of the monotonic clock
         self._heard = 0.0
@@ -105,11 +120,12 @@ class Probe:
             await consumer.seek_to_end(*parts)
             for part in parts:
                 await consumer.position(part)
-            reading = asyncio.create_task(self._read(consumer))
+            reading = asyncio.create_task(self._listen(consumer))
             await self._send(producer, events, rate)
             await self._quiet()
             reading.cancel()
             await asyncio.wait([reading])
+            self._look_into()
         finally:
             await producer.stop()
             await consumer.stop()
@@ -155,14 +171,17 @@ class Probe:
         appended = (await sent).timestamp
         self._appended.update(dict.fromkeys(ids, appended))
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+    async def _listen(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             found = await consumer.getmany(timeout_ms=1000)
             now = time.time() * 1000
             if found:
                 self._heard = time.monotonic()
-            for records in found.values():
-                for record in records:
-                    if dict(record.headers)["ce_cause"] == b"event":
-                        cause = orjson.loads(record.value)["evidence"]["event"]
-                        self._seen.setdefault(cause["messageId"], now)
+            self._read += ((now, record) for records in found.values() for record in records)
+
+    def _look_into(self) -> None:
+        for now, record in self._read:
+            if dict(record.headers)["ce_cause"] == b"event":
+                cause = orjson.loads(record.value)["evidence"]["event"]
+                self._seen.setdefault(cause["messageId"], now)
+        self._read.clear()

@@ -1,7 +1,8 @@
 """Lookups: how long a worker takes to tell the segments of a customer while it applies events at a steady rate.
 
 The shop is that of the latency: its customers have done as much as in W3 before anything is measured, and each page
-that they load is an event, so that they come back rather than begin: a first visit makes many changes.
+that they load is an event, so that they come back rather than begin: a first visit makes many changes.  What they do
+while it is measured bears the instants at which it is sent: time passes as it does in life.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.benchmarks.ground import PARTITIONS, Ground
 from tests.benchmarks.latency import QUANTILES, Probe
 from tests.benchmarks.ours import Ours, Worker
 from tests.benchmarks.results import OURS
-from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics
+from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics, restamped
 
 PART = "lookups"
 #: Events and questions a second.
@@ -42,9 +43,12 @@ def run(ground: Ground) -> None:
     ours = Ours(ground, ground.name("segstream-lookups"), inputs=topics)
     ours.prepare()
     known: dict[str, None] = {}
+    clock = 0
 
     def seen() -> Iterable[tuple[str, int, bytes, bytes]]:
+        nonlocal clock
         for event in islice(events, before):
+            clock = event.instant_ms
             if event.topic != "products" and len(known) < CUSTOMERS:
                 known.setdefault(_customer(event.value))
             yield topics[event.topic], homes.of(event), event.key, event.value
@@ -56,9 +60,11 @@ def run(ground: Ground) -> None:
         kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
         for _ in range(ground.rounds):
             ground.say(f"{ASKED:,} lookups/s beside {EVENTS:,} events/s")
+            sent = list(restamped(islice(events, EVENTS * seconds), clock, EVENTS))
+            clock = sent[-1].instant_ms
             probe = Probe(ground.broker, topics, ours.topic("changes"), homes)
             with _asking(worker, seconds, known) as asker:
-                asyncio.run(probe.run(list(islice(events, EVENTS * seconds)), EVENTS))
+                asyncio.run(probe.run(sent, EVENTS))
                 told, _ = asker.communicate(timeout=120)
             done += probe.counted
             kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)

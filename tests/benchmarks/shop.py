@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from stream.events.instant import iso
 from stream.kafka.clock import clock_record
 from stream.kafka.partitions import partition_of
 from stream.simulate.event import SimulatedEvent
@@ -33,6 +34,17 @@ class Shop:
         a_day = (WITH_PAGES if self.pages else EVENTS_A_DAY) / self.pace
         days = self.events / self.customers / a_day + 1
         return simulate(SimulationOptions(self.customers, days, events=self.events, pace=self.pace, pages=self.pages))
+
+
+def restamped(events: Iterable[SimulatedEvent], begin_ms: int, rate: float | None = None) -> Iterator[SimulatedEvent]:
+    """The same events from an instant on: so many a second, so that time passes as it does in life, whoever they are
+    of; or (None) with the gaps that they have."""
+    first_ms = None
+    for number, event in enumerate(events):
+        first_ms = event.instant_ms if first_ms is None else first_ms
+        at = begin_ms + (event.instant_ms - first_ms if rate is None else int(number * 1000 / rate))
+        old, new = (b'"timestamp":"%b"' % iso(instant).encode() for instant in (event.instant_ms, at))
+        yield event._replace(instant_ms=at, value=event.value.replace(old, new, 1))
 
 
 class Homes:
