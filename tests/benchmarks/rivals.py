@@ -73,7 +73,8 @@ class Peer:
         name = app or ground.name(re.sub(r"[^a-z]+", "-", self.name.lower()))
         out = f"{name}-out"
         if fresh:
-            kafka.create_topics(ground.broker, {out: partitions})
+            # Results bear the instants of events, which are months ago: a look for what is too old would delete them.
+            kafka.create_topics(ground.broker, {out: partitions}, {"retention.ms": "-1"})
         folder = ground.folder / f"{name}-{time.monotonic_ns()}"  # never the state of an earlier run: that is in Kafka
         folder.mkdir()
         report = folder / "report.json"
