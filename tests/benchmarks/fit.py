@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 
 import msgspec
 import numpy as np
@@ -26,7 +25,8 @@ from tests.benchmarks.ground import PARTITIONS, Ground
 from tests.benchmarks.latency import Probe
 from tests.benchmarks.ours import DEFINITIONS, Ours, Worker, wait_for
 from tests.benchmarks.results import OURS
-from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics
+from tests.benchmarks.shop import Shop
+from tests.benchmarks.traffic import DATED, Traffic
 
 PART = "fit"
 RATE = 5_000
@@ -40,33 +40,27 @@ def run(ground: Ground) -> None:
     """In every round the same rate twice: without a fit, and with one after the other."""
     seconds, before = ground.size(20, 5), ground.size(500_000, 5_000)
     shop = Shop(ground.size(50_000, 500), before + 2 * ground.rounds * seconds * RATE)
-    topics = new_topics(ground, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
-    homes, events = Homes(PARTITIONS), shop.simulated()
+    traffic = Traffic(ground, shop, DATED)
     # Shards themselves tell once, when they open; after that only this program does.
     every = {"SEGSTREAM_PREDICT__EVERY": "36500d", "SEGSTREAM_PREDICT__SHARE": "1"}
-    ours = Ours(ground, ground.name("segstream-fit"), DEFINITIONS / "fit", inputs=topics, settings=every)
+    ours = Ours(ground, ground.name("segstream-fit"), DEFINITIONS / "fit", inputs=traffic.topics, settings=every)
     ours.prepare()
-    written = kafka.fill(
-        ground.broker, ((topics[e.topic], homes.of(e), e.key, e.value) for e in islice(events, before))
-    )
-    shared = [topics[role] for role in SHARED]
-    done = sum(written.get(topic, 0) for topic in shared)
+    traffic.write(traffic.next(before))
     histories = drawn(ground.size(CUSTOMERS, 2_000), ours)
     with ours.worker() as worker:
-        kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+        kafka.follow(ground.broker, ours.name, traffic.shared, [traffic.read], worker.program.alive)
         with _fitting(ground, ours, histories, active=True):  # the first one is a version, by which all are judged
             wait_for("a first fit", lambda: _version(worker) > 0)
         _rested(worker)
         for _ in range(ground.rounds):
             for what in ("without a fit", "beside fits"):
                 ground.say(f"latency at {RATE:,} events/s {what}")
-                probe = Probe(ground.broker, topics, ours.topic("changes"), homes)
-                part, fits = list(islice(events, RATE * seconds)), _fits(worker)
+                probe = Probe(traffic, ours.topic("changes"))
+                part, fits = traffic.to_send(RATE * seconds), _fits(worker)
                 with _fitting(ground, ours, histories, active=what == "beside fits"):
                     asyncio.run(probe.run(part, RATE))
                 fits = _rested(worker) - fits
-                done += probe.counted
-                kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+                kafka.follow(ground.broker, ours.name, traffic.shared, [traffic.read], worker.program.alive)
                 _note(ground, what, probe, fits)
         metrics = worker.metrics()
         spent, fits = metrics.get("segstream_lifetime_fit_seconds_total", 0.0), _fits(worker)

@@ -14,7 +14,7 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,8 @@ from tests.benchmarks import kafka
 from tests.benchmarks.ground import PARTITIONS, Ground
 from tests.benchmarks.ours import Ours
 from tests.benchmarks.results import OURS
-from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics, restamped
+from tests.benchmarks.shop import Shop
+from tests.benchmarks.traffic import DATED, Traffic
 
 PART = "latency"
 RATES = (1_000, 5_000, 20_000)
@@ -46,33 +47,19 @@ def run(ground: Ground) -> None:
     seconds, customers = ground.size(10, 2), ground.size(20_000, 500)
     before = customers * ground.size(58, 10)
     shop = Shop(customers, before + ground.rounds * seconds * (sum(RATES) + COMPRESSED), pages=True)
-    topics = new_topics(ground, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
-    homes, events = Homes(PARTITIONS), shop.simulated()
-    ours = Ours(ground, ground.name("segstream-latency"), inputs=topics)
+    traffic = Traffic(ground, shop, DATED)
+    ours = Ours(ground, ground.name("segstream-latency"), inputs=traffic.topics)
     ours.prepare()
-    clock = 0
-
-    def seen() -> Iterator[tuple[str, int, bytes, bytes]]:
-        nonlocal clock
-        for event in islice(events, before):
-            clock = event.instant_ms
-            yield topics[event.topic], homes.of(event), event.key, event.value
-
-    written = kafka.fill(ground.broker, seen())
-    shared = [topics[role] for role in SHARED]
-    done = sum(written.get(topic, 0) for topic in shared)
+    traffic.write(traffic.next(before))
     with ours.worker() as worker:
-        kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+        kafka.follow(ground.broker, ours.name, traffic.shared, [traffic.read], worker.program.alive)
         for _ in range(ground.rounds):
             for rate, compressed in (*((rate, False) for rate in RATES), (COMPRESSED, True)):
                 what = f"{rate:,} events/s{', days within seconds' if compressed else ''}"
-                sent = list(restamped(islice(events, rate * seconds), clock, None if compressed else rate))
-                clock = sent[-1].instant_ms
                 ground.say(f"latency at {what}")
-                probe = Probe(ground.broker, topics, ours.topic("changes"), homes)
-                asyncio.run(probe.run(sent, rate))
-                done += probe.counted
-                kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+                probe = Probe(traffic, ours.topic("changes"))
+                asyncio.run(probe.run(traffic.to_send(rate * seconds, None if compressed else rate), rate))
+                kafka.follow(ground.broker, ours.name, traffic.shared, [traffic.read], worker.program.alive)
                 _note(ground, what, probe)
                 ground.results.add(PART, OURS, f"{what}: sent a second", probe.rate, worker.program.peak)
     ours.finish()
@@ -97,10 +84,10 @@ def _no_collection() -> Iterator[None]:
 
 
 class Probe:
-    """Sends events at a rate, and reads changes meanwhile."""
+    """Sends events of a shop at a rate, and reads changes meanwhile."""
 
-    def __init__(self, broker: str, topics: dict[str, str], changes: str, homes: Homes) -> None:
-        self._broker, self._topics, self._changes, self._homes = broker, topics, changes, homes
+    def __init__(self, traffic: Traffic, changes: str) -> None:
+        self._traffic, self._changes = traffic, changes
         #: messageId -> when the broker appended it, and when its first change was read; milliseconds
         self._appended: dict[str, float] = {}
         self._seen: dict[str, float] = {}
@@ -109,8 +96,6 @@ class Probe:
         self._order: list[str] = []
         #: when the last change was read, of the monotonic clock
         self._heard = 0.0
-        #: events sent to topics that are shared out
-        self.counted = 0
         #: events a second that were in fact sent
         self.rate = 0.0
 
@@ -121,8 +106,9 @@ class Probe:
 
     async def run(self, events: list[SimulatedEvent], rate: int) -> None:
         """Send all of them, and read on until changes have stopped coming."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._broker, isolation_level="read_committed", group_id=None)
-        producer = AIOKafkaProducer(bootstrap_servers=self._broker, compression_type="lz4", enable_idempotence=True)
+        broker = self._traffic.broker
+        consumer = AIOKafkaConsumer(bootstrap_servers=broker, isolation_level="read_committed", group_id=None)
+        producer = AIOKafkaProducer(bootstrap_servers=broker, compression_type="lz4", enable_idempotence=True)
         await consumer.start()
         await producer.start()
         try:
@@ -167,7 +153,7 @@ class Probe:
     def _batches(self, producer: AIOKafkaProducer, events: list[SimulatedEvent]) -> Iterator[Any]:
         found: dict[tuple[str, int], tuple[Any, list[str]]] = {}
         for event in events:
-            target = (self._topics[event.topic], self._homes.of(event))
+            target = (self._traffic.topics[event.topic], self._traffic.home(event))
             batch, ids = found.setdefault(target, (producer.create_batch(), []))
             if batch.append(timestamp=None, key=event.key, value=event.value) is None:  # it is full
                 yield target, (batch, ids)
@@ -176,7 +162,6 @@ class Probe:
             message = event.value[14 : event.value.index(b'"', 14)].decode()
             ids.append(message)
             self._order.append(message)
-            self.counted += event.topic != "products"
         yield from found.items()
 
     async def _note_append(self, sent: asyncio.Future[Any], ids: list[str]) -> None:

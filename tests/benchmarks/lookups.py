@@ -12,17 +12,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from stream.simulate.event import SimulatedEvent
 from tests.benchmarks import kafka
-from tests.benchmarks.ground import PARTITIONS, Ground
+from tests.benchmarks.ground import Ground
 from tests.benchmarks.latency import QUANTILES, Probe
 from tests.benchmarks.ours import Ours, Worker
 from tests.benchmarks.results import OURS
-from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics, restamped
+from tests.benchmarks.shop import Shop
+from tests.benchmarks.traffic import DATED, Traffic
 
 PART = "lookups"
 #: Events and questions a second.
@@ -38,36 +39,25 @@ def run(ground: Ground) -> None:
     seconds, shoppers = ground.size(20, 2), ground.size(SHOPPERS, 500)
     before = shoppers * ground.size(WARM, 10)
     shop = Shop(shoppers, before + ground.rounds * seconds * EVENTS, pages=True)
-    topics = new_topics(ground, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
-    homes, events = Homes(PARTITIONS), shop.simulated()
-    ours = Ours(ground, ground.name("segstream-lookups"), inputs=topics)
-    ours.prepare()
     known: dict[str, None] = {}
-    clock = 0
 
-    def seen() -> Iterable[tuple[str, int, bytes, bytes]]:
-        nonlocal clock
-        for event in islice(events, before):
-            clock = event.instant_ms
-            if event.topic != "products" and len(known) < CUSTOMERS:
-                known.setdefault(_customer(event.value))
-            yield topics[event.topic], homes.of(event), event.key, event.value
+    def seen(event: SimulatedEvent, partition: int) -> None:
+        if event.topic != "products" and len(known) < CUSTOMERS:
+            known.setdefault(_customer(event.value))
 
-    written = kafka.fill(ground.broker, seen())
-    shared = [topics[role] for role in SHARED]
-    done = sum(written.get(topic, 0) for topic in shared)
+    traffic = Traffic(ground, shop, DATED, seen)
+    ours = Ours(ground, ground.name("segstream-lookups"), inputs=traffic.topics)
+    ours.prepare()
+    traffic.write(traffic.next(before))
     with ours.worker() as worker:
-        kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+        kafka.follow(ground.broker, ours.name, traffic.shared, [traffic.read], worker.program.alive)
         for _ in range(ground.rounds):
             ground.say(f"{ASKED:,} lookups/s beside {EVENTS:,} events/s")
-            sent = list(restamped(islice(events, EVENTS * seconds), clock, EVENTS))
-            clock = sent[-1].instant_ms
-            probe = Probe(ground.broker, topics, ours.topic("changes"), homes)
+            sent, probe = traffic.to_send(EVENTS * seconds, EVENTS), Probe(traffic, ours.topic("changes"))
             with _asking(worker, seconds, known) as asker:
                 asyncio.run(probe.run(sent, EVENTS))
                 told, _ = asker.communicate(timeout=120)
-            done += probe.counted
-            kafka.follow(ground.broker, ours.name, shared, [done], worker.program.alive)
+            kafka.follow(ground.broker, ours.name, traffic.shared, [traffic.read], worker.program.alive)
             _note(ground, probe, json.loads(told), seconds)
     ours.finish()
 

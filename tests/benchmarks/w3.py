@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -33,7 +30,8 @@ from tests.benchmarks import kafka, rivals
 from tests.benchmarks.ground import PARTITIONS, Ground
 from tests.benchmarks.ours import SHIPPED, Ours, measure
 from tests.benchmarks.results import OURS
-from tests.benchmarks.shop import SHARED, Homes, Shop, new_topics, tell_clock
+from tests.benchmarks.shop import Shop, tell_clock
+from tests.benchmarks.traffic import Traffic
 from tests.benchmarks.w1 import note_ours, note_peer
 
 PART = "w3"
@@ -49,50 +47,21 @@ PIECE = 1_200_000
 Move = tuple[str, str, str | None, str, int]
 
 
-@dataclass
-class Traffic:
-    """The shop's events, written to topics piece by piece; those of the sample also to a file."""
+class Sample:
+    """A file with the events of a sample of the customers, and all products."""
 
-    ground: Ground
-    shop: Shop
-    topics: dict[str, str]
-    file: Path
-    homes: Homes = field(default_factory=lambda: Homes(PARTITIONS))
-    #: events written, those of them on the topics that are shared out, the sum of where these topics end, and when the
-    #: last event is
-    written: int = 0
-    read: int = 0
-    counted: int = 0
-    last_ms: int = 0
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._lines = file.open("wb", buffering=1 << 20)
 
-    def __post_init__(self) -> None:
-        self._events = self.shop.simulated()
+    def take(self, event: SimulatedEvent, partition: int) -> None:
+        """An event is written to that partition."""
+        if event.topic == "products" or (partition == 0 and sampled(event.key)):
+            self._lines.write(event.value + b"\n")
 
-    @property
-    def shared(self) -> list[str]:
-        """The topics whose partitions are shared out."""
-        return [self.topics[role] for role in SHARED]
-
-    def next(self, count: int) -> Iterator[SimulatedEvent]:
-        """So many events that were not written yet."""
-        return islice(self._events, count)
-
-    def write(self, events: Iterable[SimulatedEvent]) -> None:
-        """Append them to their topics."""
-        with self.file.open("ab", buffering=1 << 20) as lines:
-
-            def records() -> Iterator[tuple[str, int, bytes, bytes]]:
-                for event in events:
-                    home = self.homes.of(event)
-                    if event.topic == "products" or (home == 0 and sampled(event.key)):
-                        lines.write(event.value + b"\n")
-                    self.last_ms = event.instant_ms
-                    yield self.topics[event.topic], home, event.key, event.value
-
-            written = kafka.fill(self.ground.broker, records(), PIECE)
-        self.written += sum(written.values())
-        self.read += sum(written.get(topic, 0) for topic in self.shared)
-        self.counted = kafka.ends_of(self.ground.broker, self.shared)
+    def close(self) -> None:
+        """That was all."""
+        self._lines.close()
 
 
 def sampled(customer: bytes) -> bool:
@@ -105,30 +74,34 @@ def run(ground: Ground) -> None:
     customers, stretch = ground.size(CUSTOMERS, 1_000), ground.size(1_200_000, 10_000)
     warm = ground.size(CUSTOMERS * WARM, 10_000)
     shop = Shop(customers, warm + ground.rounds * stretch, pages=True)
-    traffic = Traffic(ground, shop, new_topics(ground, PARTITIONS), ground.folder / "w3-sample.jsonl")
+    sample = Sample(ground.folder / "w3-sample.jsonl")
+    traffic = Traffic(ground, shop, seen=sample.take)
     ours = Ours(ground, ground.name("segstream-w3"), inputs=traffic.topics)
     ours.prepare()
     changes = TopicPartition(ours.topic("changes"), 0)
     with ours.worker() as worker:
         worker.ready(PARTITIONS)
         ground.say(f"w3: {warm:,} events of {customers:,} customers, to warm up")
-        traffic.write(traffic.next(warm))
-        kafka.follow(ground.broker, ours.name, traffic.shared, [traffic.counted], worker.program.alive)
+        traffic.write(traffic.next(warm), PIECE)
+        end = kafka.ends_of(ground.broker, traffic.shared)
+        kafka.follow(ground.broker, ours.name, traffic.shared, [end], worker.program.alive)
         for _ in range(ground.rounds):
             ground.say(f"w3: {rivals.RAW.name}")
             read = min(stretch, traffic.read)
             raw = rivals.RAW.run_over(ground, ",".join(traffic.shared), read // 5, read)
             note_peer(ground, PART, rivals.RAW.name, raw)
             ground.say("w3: segstream")
-            before, began, offset = traffic.counted, traffic.last_ms, kafka.end_of(ground.broker, changes)
-            traffic.write(list(traffic.next(stretch)))
-            done = measure(ours, [worker], traffic.shared, before, traffic.counted, traffic.written)
+            before, began, offset = end, traffic.last_ms, kafka.end_of(ground.broker, changes)
+            traffic.write(list(traffic.next(stretch)), PIECE)
+            end = kafka.ends_of(ground.broker, traffic.shared)
+            done = measure(ours, [worker], traffic.shared, before, end, traffic.written)
             note_ours(ground, PART, done)
             ground.results.add(PART, OURS, "changes an event", done.changes)
         ground.results.check(PART, OURS, done.wrong(traffic.written))
         tell_clock(ground, ours.topic("control"), traffic.last_ms)
         ground.say("w3: replay of a sample, to compare with")
-        expected = replayed(ground, traffic, began)
+        sample.close()
+        expected = replayed(ground, sample.file, traffic.last_ms, began)
         ground.results.check(PART, OURS, _compared(ground, changes, offset, began, expected))
         told = (
             f"{len(expected):,} changes of the last stretch, of a sample of the customers, are compared with replay's"
@@ -139,10 +112,10 @@ def run(ground: Ground) -> None:
         kafka.delete_topics(ground.broker, topic)
 
 
-def replayed(ground: Ground, traffic: Traffic, after_ms: int) -> Counter[Move]:
-    """The changes after an instant that replay makes of the sample."""
+def replayed(ground: Ground, sample: Path, until_ms: int, after_ms: int) -> Counter[Move]:
+    """The changes after an instant that replay makes of the sample, up to another one."""
     out = ground.folder / "w3-sample.out"
-    Ours(ground, "replay").run("replay", str(traffic.file), "--until", iso(traffic.last_ms), "--out", str(out))
+    Ours(ground, "replay").run("replay", str(sample), "--until", iso(until_ms), "--out", str(out))
     found: Counter[Move] = Counter()
     with out.open("rb") as lines:
         for line in lines:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import math
+from datetime import datetime
 from pathlib import Path
 
 import orjson
 import pytest
 from rich.console import Console
 
-from tests.benchmarks import crowd
+from tests.benchmarks import crowd, kafka
 from tests.benchmarks.__main__ import KNOWN, PARTS, options_of, run_part
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.results import OURS, Results
 from tests.benchmarks.rivals import PeerError
+from tests.benchmarks.shop import Shop
+from tests.benchmarks.traffic import Traffic
 
 ABOUT = {
     "began": "2026-01-01T00:00:00Z",
@@ -89,6 +92,32 @@ def test_doubles_are_other_customers_who_do_the_same_later() -> None:
         changed = {key for key in before if before[key] != after[key]}
         assert changed == {"timestamp", "userId" if "userId" in before else "anonymousId"}
         assert after["timestamp"] == "2026-01-02T00:00:00.000Z"
+
+
+def test_what_is_sent_bears_the_instants_of_sending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """At a rate, time passes as it does in life; without one, events keep the gaps that they have.  Nothing else of
+    them changes, and time never goes back."""
+    monkeypatch.setattr(kafka, "create_topics", lambda *_: None)
+    ground = Ground("", tmp_path, tmp_path, Results(), Console(file=io.StringIO()))
+    shop = Shop(20, 2_000)
+    plain = [orjson.loads(event.value) for event in shop.simulated()][1_000:1_900]
+    traffic = Traffic(ground, shop)
+    traffic.last_ms = [event.instant_ms for event in traffic.next(1_000)][-1]
+    begin = traffic.last_ms
+    paced, gaps = traffic.to_send(500, 1_000.0), traffic.to_send(400)
+    told = [orjson.loads(event.value) for event in (*paced, *gaps)]
+    assert [event.instant_ms for event in paced] == [begin + k for k in range(500)]
+    assert {b.instant_ms - at(a["timestamp"]) for a, b in zip(plain[500:], gaps, strict=True)} == {
+        paced[-1].instant_ms - at(plain[500]["timestamp"])
+    }
+    for before, after, event in zip(plain, told, (*paced, *gaps), strict=True):
+        assert at(after["timestamp"]) == event.instant_ms
+        assert {**after, "timestamp": before["timestamp"]} == before
+
+
+def at(timestamp: str) -> int:
+    """Milliseconds of an instant."""
+    return round(datetime.fromisoformat(timestamp).timestamp() * 1000)
 
 
 def test_what_could_not_be_measured_is_no_figure() -> None:
