@@ -18,7 +18,7 @@ from stream.plan.plan import Plan
 from stream.predict.learning import PropensityLearner
 from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.measuring import asks_for_lifetimes
-from stream.predict.trainer import MODEL
+from stream.predict.trainer_state import MODEL
 from stream.predict.trial import DRAFT
 from stream.settings import Settings
 

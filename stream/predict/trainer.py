@@ -9,36 +9,31 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, log, sqrt
+from math import isnan, sqrt
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from river import linear_model, optim, preprocessing, utils
+from river import preprocessing
 from scipy.special import expit
 
 from stream.features.propensity import FARTHEST, PROPENSITY
 from stream.predict.calibration import curve
+from stream.predict.candidate import Candidate, Sample
 from stream.predict.delayed import Answer
-from stream.predict.progress import CERTAIN, Window
+from stream.predict.progress import Window
 from stream.predict.propensity import PropensityModel, taken
 from stream.predict.settling import ALL, BASELINES
+from stream.predict.trainer_state import MODEL, PropensityState, read_state, scaler_state
 from stream.predict.trial import Trial
 
 Floats = NDArray[np.float64]
-Sample = dict[int, float]
 
-#: What a loss of some answers ago counts for: half, so many answers later.
-LOSS_HALF_LIFE = 1_000
-#: Nobody counts further: what says that it did was not written by a trainer.
-MOST_ANSWERS = 1 << 53
 #: Passes over the warm-up's answers.
 PASSES = 5
 #: Inputs beyond this are cut to it: the square of a greater one would be infinite, and so would a scaler's variance.
 GREATEST = 1e100
-#: The judge whose scores are the published model's own.
-MODEL = "model"
 #: The judge that keeps the regression's log odds, which calibration is fitted to.
 LOG_ODDS = "log odds"
 
@@ -88,86 +83,6 @@ class PropensitySettings:
             raise ValueError(f"rates must lie above 0 and at most at 1, not {self.rates}")
 
 
-class CandidateState(msgspec.Struct, frozen=True):
-    """One regression: its rate, whether by logarithms, its weights (the intercept last), and its loss lately."""
-
-    rate: float
-    curved: bool
-    weights: tuple[float, ...]
-    loss: float
-
-
-class ScalerState(msgspec.Struct, frozen=True):
-    """One scaler, 2 d numbers each."""
-
-    counts: tuple[int, ...]
-    means: tuple[float, ...]
-    variances: tuple[float, ...]
-
-
-class PropensityState(msgspec.Struct, frozen=True):
-    """What a warmed-up trainer needs to go on where it was; travels in each version."""
-
-    version: int
-    effective: int
-    learned: int
-    units: tuple[float, ...]
-    scalers: tuple[ScalerState, ScalerState]
-    candidates: tuple[CandidateState, ...]
-    judges: tuple[str, ...]
-    window: bytes
-    seen: int
-
-
-class _Candidate:
-    """A river regression over so many inputs, and how well it does.
-
-    What speaks are its weights as they are. Their mean over the latest answers, which wanders less, did no better in
-    steady traffic and worse through a drift (tests/benchmarks/propensity.py).
-    """
-
-    def __init__(self, rate: float, curved: bool, inputs: int) -> None:
-        self.rate = rate
-        self.curved = curved
-        self.loss = log(2)
-        self._inputs = range(inputs)
-        self._begin((0.0,) * (inputs + 1))
-
-    def _begin(self, weights: tuple[float, ...]) -> None:
-        # Any: river's own methods are partly without types.
-        self._regression: Any = linear_model.LogisticRegression(
-            optim.SGD(self.rate), intercept_lr=self.rate, intercept_init=weights[-1]
-        )
-        self._regression._weights = utils.VectorDict(dict(enumerate(weights[:-1])))
-
-    def restore(self, state: CandidateState) -> None:
-        """Go on from a state."""
-        self.loss = state.loss
-        self._begin(state.weights)
-
-    def state(self) -> CandidateState:
-        """All that `restore` needs."""
-        return CandidateState(self.rate, self.curved, self.weights, self.loss)
-
-    def log_odds(self, sample: Sample) -> float:
-        """What it says."""
-        weights = self._regression.weights
-        total = self._regression.intercept + sum(weights.get(place, 0.0) * x for place, x in sample.items())
-        return float(total)
-
-    def learn(self, sample: Sample, came: bool) -> None:
-        """Score, then learn."""
-        said = min(max(float(expit(self.log_odds(sample))), CERTAIN), 1 - CERTAIN)
-        self.loss += (1 - 0.5 ** (1 / LOSS_HALF_LIFE)) * (-log(said if came else 1 - said) - self.loss)
-        self._regression.learn_one(sample, came)
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """One an input, then the intercept."""
-        weights = self._regression.weights
-        return (*(float(weights.get(place, 0.0)) for place in self._inputs), float(self._regression.intercept))
-
-
 class PropensityTrainer:
     """The regressions, and the rule when to publish the best.
 
@@ -194,7 +109,7 @@ class PropensityTrainer:
         # Of values as they are, and of logarithms.
         self._scalers: tuple[Any, Any] = (preprocessing.StandardScaler(), preprocessing.StandardScaler())
         self._candidates = [
-            _Candidate(rate, curved, 2 * len(settings.features)) for curved in (True, False) for rate in settings.rates
+            Candidate(rate, curved, 2 * len(settings.features)) for curved in (True, False) for rate in settings.rates
         ]
 
     @classmethod
@@ -202,7 +117,7 @@ class PropensityTrainer:
         """The trainer that wrote that version, going on exactly; a new one, which counts on from it, where it learned
         something else."""
         trainer = cls(settings, version=newest.version, effective=newest.effective)
-        state = _read(newest)
+        state = read_state(newest)
         same = newest.features == settings.features and newest.horizon_ms == settings.horizon_ms
         if state is None or not same or state.judges != trainer.window.judges:
             return trainer
@@ -305,7 +220,7 @@ class PropensityTrainer:
         scaled = self._scalers[curved].transform_one(self._samples(vector)[curved])
         return {place: min(max(value, -FARTHEST), FARTHEST) for place, value in scaled.items()}
 
-    def _best(self) -> _Candidate:
+    def _best(self) -> Candidate:
         return min(self._candidates, key=lambda candidate: candidate.loss)
 
     def losses(self) -> dict[str, float]:
@@ -349,7 +264,7 @@ class PropensityTrainer:
     def _model(self, version: int, effective: int) -> PropensityModel:
         """What speaks now."""
         best = self._best()
-        scaler = _state_of(self._scalers[best.curved], 2 * len(self.settings.features))
+        scaler = scaler_state(self._scalers[best.curved], 2 * len(self.settings.features))
         knots, chances = self._calibration()
         return PropensityModel(
             version=version,
@@ -373,7 +288,7 @@ class PropensityTrainer:
             effective=self._effective,
             learned=self.learned,
             units=tuple(self._units.tolist()),
-            scalers=(_state_of(self._scalers[0], width), _state_of(self._scalers[1], width)),
+            scalers=(scaler_state(self._scalers[0], width), scaler_state(self._scalers[1], width)),
             candidates=tuple(candidate.state() for candidate in self._candidates),
             judges=self.window.judges,
             window=self.window.state(),
@@ -393,47 +308,6 @@ class PropensityTrainer:
         self.window.restore(state.window, state.seen)
 
 
-def window_of(model: PropensityModel) -> Window | None:
-    """The latest answers that its trainer had when it was published; None where it does not say."""
-    state = _read(model)
-    return None if state is None else _window(state)
-
-
-def _window(state: PropensityState) -> Window:
-    window = Window(state.judges, max(1, len(state.window) // (4 * len(state.judges) + 4)))
-    window.restore(state.window, state.seen)
-    return window
-
-
-def _read(model: PropensityModel) -> PropensityState | None:
-    """The state of the trainer that wrote a version; None where there is none, or one that no trainer wrote."""
-    try:
-        state = msgspec.json.decode(model.trainer, type=PropensityState)
-        counted = 0 <= state.learned <= MOST_ANSWERS and state.seen <= MOST_ANSWERS
-        if not counted or MODEL not in state.judges:
-            return None
-        _window(state)
-    except ValueError:  # those of msgspec are
-        return None
-    width = 2 * len(model.features)
-    scaled = all(
-        len(one.counts) == len(one.means) == len(one.variances) == width and min(*one.counts, *one.variances) >= 0
-        for one in state.scalers
-    )
-    fits = scaled and all(len(one.weights) == width + 1 for one in state.candidates)
-    units = len(state.units) == len(model.features) and min(state.units) > 0
-    return state if fits and units else None
-
-
 def _known(values: Floats) -> Sample:
     cut = np.clip(values, -GREATEST, GREATEST).tolist()
     return {place: value for place, value in enumerate(cut) if not isnan(value)}
-
-
-def _state_of(scaler: Any, width: int) -> ScalerState:
-    places = range(width)
-    return ScalerState(
-        tuple(int(scaler.counts[place]) for place in places),
-        tuple(float(scaler.means[place]) for place in places),
-        tuple(float(scaler.vars[place]) for place in places),
-    )

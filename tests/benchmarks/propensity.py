@@ -34,7 +34,8 @@ from stream.predict.lifetime_model import LifetimeModel
 from stream.predict.measuring import histories_of
 from stream.predict.progress import Window
 from stream.predict.settling import BASELINES, Asked, Settling
-from stream.predict.trainer import MODEL, PropensityTrainer
+from stream.predict.trainer import PropensityTrainer
+from stream.predict.trainer_state import MODEL
 from stream.predict.trial import Verdict
 from stream.settings import load_settings
 from stream.simulate.simulation import SimulationOptions, simulate

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from stream.cli import predictions
 from stream.predict.delayed import Answer, Question
 from stream.predict.propensity import PropensityModel
-from stream.predict.trainer import MODEL, PropensitySettings, PropensityTrainer
+from stream.predict.trainer import PropensitySettings, PropensityTrainer
+from stream.predict.trainer_state import MODEL
 from stream.settings import Settings
 
 SETTINGS = PropensitySettings(("orders", "noise"), 1_000, warm_up=50, publish_every=50, name="propensity:will_buy@1234")

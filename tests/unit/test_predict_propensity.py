@@ -17,7 +17,8 @@ from scipy.special import expit
 from stream.predict.delayed import Answer, Question, Waiting
 from stream.predict.progress import Window
 from stream.predict.propensity import PropensityModel
-from stream.predict.trainer import MODEL, PropensitySettings, PropensityTrainer, window_of
+from stream.predict.trainer import PropensitySettings, PropensityTrainer
+from stream.predict.trainer_state import MODEL, window_of
 
 DAY = 86_400_000
 HORIZON = 14 * DAY

@@ -14,7 +14,7 @@ from rich.text import Text
 from stream.events.instant import iso
 from stream.features.propensity import PROPENSITY
 from stream.predict.propensity import PropensityModel
-from stream.predict.trainer import MODEL, window_of
+from stream.predict.trainer_state import MODEL, window_of
 
 #: What baselines are called.
 WORDS = {"recency": "days of absence", "alive": "P(alive)", "buys": "P(buys)"}
