@@ -2,11 +2,16 @@
 
 Address space is reserved for far more rows than there are, and memory is taken as rows are used: what has not been
 touched costs nothing.  Where so much cannot be reserved (a limit of the system), arrays are copied to larger ones.
+
+Large pages are quicker to take and to find than small ones, as long as the system has them lying about.  Where memory
+is in pieces it moves other pages about to make one, which takes up to ten times as long as small ones would, so they
+are asked for as long as they come quickly; the time it takes decides about nothing else.
 """
 
 from __future__ import annotations
 
 import mmap
+import time
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -17,8 +22,14 @@ from numpy.typing import NDArray
 RESERVED, SPARE = 1 << 35, 4
 #: From so many bytes on, the system is asked for large pages, of which fewer have to be found.
 LARGE = 1 << 25
+#: What a large page has, in bytes; and how much is filled at a time, to see how quickly they come.
+LARGE_PAGE = PIECE = 1 << 21
+#: Seconds of the processor a byte: large pages that take longer are dear. Small ones take 0.2 to 0.5 ns.
+DEAR = 1e-9
 #: Linux has it; the reserved space then does not count as memory promised.
 _NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
+#: Advice, where the system knows any.
+_HUGE, _SMALL = getattr(mmap, "MADV_HUGEPAGE", None), getattr(mmap, "MADV_NOHUGEPAGE", None)
 
 
 T = TypeVar("T", bound=np.generic)
@@ -32,8 +43,8 @@ class Growing(Generic[T]):
         self._room: NDArray[T] | None = None
         self._given: NDArray[T] | None = None
 
-    def grown(self, array: NDArray[T], rows: int) -> NDArray[T]:
-        """The array with so many rows, of which the later ones are yet to be filled.
+    def grown(self, array: NDArray[T], rows: int, value: NDArray[T] | int | None = None) -> NDArray[T]:
+        """The array with so many rows, of which the later ones are ``value`` each; None: they are yet to be filled.
 
         It is copied only where it is not what was given out last, or the room does not do; a former array stays valid
         and shares its rows with the new one, unless it was copied.
@@ -44,10 +55,30 @@ class Growing(Generic[T]):
             room[: len(array)] = array
         found: NDArray[T] = room[:rows]
         self._given = found
-        if self._region is not None and found.nbytes >= LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
-            with suppress(OSError):  # a kernel without them: small ones do, too
-                self._region.madvise(mmap.MADV_HUGEPAGE, 0, -(-found.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE)
+        if value is not None:
+            self._fill(found, len(array), value)
         return found
+
+    def _fill(self, array: NDArray[T], start: int, value: NDArray[T] | int) -> None:
+        """Fill the rows from ``start`` on, in large pages where these come quickly."""
+        rows, each = len(array), array.strides[0]
+        many = max(1, PIECE // each)
+        large = array.nbytes >= LARGE
+        for first in range(start, rows, many):
+            last = min(first + many, rows)
+            if large:
+                self._advise(_HUGE, first * each // LARGE_PAGE, -(-last * each // LARGE_PAGE))
+            began = time.thread_time()
+            array[first:last] = value
+            if large and time.thread_time() - began > DEAR * max(LARGE_PAGE, (last - first) * each):
+                self._advise(_SMALL, -(-last * each // LARGE_PAGE), -(-rows * each // LARGE_PAGE))
+                large = False
+
+    def _advise(self, pages: int | None, first: int, last: int) -> None:
+        """Say of which kind the pages are to be, from and up to a large one; a kernel that knows none takes no harm."""
+        if self._region is not None and pages is not None and first < last:
+            with suppress(OSError):
+                self._region.madvise(pages, first * LARGE_PAGE, (last - first) * LARGE_PAGE)
 
     def _reserve(self, array: NDArray[T], rows: int) -> NDArray[T]:
         """Room for many more rows of the array's kind, and at least for so many."""

@@ -84,9 +84,7 @@ class Index(Mapping[bytes, int]):
         if self._used + size > len(self._ids):
             self._ids = ids.grown(self._ids, 2 * (self._used + size))
         if rows > len(self._places):
-            n = len(self._places)
-            self._places = places.grown(self._places, 2 * rows)
-            self._places[n:] = 0
+            self._places = places.grown(self._places, 2 * rows, 0)
 
     def __getitem__(self, customer: bytes) -> int:
         row = int(self.find(CustomerIds.of([customer])).rows[0])

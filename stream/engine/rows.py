@@ -185,12 +185,10 @@ class Rows:
         old, n = self.table, self.table.ints.shape[0]
         rows = max(need, min(2 * n, n + MOST_GROWN))
         room = self._growing
-        ints, expiry = room.ints.grown(old.ints, rows), room.expiry.grown(old.expiry, rows)
-        deadline, coarse = room.deadline.grown(old.deadline, rows), room.coarse.grown(old.coarse, blocks(rows))
-        marks, touched = room.marks.grown(old.marks, rows), room.touched.grown(old.touched, rows)
-        ints[n:] = self.blank
-        expiry[n:], deadline[n:], coarse[blocks(n) :] = FOREVER, FOREVER, FOREVER
-        marks[n:], touched[n:] = 0, 0
+        ints, expiry = room.ints.grown(old.ints, rows, self.blank), room.expiry.grown(old.expiry, rows, FOREVER)
+        deadline = room.deadline.grown(old.deadline, rows, FOREVER)
+        coarse = room.coarse.grown(old.coarse, blocks(rows), FOREVER)
+        marks, touched = room.marks.grown(old.marks, rows, 0), room.touched.grown(old.touched, rows, 0)
         floats = ints.view(np.float64)
         self.table = Table(ints, floats, expiry, deadline, coarse, marks, touched, old.counters, old.blank, old.kept)
 

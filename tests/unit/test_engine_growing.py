@@ -50,12 +50,32 @@ def test_more_than_was_reserved_is_reserved_anew(monkeypatch: pytest.MonkeyPatch
     assert larger[:400].tolist() == [*range(10), *[5] * 390]
 
 
-def test_a_kernel_without_large_pages_gives_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It refuses the advice, and nothing else."""
-    monkeypatch.setattr(mmap, "MADV_HUGEPAGE", 9_999, raising=False)
+@pytest.mark.parametrize("advice", [9_999, None])
+def test_a_kernel_without_large_pages_gives_small_ones(monkeypatch: pytest.MonkeyPatch, advice: int | None) -> None:
+    """It refuses the advice, or knows none, and nothing else."""
+    monkeypatch.setattr(growing, "_HUGE", advice)
     monkeypatch.setattr(growing, "LARGE", 1)
     room: Growing[np.int64] = Growing()
-    assert room.grown(np.arange(3), 10)[:3].tolist() == [0, 1, 2]
+    assert room.grown(np.arange(3), 10, 8).tolist() == [0, 1, 2, *[8] * 7]
+
+
+@pytest.mark.parametrize("dear", [0.0, 1.0])
+def test_large_pages_are_asked_for_as_long_as_they_come_quickly(monkeypatch: pytest.MonkeyPatch, dear: float) -> None:
+    """The first piece is tried with them; where that took too long the rest is in small ones, until more is grown.
+    What is in the array is the same."""
+    asked: list[tuple[int | None, int, int]] = []
+    monkeypatch.setattr(Growing, "_advise", lambda _, pages, first, last: asked.append((pages, first, last)))
+    monkeypatch.setattr(growing, "DEAR", dear)
+    monkeypatch.setattr(growing, "LARGE", 1)
+    room: Growing[np.int64] = Growing()
+    pieces, words = 3, growing.PIECE // 8
+    array = room.grown(np.zeros(1, np.int64), pieces * words, 7)
+    assert (array[1:] == 7).all()
+    pages = growing.PIECE // growing.LARGE_PAGE
+    if dear:
+        assert asked == [(growing._HUGE, pages * k, pages * (k + 1) + (k < 2)) for k in range(pieces)]
+    else:
+        assert asked == [(growing._HUGE, 0, pages + 1), (growing._SMALL, pages + 1, pages * pieces)]
 
 
 def test_without_address_space_arrays_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
