@@ -203,7 +203,6 @@ def watched(worker: Worker) -> Stages:
         (memory.Memory, "_latest", "changes: latest segments"),
         (Changes, "records", "changes: records"),
         (rest, "pack", "rows: packed"),
-        (memory.Memory, "write", "rows: records"),
     ):
         stages.wrap(owner, name, stage)
     return stages
