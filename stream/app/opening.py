@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 
 from stream.app.ports import Shard
+from stream.events.raw import raw_of
 from stream.kafka.restore import RestoreStalledError, read_changelog
 
 if TYPE_CHECKING:
@@ -93,13 +94,9 @@ class Opening:
             )
         shard = self._host.new_shard(runner.partition)
 
-        def restore(records: Sequence[Any]) -> None:
-            keys, values = [record.key for record in records], [record.value for record in records]
-            shard.restore(keys, values, [(record.offset, record.timestamp) for record in records])
-
         async def apply(records: Sequence[Any]) -> None:
             # In a thread: other shards go on meanwhile, and are opened side by side. Nobody else has this one yet.
-            await asyncio.to_thread(restore, records)
+            await asyncio.to_thread(shard.read_back, raw_of(records))
             runner.rows_restored += len(records)
             runner.doing = f"reading its rows, {runner.rows_restored:,} so far"
             self._host.metrics.rows_restored.inc(len(records))
@@ -135,7 +132,7 @@ class Opening:
     async def _read(self, runner: ShardRunner, start: int | None, apply: Any) -> int:
         wiring = self._host.wiring
         options = {**wiring.client_options, **wiring.consumer_options}
-        return await read_changelog(options, wiring.changelog, runner.partition, start, apply)
+        return await read_changelog(options, wiring.changelog, runner.partition, start, apply, unframe=wiring.unframe)
 
     def _place(
         self,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import msgspec
+import numpy as np
 
 from stream.engine import rest
 from stream.engine.backfill import Backfill
@@ -21,6 +21,7 @@ from stream.engine.records import Records
 from stream.engine.rows import Rows
 from stream.engine.slices import PACKED, Slices
 from stream.errors import UserError
+from stream.events.raw import RawRecord, RawRecords
 from stream.features.base import NEVER
 from stream.plan import header
 from stream.plan.layout import Layout
@@ -92,39 +93,30 @@ class Memory:
 
     # From rest
 
-    def read(
-        self, keys: Sequence[bytes | None], values: Sequence[bytes | None], places: Sequence[tuple[int, int]] = ()
-    ) -> None:
-        """Records of the changelog, in their order; ``places``: offset and timestamp (ms) of each, for reports.  What
-        cannot be read is set aside (:mod:`stream.engine.poison`)."""
-        rows: dict[bytes, int] = {}
-
-        def record(k: int) -> Poison:
-            return Poison(keys[k] or b"", values[k], *(places[k] if places else (-1, 0)))
-
-        for k, key in enumerate(keys):
-            if key is not None and key[:1] == rest.ROW:
-                rows[key[1:]] = k
-                continue
-            one = record(k)
+    def read(self, records: RawRecords) -> None:
+        """Records of the changelog, in their order.  What cannot be read is set aside
+        (:mod:`stream.engine.poison`)."""
+        rows = records.begin_with(rest.ROW)
+        for k in np.flatnonzero(~rows).tolist():
+            one = _told(records[k])
             try:
                 self._take(one.key, one.value)
             except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
                 self.set_aside.add(one, str(error), self._instead(one.key))
             else:
                 self.set_aside.mended([one.key])
-        if rows:
-            self._rows(rows, values, record)
+        if rows.any():
+            self._rows(records if rows.all() else records.some(np.flatnonzero(rows)))
 
-    def _rows(self, rows: dict[bytes, int], values: Sequence[bytes | None], record: Callable[[int], Poison]) -> None:
-        """Customers' rows: which record is the latest of each, all values, and what makes the record itself."""
-        bad = set(self.restorer.apply(list(rows), [values[k] for k in rows.values()]))
-        self.set_aside.mended(rest.ROW + customer for customer in rows if customer not in bad)
-        for customer in bad:
-            self.set_aside.add(record(rows[customer]), "the value is no row")
-        foreign = self.restorer.foreign
-        if foreign:
-            self._waiting |= {customer: record(k) for customer, k in rows.items() if customer in foreign}
+    def _rows(self, records: RawRecords) -> None:
+        """Records of customers' rows."""
+        applied = self.restorer.apply(records)
+        self.set_aside.mended(records.keys())
+        for k in applied.bad:
+            self.set_aside.add(_told(records[k]), "the value is no row")
+        for k in applied.foreign:
+            one = _told(records[k])
+            self._waiting[one.key[len(rest.ROW) :]] = one
 
     def _take(self, key: bytes, value: bytes | None) -> None:
         """A record that is no row; an error where it is none of ours."""
@@ -295,6 +287,11 @@ class Memory:
         """Whether a customer who was forgotten has come back and is in segments again."""
         i = self.rows.index.get(customer)
         return i is not None and int(self.rows.table.ints[i, header.SEQUENCE]) > 0
+
+
+def _told(record: RawRecord) -> Poison:
+    """A record as it is told where it cannot be read."""
+    return Poison(record.key or b"", record.value, record.offset, record.timestamp)
 
 
 def text_hash(files: dict[str, str]) -> str:

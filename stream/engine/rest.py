@@ -14,7 +14,7 @@ empty by its column (8), its size (8) and its entries.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -27,9 +27,12 @@ from stream.engine.layouts import FORM, Description, describe_layout, mapping, s
 from stream.engine.names import Names
 from stream.engine.records import Column, Records
 from stream.engine.rows import Rows
+from stream.events.columns import CustomerIds
+from stream.events.raw import KEY, KEY_END, VALUE, VALUE_END, RawRecords
 from stream.features import pool
 from stream.features.base import FOREVER
 from stream.plan import earlier_rows, header
+from stream.plan.finding import FREE
 from stream.plan.packed import Shape
 from stream.plan.plan import Packing, Plan
 
@@ -45,8 +48,10 @@ _NUMBER = struct.Struct(">I")
 MARK_BYTES = _FINGERPRINT.size
 #: Lengths of the keys of names and of layouts.
 NAME_KEY_BYTES, LAYOUT_KEY_BYTES = 1 + _NUMBER.size, 1 + _FINGERPRINT.size
-#: How many rows are read at once.
-CHUNK = 4096
+#: How many rows are read at once: what was read lies near the processor yet when it is put in its place.
+CHUNK = 256
+#: The same of rows of other layouts, for which is worked out each time what becomes of their columns.
+CHUNK_OF_OTHERS = 4096
 #: Room for packed rows that is asked for first, in bytes a row; it is doubled where it does not do.
 GUESS = 512
 #: Room for entries of bags that is made first, for each row; where it does not do, rows are read twice.
@@ -71,6 +76,31 @@ class Read(NamedTuple):
     ints: Ints
     entries: Ints
     sound: NDArray[np.bool_]
+
+
+class Applied(NamedTuple):
+    """Of some records by their numbers: those that are no rows, whose customers have none until a later record brings
+    one, and those that wait for their layout."""
+
+    bad: list[int]
+    foreign: list[int]
+
+
+class Own(NamedTuple):
+    """Numbers of records with rows of the layout, and which row each is."""
+
+    numbers: Ints
+    rows: Ints
+
+
+class Sorted(NamedTuple):
+    """The latest record of each customer, by its number: rows of the layout, of other ones, and those of customers who
+    have no row any more; ``bad``: the ones among these that are no tombstones."""
+
+    own: Own
+    foreign: Ints
+    gone: Ints
+    bad: list[int]
 
 
 def encode_names(names: Names) -> list[tuple[bytes, bytes]]:
@@ -133,44 +163,59 @@ class Restorer:
         #: Column -> the version since which it is there again: what older rows have in it was dropped before.
         self.anew: dict[str, int] = {}
 
-    def apply(self, keys: list[bytes], values: list[bytes | None]) -> list[bytes]:
-        """Records of customers' rows (keys without their letter), the later ones winning; None deletes.  Returns the
-        customers whose record is no row: they have none, until a later record brings one."""
-        own = _FINGERPRINT.pack(self.mark)
-        found = dict(zip(keys, values, strict=True))
-        latest = {key: value for key, value in found.items() if value is not None and len(value) > len(own)}
-        gone = found.keys() - latest.keys()
-        bad = [key for key in gone if found[key] is not None]
-        mine = [(key, value) for key, value in latest.items() if value[: len(own)] == own]
-        for start in range(0, len(mine), CHUNK):
-            some = mine[start : start + CHUNK]
-            read = unpack(self._packing, [value for _, value in some], self.shape, self.rows.texts)
-            bad += self._place([key for key, _ in some], read)
-        for key, value in latest.items():
-            if value[: len(own)] != own:
-                self.foreign[key] = value
-            else:
-                self.foreign.pop(key, None)
-        self._give_up([*gone, *bad])
-        return bad
+    def apply(self, records: RawRecords) -> Applied:
+        """Records of customers' rows, the later ones winning; one without a value deletes."""
+        own, foreign, gone, bad = self._sorted(records)
+        starts, stops = records.places[:, VALUE], records.places[:, VALUE_END]
+        for start in range(0, len(own.numbers), CHUNK):
+            numbers, picks = own.numbers[start : start + CHUNK], own.rows[start : start + CHUNK]
+            spans = starts[numbers], stops[numbers]
+            read = unpack_within(self._packing.unpack, records.data, spans, self.shape, self.rows.texts)
+            bad += numbers[~read.sound].tolist()
+            self._place(picks, read)
+        if self.foreign:
+            for customer in _customers(records, own.numbers):
+                self.foreign.pop(customer, None)
+        for customer, number in zip(_customers(records, foreign), foreign.tolist(), strict=True):
+            self.foreign[customer] = records.buffer[starts[number] : stops[number]]
+        self._give_up(_customers(records, np.array([*gone.tolist(), *bad], np.int64)))
+        return Applied(bad, foreign.tolist())
+
+    def _sorted(self, records: RawRecords) -> Sorted:
+        """The latest record of each customer; who is new and has a value gets a row."""
+        rows, places = self.rows, records.places
+        data = records.data.copy()  # the index is compiled for arrays that may be written to
+        ids = CustomerIds(data, places[:, KEY : KEY_END + 1] + (len(ROW), 0))
+        some = places[:, VALUE_END] - places[:, VALUE] > MARK_BYTES
+        found = rows.index.find(ids)
+        rows.enrol(ids, found, np.flatnonzero((found.rows == FREE) & some))
+        unknown = np.flatnonzero(found.rows == FREE)
+        if len(unknown):  # who was given a row just now has one
+            found.rows[unknown] = rows.index.find(CustomerIds(data, ids.spans[unknown])).rows
+        numbers = np.arange(len(records))
+        newest = np.empty(len(rows) + 1, np.int64)
+        newest[found.rows] = numbers  # the last one stays; nobody is at the end
+        latest = (newest[found.rows] == numbers) & (found.rows != FREE)
+        whole = np.flatnonzero(latest & some)
+        mark = data[places[whole, VALUE, np.newaxis] + np.arange(MARK_BYTES)].view("<i8").ravel()
+        mine = whole[mark == self.mark]
+        nobody = np.flatnonzero(found.rows == FREE)
+        gone = np.concatenate((np.flatnonzero(latest & ~some), _latest(records, nobody)))
+        bad = gone[places[gone, VALUE] >= 0].tolist()
+        return Sorted(Own(mine, found.rows[mine]), whole[mark != self.mark], gone, bad)
 
     @property
     def _packing(self) -> Packing:
         return self.rows.plan.kernels.packing
 
-    def _place(self, keys: list[bytes], read: Read) -> list[bytes]:
-        """Put rows in their places; the customers of those that are not sound, which are left out."""
+    def _place(self, picks: Ints, read: Read) -> None:
+        """Put what is sound of what was read in the rows with these numbers."""
         ints, entries, sound = read
         if not sound.all():
-            ints, bad = ints[sound], [key for key, good in zip(keys, sound, strict=True) if not good]
-            keys = [key for key, good in zip(keys, sound, strict=True) if good]
-        else:
-            bad = []
+            ints, picks = ints[sound], picks[sound]
         rows = self.rows
-        picks = rows.find(keys)
         rows.make_room(len(entries))
         self._packing.place(rows.table.ints, rows.bags, picks, self.shape, ints, entries)
-        return bad
 
     def _give_up(self, customers: Iterable[bytes]) -> None:
         """Whoever had a row has none."""
@@ -192,8 +237,8 @@ class Restorer:
         for key, value in self.foreign.items():
             groups.setdefault(_FINGERPRINT.unpack(value[: _FINGERPRINT.size])[0], []).append(key)
         for mark, keys in groups.items():
-            for start in range(0, len(keys), CHUNK):
-                bad += self._apply_foreign(mark, keys[start : start + CHUNK])
+            for start in range(0, len(keys), CHUNK_OF_OTHERS):
+                bad += self._apply_foreign(mark, keys[start : start + CHUNK_OF_OTHERS])
         self._give_up(bad)
         self.foreign.clear()
         self._empty()
@@ -211,7 +256,9 @@ class Restorer:
         ints[~sound] = old.blank or 0
         how.apply(ints, rows.blank, into)
         moved = _moved(ints[sound], entries, old, {new: was for was, new in how.bags.items()}, self.shape)
-        return self._place(keys, Read(into, moved, sound))
+        known = [key for key, good in zip(keys, sound, strict=True) if good]
+        self._place(self.rows.find(known), Read(into[sound], moved, sound[sound]))
+        return [key for key, good in zip(keys, sound, strict=True) if not good]
 
     def _empty(self) -> None:
         """Columns that were dropped and came back begin empty, as they did in memory."""
@@ -226,6 +273,18 @@ class Restorer:
                     while table[i, k + pool.HEAD] != pool.NONE:
                         pool.unlink(rows.bags, table[i], k, int(table[i, k + pool.HEAD]))
             table[older, k] = rows.blank[k]
+
+
+def _customers(records: RawRecords, numbers: Ints) -> list[bytes]:
+    """Whose rows these records are."""
+    buffer = records.buffer
+    return [buffer[first + len(ROW) : last] for first, last in records.places[numbers, KEY : KEY_END + 1].tolist()]
+
+
+def _latest(records: RawRecords, numbers: Ints) -> Ints:
+    """The latest of each customer among some records."""
+    found = dict(zip(_customers(records, numbers), numbers.tolist(), strict=True))
+    return np.array(list(found.values()), np.int64)
 
 
 def _moved(ints: Ints, entries: Ints, old: Description, bags: dict[int, int], shape: Shape) -> Ints:
@@ -252,14 +311,21 @@ def read_rows(values: list[bytes], layout: Description, names: Names, packing: P
 def unpack(packing: Packing, values: list[bytes], shape: Shape, names: Names, *, earlier: bool = False) -> Read:
     """Packed rows; ``earlier``: as they were packed before."""
     data = np.frombuffer(b"".join((*values, bytes(earlier_rows.PADDING))), np.uint8)
-    kernel = packing.earlier if earlier else packing.unpack
     stops = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
-    starts = np.concatenate((np.zeros(1, np.int64), stops[:-1])) + _FINGERPRINT.size
-    ints = np.empty((len(values), len(shape.kinds)), np.int64)
-    entries = np.empty((ENTRIES * len(values), pool.SAVED), np.int64)
-    sound = np.empty(len(values), np.uint8)
+    starts = np.concatenate((np.zeros(1, np.int64), stops))[: len(values)]
+    return unpack_within(packing.earlier if earlier else packing.unpack, data, (starts, stops), shape, names)
+
+
+def unpack_within(
+    kernel: Callable[..., int], data: NDArray[np.uint8], spans: tuple[Ints, Ints], shape: Shape, names: Names
+) -> Read:
+    """Packed rows, each with its mark before it, from where up to where in ``data``."""
+    starts, stops = spans[0] + MARK_BYTES, spans[1]
+    ints = np.empty((len(starts), len(shape.kinds)), np.int64)
+    entries = np.empty((ENTRIES * len(starts), pool.SAVED), np.int64)
+    sound = np.empty(len(starts), np.uint8)
     while True:
-        held = kernel(data, starts[: len(values)], stops, shape, names.hashes, ints, entries, sound)
+        held = kernel(data, starts, stops, shape, names.hashes, ints, entries, sound)
         if held <= len(entries):
             return Read(ints, entries[:held], sound.astype(np.bool_))
         entries = np.empty((held, pool.SAVED), np.int64)

@@ -33,6 +33,7 @@ from stream.engine.switching import Switching
 from stream.engine.typical import typical_of
 from stream.engine.versions import DefinitionsVersion
 from stream.events.batch import CONTROL, Batch
+from stream.events.raw import RawRecords
 from stream.features.base import FOREVER, NEVER
 from stream.plan import header
 from stream.plan.definitions import Dimension
@@ -109,7 +110,11 @@ class Shard:
         self, keys: Sequence[bytes | None], values: Sequence[bytes | None], places: Sequence[tuple[int, int]] = ()
     ) -> None:
         """Changelog records, in their order; a None value deletes.  ``places``: offset and timestamp (ms) of each."""
-        self.memory.read(keys, values, places)
+        self.read_back(RawRecords.of(keys, values, places))
+
+    def read_back(self, records: RawRecords) -> None:
+        """The same as they came from Kafka."""
+        self.memory.read(records)
 
     @property
     def poison(self) -> Sequence[Poison]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,46 @@ class RawRecords(Sequence[RawRecord]):
     timestamps: NDArray[np.int64]
     read_headers: Callable[[bytes], Headers]
 
+    @classmethod
+    def of(
+        cls, keys: Sequence[bytes | None], values: Sequence[bytes | None], marks: Sequence[tuple[int, int]] = ()
+    ) -> RawRecords:
+        """Of these keys and values, which have no headers; ``marks``: offset and timestamp of each (-1 and 0)."""
+        parts = [part for pair in zip(keys, values, strict=True) for part in pair]
+        sizes = np.array([0 if part is None else len(part) for part in parts], np.int64)
+        ends = np.cumsum(sizes)
+        begins = ends - sizes
+        missing = np.array([part is None for part in parts], np.bool_)
+        spans = np.stack((begins, ends), axis=1)
+        spans[missing] = -1
+        n = len(keys)
+        places = np.concatenate((spans.reshape(n, VALUE_END + 1), np.zeros((n, 2), np.int64)), axis=1)
+        known = np.array(marks or [(-1, 0)] * n, np.int64).reshape(-1, 2)
+        buffer = b"".join(part for part in parts if part is not None)
+        return cls(buffer, places, known[:, 0], known[:, 1], lambda _: ())
+
+    @property
+    def data(self) -> NDArray[np.uint8]:
+        """The buffer as an array, which is never empty."""
+        return np.frombuffer(self.buffer or b" ", np.uint8)
+
+    def some(self, picks: NDArray[np.int64]) -> RawRecords:
+        """Those with these numbers, in this order."""
+        return RawRecords(
+            self.buffer, self.places[picks], self.offsets[picks], self.timestamps[picks], self.read_headers
+        )
+
+    def begin_with(self, letter: bytes) -> NDArray[np.bool_]:
+        """Whose keys begin with this byte."""
+        first, last, data = self.places[:, KEY], self.places[:, KEY_END], self.data
+        begun: NDArray[np.bool_] = (last > first) & (data[np.clip(first, 0, len(data) - 1)] == letter[0])
+        return begun
+
+    def keys(self) -> Iterator[bytes]:
+        """All keys, empty where there is none."""
+        buffer = self.buffer
+        return (buffer[first:last] for first, last in self.places[:, KEY : KEY_END + 1].tolist())
+
     @property
     def size(self) -> int:
         """Bytes of all keys and values."""
@@ -68,3 +108,11 @@ class RawRecords(Sequence[RawRecord]):
             self.buffer[value:value_end] if value >= 0 else None,
             self.read_headers(self.buffer[headers:headers_end]),
         )
+
+
+def raw_of(records: Sequence[Any]) -> RawRecords:
+    """Records as such, where they came one by one: those of formats before Kafka 0.11."""
+    if isinstance(records, RawRecords):
+        return records
+    marks = [(record.offset, record.timestamp) for record in records]
+    return RawRecords.of([record.key for record in records], [record.value for record in records], marks)

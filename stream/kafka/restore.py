@@ -26,9 +26,10 @@ async def read_changelog(
     partition: int,
     start: int | None,
     apply: Callable[[Sequence[Any]], Awaitable[None] | None],
+    unframe: Callable[..., int] | None = None,
 ) -> int:
     """Hand all committed records from ``start`` (None: the beginning) up to the last stable offset to ``apply``,
-    and await what that gives back.
+    and await what that gives back; in bulk with ``unframe`` (:class:`stream.kafka.fetch.Taker`).
 
     Returns the position reached, from which a later call can go on. Reading ends when the *position* reaches the end:
     the last offsets are control records, which bring no record. The end is asked for once, at the start, and only
@@ -48,7 +49,7 @@ async def read_changelog(
     )
     await consumer.start()
     try:
-        taker = Taker(consumer)
+        taker = Taker(consumer, unframe=unframe)
         consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
         position = start if start is not None else (await consumer.beginning_offsets([tp]))[tp]

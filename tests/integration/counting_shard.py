@@ -16,6 +16,7 @@ from stream.app.ports import Source
 from stream.engine.busiest import Busiest
 from stream.engine.output import Asked
 from stream.engine.slices import Slices
+from stream.events.raw import RawRecords
 from tests.plain_changes import PlainChanges
 
 OWN_ROW = b"\x00shard"
@@ -126,10 +127,9 @@ class CountingShard:
     def poison(self) -> Sequence[Any]:
         return ()
 
-    def restore(
-        self, keys: Sequence[bytes | None], values: Sequence[bytes | None], places: Sequence[tuple[int, int]] = ()
-    ) -> None:
-        for key, value in zip(keys, values, strict=True):
+    def read_back(self, records: RawRecords) -> None:
+        for record in records:
+            key, value = record.key, record.value
             if key == OWN_ROW:
                 assert value is not None
                 self._own = {(topic, partition): at for topic, partition, at in json.loads(value)}

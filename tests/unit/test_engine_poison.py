@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -191,3 +192,43 @@ def test_poison_is_no_record_of_the_books(whole: Driver) -> None:
     driver.step()
     assert driver.shard.books == before
     assert orjson.loads(dict(driver.outputs[-1].rows)[rest.SHARD] or b"")["books"] == before
+
+
+def kept(driver: Driver) -> tuple[dict[bytes, Any], list[str]]:
+    """Everybody's whole rows, without the order in which they lie; and what was set aside."""
+    rows = driver.shard.rows
+    who = sorted(rows.index.items())
+    packed = rest.encode_rows(rows, np.array([i for _, i in who], np.int64), rest.fingerprint(PLAN))
+    return dict(zip([key for key, _ in who], packed.values, strict=True)), [str(one) for one in driver.shard.poison]
+
+
+@examples(60)
+@given(st.data())
+def test_it_does_not_matter_how_a_changelog_is_cut(whole: Driver, data: st.DataObject) -> None:
+    """All at once, in pieces or record by record, with tombstones, bytes that are no rows and rows that came before
+    strewn in: only the latest record of each customer counts, and nobody who has none is known."""
+    theirs = [(key, value) for key, value in whole.changelog if key[:1] == rest.ROW]
+    strange = st.sampled_from([None, b"", b"short", b"8 bytes. and more", rest.ROW])
+    strewn: list[tuple[bytes, bytes | None]] = data.draw(
+        st.lists(
+            st.sampled_from(theirs)
+            | st.tuples(st.sampled_from([*(key for key, _ in theirs[:6]), b"cnobody", b"cother"]), strange),
+            max_size=12,
+        )
+    )
+    changelog = [*whole.changelog, *strewn]
+    marks = [(k, 0) for k in range(len(changelog))]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(changelog)), max_size=6)))
+    found = []
+    for pieces in ([0, len(changelog)], [0, *cuts, len(changelog)], range(len(changelog) + 1)):
+        driver = Driver(PLAN, {source: [] for source in whole.log})
+        driver.shard = Shard(PLAN, 0, list(whole.log), changelog="log", plans=driver.plans, read_model=read_model)
+        for first, last in pairwise(pieces):
+            some = changelog[first:last]
+            driver.shard.restore([k for k, _ in some], [v for _, v in some], marks[first:last])
+        assert driver.shard.restored()
+        found.append(kept(driver))
+    assert found[0] == found[1] == found[2]
+    latest = {key[1:]: value for key, value in changelog if key[:1] == rest.ROW}
+    good = dict(theirs).values()
+    assert found[0][0].keys() == {key for key, value in latest.items() if value in good}
