@@ -68,14 +68,13 @@ def test_large_pages_are_asked_for_as_long_as_they_come_quickly(monkeypatch: pyt
     monkeypatch.setattr(growing, "DEAR", dear)
     monkeypatch.setattr(growing, "LARGE", 1)
     room: Growing[np.int64] = Growing()
-    pieces, words = 3, growing.PIECE // 8
+    pieces, words = 3, growing.LARGE_PAGE // 8
     array = room.grown(np.zeros(1, np.int64), pieces * words, 7)
     assert (array[1:] == 7).all()
-    pages = growing.PIECE // growing.LARGE_PAGE
     if dear:
-        assert asked == [(growing._HUGE, pages * k, pages * (k + 1) + (k < 2)) for k in range(pieces)]
+        assert asked == [(growing._HUGE, k, k + 1 + (k < 2)) for k in range(pieces)]
     else:
-        assert asked == [(growing._HUGE, 0, pages + 1), (growing._SMALL, pages + 1, pages * pieces)]
+        assert asked == [(growing._HUGE, 0, 2), (growing._SMALL, 2, pieces)]
 
 
 def test_without_address_space_arrays_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
