@@ -189,7 +189,7 @@ class Customers(Section):
         default=0.2,
         gt=0,
         le=1,
-        description="A customer with more than this share of a shard's events in a minute is told in the log.",
+        description="More of a shard's events in a minute about one customer are told in the log; the API says whom.",
     )
 
     @model_validator(mode="after")

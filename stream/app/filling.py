@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: Pause between two looks for the rows, in seconds.
 PAUSE = 0.5
+#: So many rows are taken at once.
+CHUNK = 10_000
 
 Records = list[tuple[bytes, bytes | None]]
 
@@ -53,7 +55,9 @@ class Rows:
 
 def backfill_from(records: Records, edge: Edge, shard: Shard) -> Backfill:
     """The rows under the plan of an empty shard."""
-    shard.restore([key for key, _ in records], [value for _, value in records])
+    for start in range(0, len(records), CHUNK):  # each part is copied to be read
+        some = records[start : start + CHUNK]
+        shard.restore([key for key, _ in some], [value for _, value in some])
     shard.restored()
     count = len(shard.rows.index)
     if count != edge.rows:

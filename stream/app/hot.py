@@ -1,5 +1,6 @@
-"""A customer whom much of a shard's traffic is about is told: once a minute at most, and as a share without a name in
-the metrics. Nothing is held back: their events cost what all cost, and their row is as bounded as any."""
+"""A customer whom much of a shard's traffic is about is told: once a minute at most in the log, and as a share in the
+metrics, in both without a name, which only the API gives (``/workers``). Nothing is held back: their events cost what
+all cost, and their row is as bounded as any."""
 
 from __future__ import annotations
 
@@ -25,6 +26,8 @@ class Hot:
         self._since = clock()
         #: the share of the busiest customer in the last minute that was looked at, from 0 to 1
         self.share = 0.0
+        #: who that is, where it is so much that it is told
+        self.customer: str | None = None
 
     def look(self, shard: Shard) -> None:
         """Take the shares where a minute is over."""
@@ -33,17 +36,18 @@ class Hot:
             return
         seconds, self._since = now - self._since, now
         busy = shard.busiest.take()
-        self.share = busy.share
+        self.share, self.customer = busy.share, None
         if busy.events < LEAST_EVENTS or busy.share < self._share:
             return
         customer, events = busy.customers[0]
+        self.customer = customer.decode("utf-8", "replace")
         log.warning(
-            "shard %d: at least %d of the %d events of the last %.0f s are about customer %r (%.0f %%): a bot?",
+            "shard %d: at least %d of the %d events of the last %.0f s are about one customer (%.0f %%): a bot? "
+            "GET /workers names them",
             self._partition,
             events,
             busy.events,
             seconds,
-            customer.decode("utf-8", "replace")[:100],
             100 * busy.share,
-            extra={"shard": self._partition, "customer": customer.decode("utf-8", "replace")[:100]},
+            extra={"shard": self._partition, "events": events},
         )

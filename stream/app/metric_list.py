@@ -31,7 +31,7 @@ LABELS: Mapping[str, str] = {
     "clock": "wall or event",
     "dimension": f"of the definitions; with their segments at most {MOST_SEGMENTS:,}",
     "feature": "a part of the vector that clusters are learned from, or inertia",
-    "judge": "model, or what it must beat: recency",
+    "judge": "model, or what it must beat: recency, alive, buys; before the first version draft",
     "outcome": "applied, duplicate, ignored, rekeyed, or rejected_ and a reason; of vectors: learned, skipped; "
     "of questions: learned (it answered the one before it), asked (there was none to answer), refused",
     "partition": "of the application",

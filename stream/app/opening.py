@@ -83,9 +83,9 @@ class Opening:
         if kept is not None and runner.kept is not None:
             same = all(runner.committed.get((tp.topic, tp.partition)) == at for tp, at in committed.items())
             if same and all(kept.expected((tp.topic, tp.partition)) >= at for tp, at in beginnings.items()):
-                foreign: list[Any] = []
-                position = await self._read(runner, runner.kept, foreign.extend)
-                if not foreign:
+                elsewhere: list[int] = []
+                position = await self._read(runner, runner.kept, lambda records: elsewhere.append(len(records)))
+                if not sum(elsewhere):
                     return kept, position
             log.info(
                 "shard %d: written elsewhere meanwhile, its rows are read anew",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.engine.layouts import BLOCK, Description, Mapping, describe_layout, mapping
-from stream.engine.rows import Rows, kept_of
+from stream.engine.rows import Room, Rows, kept_of
 from stream.features import pool
 from stream.features.base import FOREVER
 from stream.plan.header import Table
@@ -24,11 +24,13 @@ def adopt_rows(rows: Rows, plan: Plan) -> Rows:
         new.call_places(dimension, {at: segment for (name, at), segment in rows.places.items() if name == dimension})
     how = mapping(_described(rows), new)
     same = plan.layout.columns == rows.plan.layout.columns
+    old, was = rows.table, rows.room
+    # What is taken over grows on where it is, and what is made anew has room to: no later row has all of it copied.
+    new.room = Room(was, same=same)
     ints = _recoded(rows, how) if same else _mapped(rows, new, how)
-    expiry, deadline = _expiries(rows, plan)
-    old = rows.table
+    expiry, deadline = _expiries(rows, new)
     np.minimum(deadline[: len(rows)], rows.gone_at(), out=deadline[: len(rows)])
-    coarse = np.full_like(old.coarse, FOREVER)
+    coarse = new.room.coarse.grown(old.coarse[:0], len(old.coarse), FOREVER)
     new.table = Table(
         ints,
         ints.view(np.float64),
@@ -58,8 +60,7 @@ def _recoded(rows: Rows, how: Mapping) -> NDArray[np.int64]:
 def _mapped(rows: Rows, new: Rows, how: Mapping) -> NDArray[np.int64]:
     """The rows in another layout."""
     n = len(rows)
-    ints = np.empty((rows.table.ints.shape[0], len(new.blank)), np.int64)
-    ints[n:] = new.blank
+    ints = new.room.ints.grown(np.empty((0, len(new.blank)), np.int64), rows.table.ints.shape[0], new.blank)
     how.apply(rows.table.ints[:n], new.blank, ints[:n])
     return ints
 
@@ -71,13 +72,13 @@ def _described(rows: Rows) -> Description:
     return Description(described.columns, described.bags, names)
 
 
-def _expiries(rows: Rows, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _expiries(rows: Rows, new: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Expiries under another plan, and deadlines: dimensions that are the same keep theirs."""
     was = {d.version: j for j, d in enumerate(rows.plan.definitions.dimensions)}
-    source = np.array([was.get(d.version, -1) for d in plan.definitions.dimensions] or [-1], np.int64)
+    source = np.array([was.get(d.version, -1) for d in new.plan.definitions.dimensions] or [-1], np.int64)
     old = rows.table.expiry
-    expiry = np.empty((len(old), len(source)), np.int64)
-    deadline = np.empty(len(old), np.int64)
+    expiry = new.room.expiry.grown(np.empty((0, len(source)), np.int64), len(old))
+    deadline = new.room.deadline.grown(np.empty(0, np.int64), len(old))
     for start in range(0, len(old), BLOCK):
         block = old[start : start + BLOCK].take(np.maximum(source, 0), axis=1)
         block[:, source < 0] = FOREVER

@@ -5,7 +5,7 @@ touched costs nothing.  Where so much cannot be reserved (a limit of the system)
 
 Large pages are quicker to take and to find than small ones, as long as the system has them lying about.  Where memory
 is in pieces it moves other pages about to make one, which takes up to ten times as long as small ones would, so they
-are asked for as long as they come quickly; the time it takes decides about nothing else.
+are asked for as long as they come quickly, and then ever more seldom; the time it takes decides about nothing else.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ LARGE_PAGE = 1 << 21
 #: Seconds of the processor a byte: large pages that take longer are dear.  On a virtual machine small ones took 0.5 to
 #: 0.7 ns, large ones 0.1 ns where they lay about and 5 ns where they did not.
 DEAR = 1e-9
+#: So many pieces are of small pages after a large one was dear, twice as many after the next, and at most the latter.
+FIRST_PAUSE, LAST_PAUSE = 64, 1024
 #: Linux has it; the reserved space then does not count as memory promised.
 _NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 #: Advice, where the system knows any.
@@ -36,10 +38,30 @@ _HUGE, _SMALL = getattr(mmap, "MADV_HUGEPAGE", None), getattr(mmap, "MADV_NOHUGE
 T = TypeVar("T", bound=np.generic)
 
 
+class Pages:
+    """Whether large pages are worth asking for, as far as is known; the arrays of a shard find it out together."""
+
+    def __init__(self) -> None:
+        self._wait, self._pause = 0, FIRST_PAUSE
+
+    def ask(self) -> bool:
+        """Whether the next piece is to be tried with a large one."""
+        self._wait -= 1
+        return self._wait < 0
+
+    def took(self, seconds: float, size: int) -> None:
+        """How long so many bytes took that were tried."""
+        if seconds > DEAR * size:
+            self._wait, self._pause = self._pause, min(2 * self._pause, LAST_PAUSE)
+        else:
+            self._wait, self._pause = 0, FIRST_PAUSE
+
+
 class Growing(Generic[T]):
     """Room for an array to grow in, row by row (its first axis)."""
 
-    def __init__(self) -> None:
+    def __init__(self, pages: Pages | None = None) -> None:
+        self._pages = pages or Pages()
         self._region: mmap.mmap | None = None
         self._room: NDArray[T] | None = None
         self._given: NDArray[T] | None = None
@@ -67,13 +89,13 @@ class Growing(Generic[T]):
         large = array.nbytes >= LARGE
         for first in range(start, rows, many):
             last = min(first + many, rows)
+            tried = large and self._pages.ask()
             if large:
-                self._advise(_HUGE, first * each // LARGE_PAGE, -(-last * each // LARGE_PAGE))
+                self._advise(_HUGE if tried else _SMALL, first * each // LARGE_PAGE, -(-last * each // LARGE_PAGE))
             began = time.thread_time()
             array[first:last] = value
-            if large and time.thread_time() - began > DEAR * max(LARGE_PAGE, (last - first) * each):
-                self._advise(_SMALL, -(-last * each // LARGE_PAGE), -(-rows * each // LARGE_PAGE))
-                large = False
+            if tried:
+                self._pages.took(time.thread_time() - began, max(LARGE_PAGE, (last - first) * each))
 
     def _advise(self, pages: int | None, first: int, last: int) -> None:
         """Say of which kind the pages are to be, from and up to a large one; a kernel that knows none takes no harm."""

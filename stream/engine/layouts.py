@@ -45,6 +45,20 @@ class Description(msgspec.Struct, frozen=True):
     form: int = 0
 
 
+def decode_layout(data: bytes) -> Description:
+    """A description at rest; ValueError (or msgspec's) where it is none by which rows could be read."""
+    found = msgspec.json.decode(data, type=Description)
+    width = len(found.columns)
+    if found.kinds:
+        if not len(found.kinds) == len(found.blank) == width or not all(SKIPPED <= k <= DATED for k in found.kinds):
+            raise ValueError("its kinds are not those of its columns")
+        if not all(-(1 << 63) <= value < 1 << 63 for value in found.blank):
+            raise ValueError("what is blank does not fit")
+    if not all(p >= 0 and p + pool.SIZE < width for p in found.bags):
+        raise ValueError("its bags are not among its columns")
+    return found
+
+
 def describe_layout(plan: Plan) -> Description:
     """What a reader with other definitions needs to read rows of this plan, and to map them column by column."""
     shape = shape_of(plan.layout)

@@ -12,7 +12,7 @@ from stream.engine.backfill import Backfill
 from stream.engine.chain_at_rest import ENTRY, HEAD, ChainAtRest, ReadModel
 from stream.engine.departed import DEPARTED, Departed
 from stream.engine.latest import Latest
-from stream.engine.layouts import Description, describe_layout, new_columns, warming
+from stream.engine.layouts import Description, decode_layout, describe_layout, new_columns, warming
 from stream.engine.models import Entry, Versions
 from stream.engine.output import Output
 from stream.engine.plans import definitions_of
@@ -83,8 +83,8 @@ class Memory:
         self._defined: tuple[OwnRow, Plan] | None = None
         self._revision = 0
         self.set_aside = SetAside(changelog, partition)
-        #: Customer -> the record with their row, as long as it waits for its layout.
-        self._waiting: dict[bytes, Poison] = {}
+        #: Customer -> offset and timestamp of the record with their row, where it waits until all is read.
+        self._waiting: dict[bytes, tuple[int, int]] = {}
 
     @property
     def rows(self) -> Rows:
@@ -94,8 +94,8 @@ class Memory:
     # From rest
 
     def read(self, records: RawRecords) -> None:
-        """Records of the changelog, in their order.  What cannot be read is set aside
-        (:mod:`stream.engine.poison`)."""
+        """Records of the changelog in their order, but that rows come behind all else that came with them.  What cannot
+        be read is set aside (:mod:`stream.engine.poison`)."""
         rows = records.begin_with(rest.ROW)
         for k in np.flatnonzero(~rows).tolist():
             one = _told(records[k])
@@ -114,9 +114,9 @@ class Memory:
         self.set_aside.mended(records.keys())
         for k in applied.bad:
             self.set_aside.add(_told(records[k]), "the value is no row")
-        for k in applied.foreign:
-            one = _told(records[k])
-            self._waiting[one.key[len(rest.ROW) :]] = one
+        waiting = applied.waiting
+        marks = zip(records.offsets[waiting].tolist(), records.timestamps[waiting].tolist(), strict=True)
+        self._waiting.update(zip(rest.customers_of(records, waiting), marks, strict=True))
 
     def _take(self, key: bytes, value: bytes | None) -> None:
         """A record that is no row; an error where it is none of ours."""
@@ -130,9 +130,9 @@ class Memory:
         elif key == rest.SHARD:
             self._own(value)
         elif key[:1] == rest.NAME and len(key) == rest.NAME_KEY_BYTES:
-            self.rows.texts.restore([rest.decode_name(key, value)])
+            self.rows.texts.restore(*rest.decode_name(key, value))
         elif key[:1] == rest.LAYOUT and len(key) == rest.LAYOUT_KEY_BYTES:
-            self.restorer.layouts[rest.mark_of(key)] = msgspec.json.decode(value, type=Description)
+            self.restorer.layouts[rest.mark_of(key)] = decode_layout(value)
         else:
             raise ValueError("no key that a shard writes")
 
@@ -156,10 +156,7 @@ class Memory:
             return None if layout is None else msgspec.json.encode(layout)
         if key[:1] != rest.NAME or len(key) != rest.NAME_KEY_BYTES:
             return None
-        names, number = self.rows.texts, rest.number_of(key)
-        if number == len(names):
-            names.lose()  # others count on each having its number
-        text = names.known(number)
+        text = self.rows.texts.known(rest.number_of(key))
         return None if text is None else text.encode("utf-8", "surrogatepass")
 
     def read_versions(self, versions: Versions) -> None:
@@ -178,13 +175,16 @@ class Memory:
         self.restorer = self.restorer.under(plan)
 
     def finish(self, versions: Versions) -> None:
-        """All is read: rows of other layouts, bags, and who counts as moved to the version in force everywhere."""
+        """All is read: texts, rows that wait, bags, and who counts as moved to the version in force everywhere."""
         self.restorer.anew = self.own.anew
-        for customer in self.restorer.finish():
-            self.set_aside.add(self._waiting[customer], "a row of a layout that is not known, or none")
+        names = (key for key in self.set_aside.of(rest.NAME) if len(key) == rest.NAME_KEY_BYTES)
+        self.rows.texts.close(map(rest.number_of, names))
+        for customer, value in self.restorer.finish().items():
+            offset, timestamp = self._waiting[customer]
+            found = Poison(rest.ROW + customer, value, offset, timestamp)
+            self.set_aside.add(found, "the value is no row, or one of a layout that is not known")
         self._waiting = {}
-        bad, index = self.set_aside.of(rest.ROW), self.rows.index
-        self.set_aside.close(len(bad), len(index) - sum(key[1:] in index for key in bad))
+        self.set_aside.close(len(self.set_aside.of(rest.ROW)), len(self.rows.index))
         self._described = self.restorer.mark in self.restorer.layouts
         versions.planned(self.rows.plan)
         self._revision = versions.revision

@@ -22,6 +22,8 @@ from stream.plan.plan import Plan
 MOST_NAMES = 1 << 16
 #: The longest text that is kept, in characters.
 LONGEST_NAME = 200
+#: So many names in a row may be missing where others behind them are there.
+MOST_LOST = 10
 
 #: What parts of the local time are called.
 OF_CALENDAR = {
@@ -44,6 +46,10 @@ class Names:
         #: by number
         self.hashes: NDArray[np.int64] = np.zeros(32, np.int64)
         self._written = 0
+        #: number -> text, of those read back before the ones with lower numbers
+        self._early: dict[int, str] = {}
+        #: numbers whose texts were lost, until this is written
+        self._lost: list[int] = []
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -81,29 +87,45 @@ class Names:
     def new(self) -> list[tuple[int, str]]:
         """Number and text of those that were learned since this was asked last, and at first of what was given."""
         self.learn(self.given)
-        texts = [self.texts[int(self.hashes[k])] for k in range(self._written, len(self.texts))]
-        found = list(enumerate(texts, start=self._written))
-        self._written = len(self.texts)
-        return found
-
-    def lose(self) -> None:
-        """The next number stands for a text that is lost: a name of its own takes its place."""
-        text = f"lost text {len(self.texts)}"
-        self._add(text_hash(text), text)
-        self._written = len(self.texts)
+        numbers = [*self._lost, *range(self._written, len(self.texts))]
+        self._lost, self._written = [], len(self.texts)
+        return [(number, self.texts[int(self.hashes[number])]) for number in numbers]
 
     def known(self, number: int) -> str | None:
         """The text with a number; None where there is none."""
-        return self.texts[int(self.hashes[number])] if number < len(self.texts) else None
+        return self.texts[int(self.hashes[number])] if number < len(self.texts) else self._early.get(number)
 
-    def restore(self, numbered: Iterable[tuple[int, str]]) -> None:
-        """Take texts back under the numbers that they were given; ValueError where one is missing before."""
-        for number, text in numbered:
-            code = text_hash(text)
-            if number == len(self.texts) and code not in self.texts:
-                self._add(code, text)
-            elif number >= len(self.texts) or int(self.hashes[number]) != code:
-                raise ValueError(f"the name of text {number} came out of order")
+    def restore(self, number: int, text: str) -> None:
+        """Take a text back under the number that it was given, in any order: one that was mended is written anew, and
+        comes behind the others once the topic is compacted.  ValueError where the number, or the text, has another."""
+        code = text_hash(text)
+        if number >= MOST_NAMES or self.known(number) not in (None, text):
+            raise ValueError(f"text {number} has another name")
+        if number >= len(self.texts):
+            if code in self.texts:
+                raise ValueError(f"the name of text {number} is that of another")
+            self._early[number] = text
+            self._settle()
+
+    def close(self, unreadable: Iterable[int] = ()) -> None:
+        """All is read: a number that has no text is that of one that is lost, and a name of its own takes its place,
+        where the name was there but ``unreadable``, or others behind it are there."""
+        for number in sorted({*self._early, *unreadable}):
+            if number >= MOST_NAMES or number - len(self.texts) > MOST_LOST:
+                break  # nothing that a shard wrote
+            while len(self.texts) <= number:
+                text = f"lost text {len(self.texts)}"
+                self._lost.append(len(self.texts))
+                self._add(text_hash(text), text)
+                self._settle()
+        self._early = {}
+        self._written = len(self.texts)
+
+    def _settle(self) -> None:
+        """Those whose turn has come."""
+        while (text := self._early.get(len(self.texts))) is not None and text_hash(text) not in self.texts:
+            del self._early[len(self.texts)]
+            self._add(text_hash(text), text)
         self._written = len(self.texts)
 
 

@@ -16,7 +16,7 @@ from stream.events.batch import DeadLetter
 REASON = "poison"
 #: So many unreadable rows are an accident; more, and more than can be read, were written by something else.
 ACCIDENT = 10
-#: Most of a key that is shown.
+#: Most of a reason that is shown.
 SHOWN = 80
 
 
@@ -33,7 +33,8 @@ class Poison:
     instead: bytes | None = None
 
     def __str__(self) -> str:
-        return f"the record at offset {self.offset} with key {self.key[:SHOWN]!r} cannot be read ({self.why[:SHOWN]})"
+        # Without the key, which may be a customer's id: the dead letter has it.
+        return f"the record at offset {self.offset} cannot be read ({self.why[:SHOWN]})"
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ Keys begin with a letter: ``c`` and the customer's id for a row, ``s`` for the s
 fingerprint for what that layout's columns are called, ``n`` and a number for the name of a text, ``m`` and ``v`` for
 the chain of versions (:mod:`stream.engine.chain_at_rest`).
 A row's value is the fingerprint (8 bytes) and the packed row (:mod:`stream.plan.packing`).  Layouts and names come
-before the rows that need them, and are never written again.  Expiries are not kept.
+before the rows that need them, and are written again only where they were damaged; a row that cannot be read waits for
+them until all is read.  Expiries are not kept.
 
 Rows of earlier releases are read too: packed otherwise (:mod:`stream.plan.earlier_rows`), or not at all.  Under a
 layout that is not described as packed, the fingerprint is followed by the row's columns, and for each bag that is not
@@ -14,7 +15,7 @@ empty by its column (8), its size (8) and its entries.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -80,10 +81,10 @@ class Read(NamedTuple):
 
 class Applied(NamedTuple):
     """Of some records by their numbers: those that are no rows, whose customers have none until a later record brings
-    one, and those that wait for their layout."""
+    one, and those that wait until all is read."""
 
     bad: list[int]
-    foreign: list[int]
+    waiting: Ints
 
 
 class Own(NamedTuple):
@@ -150,7 +151,8 @@ def pack(rows: Rows, picks: Ints, shape: Shape | None = None) -> tuple[NDArray[n
 class Restorer:
     """Takes changelog records in order and fills the rows.
 
-    Rows of other layouts wait until all is read: only then is it known under which definitions the shard goes on.
+    Rows of other layouts wait until all is read: only then is it known under which definitions the shard goes on.  So
+    do rows of the layout that cannot be read yet: the name of a text may come behind them.
     """
 
     def __init__(self, rows: Rows, layouts: dict[int, Description] | None = None) -> None:
@@ -158,8 +160,8 @@ class Restorer:
         self.mark = fingerprint(rows.plan)
         self.shape = shape_of(rows.plan.layout)
         self.layouts = {} if layouts is None else layouts
-        #: Customer -> a row of another layout.
-        self.foreign: dict[bytes, bytes] = {}
+        #: Customer -> a row that waits.
+        self.waiting: dict[bytes, bytes] = {}
         #: Column -> the version since which it is there again: what older rows have in it was dropped before.
         self.anew: dict[str, int] = {}
 
@@ -167,28 +169,32 @@ class Restorer:
         """Records of customers' rows, the later ones winning; one without a value deletes."""
         own, foreign, gone, bad = self._sorted(records)
         starts, stops = records.places[:, VALUE], records.places[:, VALUE_END]
+        unread: list[int] = []
         for start in range(0, len(own.numbers), CHUNK):
             numbers, picks = own.numbers[start : start + CHUNK], own.rows[start : start + CHUNK]
             spans = starts[numbers], stops[numbers]
             read = unpack_within(self._packing.unpack, records.data, spans, self.shape, self.rows.texts)
-            bad += numbers[~read.sound].tolist()
+            unread += numbers[~read.sound].tolist()
             self._place(picks, read)
-        if self.foreign:
-            for customer in _customers(records, own.numbers):
-                self.foreign.pop(customer, None)
-        for customer, number in zip(_customers(records, foreign), foreign.tolist(), strict=True):
-            self.foreign[customer] = records.buffer[starts[number] : stops[number]]
-        self._give_up(_customers(records, np.array([*gone.tolist(), *bad], np.int64)))
-        return Applied(bad, foreign.tolist())
+        if self.waiting:
+            for customer in customers_of(records, own.numbers):
+                self.waiting.pop(customer, None)
+        self._give_up(customers_of(records, np.array([*gone.tolist(), *unread], np.int64)))
+        waiting = np.array([*foreign.tolist(), *unread], np.int64)
+        for customer, number in zip(customers_of(records, waiting), waiting.tolist(), strict=True):
+            self.waiting[customer] = records.buffer[starts[number] : stops[number]]
+        return Applied(bad, waiting)
 
     def _sorted(self, records: RawRecords) -> Sorted:
-        """The latest record of each customer; who is new and has a value gets a row."""
+        """The latest record of each customer; who is new and has a row of the layout gets a row."""
         rows, places = self.rows, records.places
         data = records.data.copy()  # the index is compiled for arrays that may be written to
         ids = CustomerIds(data, places[:, KEY : KEY_END + 1] + (len(ROW), 0))
-        some = places[:, VALUE_END] - places[:, VALUE] > MARK_BYTES
+        some = ids.given & (places[:, VALUE_END] - places[:, VALUE] > MARK_BYTES)
+        mine = some.copy()
+        mine[some] = data[places[some, VALUE, np.newaxis] + np.arange(MARK_BYTES)].view("<i8").ravel() == self.mark
         found = rows.index.find(ids)
-        rows.enrol(ids, found, np.flatnonzero((found.rows == FREE) & some))
+        rows.enrol(ids, found, np.flatnonzero((found.rows == FREE) & mine))
         unknown = np.flatnonzero(found.rows == FREE)
         if len(unknown):  # who was given a row just now has one
             found.rows[unknown] = rows.index.find(CustomerIds(data, ids.spans[unknown])).rows
@@ -196,13 +202,11 @@ class Restorer:
         newest = np.empty(len(rows) + 1, np.int64)
         newest[found.rows] = numbers  # the last one stays; nobody is at the end
         latest = (newest[found.rows] == numbers) & (found.rows != FREE)
-        whole = np.flatnonzero(latest & some)
-        mark = data[places[whole, VALUE, np.newaxis] + np.arange(MARK_BYTES)].view("<i8").ravel()
-        mine = whole[mark == self.mark]
-        nobody = np.flatnonzero(found.rows == FREE)
-        gone = np.concatenate((np.flatnonzero(latest & ~some), _latest(records, nobody)))
+        own = np.flatnonzero(latest & mine)
+        others = np.concatenate((np.flatnonzero(latest & ~mine), _latest(records, np.flatnonzero(found.rows == FREE))))
+        gone = others[~some[others]]
         bad = gone[places[gone, VALUE] >= 0].tolist()
-        return Sorted(Own(mine, found.rows[mine]), whole[mark != self.mark], gone, bad)
+        return Sorted(Own(own, found.rows[own]), others[some[others]], gone, bad)
 
     @property
     def _packing(self) -> Packing:
@@ -217,40 +221,41 @@ class Restorer:
         rows.make_room(len(entries))
         self._packing.place(rows.table.ints, rows.bags, picks, self.shape, ints, entries)
 
-    def _give_up(self, customers: Iterable[bytes]) -> None:
+    def _give_up(self, customers: list[bytes]) -> None:
         """Whoever had a row has none."""
         for customer in customers:
-            self.foreign.pop(customer, None)
+            self.waiting.pop(customer, None)
         self.rows.drop(customers)
 
     def under(self, plan: Plan) -> Restorer:
         """What was read so far, under another plan."""
         found = Restorer(adopt_rows(self.rows, plan), self.layouts)
-        found.foreign = self.foreign
+        found.waiting = self.waiting
         return found
 
-    def finish(self) -> list[bytes]:
-        """Rows of other layouts; call when the last record was applied.  Expiries are to be worked out then.  Returns
-        the customers whose record is no row."""
+    def finish(self) -> dict[bytes, bytes]:
+        """Rows that wait; call when the last record was applied.  Expiries are to be worked out then.  Returns
+        customers whose record is no row, with its value."""
         bad: list[bytes] = []
         groups: dict[int, list[bytes]] = {}
-        for key, value in self.foreign.items():
+        for key, value in self.waiting.items():
             groups.setdefault(_FINGERPRINT.unpack(value[: _FINGERPRINT.size])[0], []).append(key)
         for mark, keys in groups.items():
             for start in range(0, len(keys), CHUNK_OF_OTHERS):
-                bad += self._apply_foreign(mark, keys[start : start + CHUNK_OF_OTHERS])
+                bad += self._apply_waiting(mark, keys[start : start + CHUNK_OF_OTHERS])
+        values = {customer: self.waiting[customer] for customer in bad}
         self._give_up(bad)
-        self.foreign.clear()
+        self.waiting.clear()
         self._empty()
         self.rows.table.deadline[: len(self.rows)] = FOREVER
-        return bad
+        return values
 
-    def _apply_foreign(self, mark: int, keys: list[bytes]) -> list[bytes]:
-        """Rows of one other layout: columns by name, segments by name, what is new stays empty."""
+    def _apply_waiting(self, mark: int, keys: list[bytes]) -> list[bytes]:
+        """Rows of one layout: columns by name, segments by name, what is new stays empty."""
         if mark not in self.layouts:
             return keys
         old, rows = self.layouts[mark], self.rows
-        ints, entries, sound = read_rows([self.foreign[key] for key in keys], old, rows.texts, self._packing)
+        ints, entries, sound = read_rows([self.waiting[key] for key in keys], old, rows.texts, self._packing)
         how = mapping(old, rows)
         into = np.empty((len(keys), rows.plan.layout.width), np.int64)
         ints[~sound] = old.blank or 0
@@ -275,7 +280,7 @@ class Restorer:
             table[older, k] = rows.blank[k]
 
 
-def _customers(records: RawRecords, numbers: Ints) -> list[bytes]:
+def customers_of(records: RawRecords, numbers: Ints) -> list[bytes]:
     """Whose rows these records are."""
     buffer = records.buffer
     return [buffer[first + len(ROW) : last] for first, last in records.places[numbers, KEY : KEY_END + 1].tolist()]
@@ -283,7 +288,7 @@ def _customers(records: RawRecords, numbers: Ints) -> list[bytes]:
 
 def _latest(records: RawRecords, numbers: Ints) -> Ints:
     """The latest of each customer among some records."""
-    found = dict(zip(_customers(records, numbers), numbers.tolist(), strict=True))
+    found = dict(zip(customers_of(records, numbers), numbers.tolist(), strict=True))
     return np.array(list(found.values()), np.int64)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.engine.growing import Growing
+from stream.engine.growing import Growing, Pages
 from stream.engine.index import Found, Index
 from stream.engine.names import Names
 from stream.events.columns import CustomerIds
@@ -27,16 +26,20 @@ FEW_BLOCKS = 128
 MOST_GROWN = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """Where the arrays of a table grow."""
+class Room:
+    """Where the arrays of a table, and the pool of bags, grow.  ``before``: of the rows whose arrays are taken over;
+    what is made anew grows elsewhere: ``ints`` too, unless they are the ``same``."""
 
-    ints: Growing[np.int64] = field(default_factory=Growing)
-    expiry: Growing[np.int64] = field(default_factory=Growing)
-    deadline: Growing[np.int64] = field(default_factory=Growing)
-    coarse: Growing[np.int64] = field(default_factory=Growing)
-    marks: Growing[np.uint8] = field(default_factory=Growing)
-    touched: Growing[np.int64] = field(default_factory=Growing)
+    def __init__(self, before: Room | None = None, *, same: bool = True) -> None:
+        self._pages: Pages = Pages() if before is None else before._pages
+        self.ints: Growing[np.int64] = self._new() if before is None or not same else before.ints
+        self.expiry, self.deadline, self.coarse = self._new(), self._new(), self._new()
+        self.marks: Growing[np.uint8] = Growing(self._pages) if before is None else before.marks
+        self.touched: Growing[np.int64] = self._new() if before is None else before.touched
+        self.entries: Growing[np.int64] = self._new() if before is None else before.entries
+
+    def _new(self) -> Growing[np.int64]:
+        return Growing(self._pages)
 
 
 class Rows:
@@ -53,7 +56,7 @@ class Rows:
         self.keys: list[bytes] = []
         self.free: list[int] = []
         self.table = self._table(capacity)
-        self._growing = _Room()
+        self.room = Room()
         self.table.counters[header.LIFETIME] = FOREVER if lifetime is None else lifetime
         self.bags = pool.new_pool()
         self.texts = Names(plan)
@@ -184,7 +187,7 @@ class Rows:
         """Room for so many rows, and some more; those that are there stay where they are."""
         old, n = self.table, self.table.ints.shape[0]
         rows = max(need, min(2 * n, n + MOST_GROWN))
-        room = self._growing
+        room = self.room
         ints, expiry = room.ints.grown(old.ints, rows, self.blank), room.expiry.grown(old.expiry, rows, FOREVER)
         deadline = room.deadline.grown(old.deadline, rows, FOREVER)
         coarse = room.coarse.grown(old.coarse, blocks(rows), FOREVER)
@@ -196,10 +199,8 @@ class Rows:
         """Room in the pool for so many additions."""
         entries, table, meta = self.bags
         need = int(meta[pool.USED]) + items
-        if need > entries.shape[0]:
-            grown = np.zeros((1 << need.bit_length(), pool.WIDTH), np.int64)
-            grown[: entries.shape[0]] = entries
-            entries = grown
+        if need > (n := entries.shape[0]):
+            entries = self.room.entries.grown(entries, max(need, min(2 * n, n + MOST_GROWN)), 0)
         if 2 * (int(meta[pool.KEYS]) + items) > table.shape[0]:
             table = self._rehashed(table, items)
             meta[pool.KEYS] = np.count_nonzero(table[:, 0])

@@ -100,8 +100,8 @@ class CustomerIds:
 
     def some(self, picks: NDArray[np.int64]) -> list[bytes]:
         """The ids of these, empty where there is none."""
-        data = self.data
-        return [data[first:last].tobytes() for first, last in self.spans[picks].tolist()]
+        data = self.data.data
+        return [bytes(data[first:last]) for first, last in self.spans[picks].tolist()]
 
     def __getitem__(self, i: int, /) -> bytes | None:
         first, last = self.spans[i].tolist()

@@ -22,7 +22,8 @@ REJECTED = "rejected_"
 class ShardAnswer(msgspec.Struct):
     """One shard.  ``doing``: what it waits for while it is not ready; ``lag``: records of each source that are not yet
     committed; ``clock``: up to which instant (event time) its deadlines have fired; ``clock_age_seconds``: how far that
-    is behind now; ``blocked_by``: the topic it waits to know more about; ``books``: what became of all its records."""
+    is behind now; ``blocked_by``: the topic it waits to know more about; ``busiest_customer``: whom more than
+    ``customers.hot_share`` of the events of the last minute were about; ``books``: what became of all its records."""
 
     partition: int
     state: str
@@ -34,6 +35,7 @@ class ShardAnswer(msgspec.Struct):
     blocked_by: str | None
     definitions_version: int | None
     busiest_customer_share: float
+    busiest_customer: str | None
     books: dict[str, int]
 
 
@@ -95,7 +97,7 @@ class Workers:
         state, shard = runner.state, runner.shard
         if shard is None or state is not State.READY:
             doing = runner.doing
-            return ShardAnswer(runner.partition, state.value, doing, None, None, None, {}, None, None, 0.0, {})
+            return ShardAnswer(runner.partition, state.value, doing, None, None, None, {}, None, None, 0.0, None, {})
         blocked = shard.blocked_by()
         clock = shard.clock_ms
         return ShardAnswer(
@@ -109,5 +111,6 @@ class Workers:
             "definitions" if shard.compiling is not None else None if blocked is None else blocked[0],
             shard.definitions_version,
             round(runner.hot.share, 4),
+            runner.hot.customer,
             dict(shard.books),
         )

@@ -209,8 +209,8 @@ async def _write(live: Live, topic: str, key: bytes, value: bytes, partition: in
 
 
 def test_poison_in_the_changelog_is_told_once_and_set_aside(live: Live) -> None:
-    """A row that is none: one line with key and offset, a copy in the dead letters, and the shard is ready; its
-    customer begins anew, everybody else goes on, and the next start knows nothing of it."""
+    """A row that is none: one line with its offset and nobody's id, a copy in the dead letters, and the shard is
+    ready; its customer begins anew, everybody else goes on, and the next start knows nothing of it."""
     changelog = f"{live.name}-customers-changelog"
     try:
         live.run("topics")
@@ -228,7 +228,7 @@ def test_poison_in_the_changelog_is_told_once_and_set_aside(live: Live) -> None:
         told = [line for line in live.log("two").splitlines() if "set aside" in line]
         assert len(told) == 1
         assert f"offset {offset}" in told[0]
-        assert "cc3" in told[0]
+        assert "cc3" not in told[0]
         (letter,) = letters(live)
         place = (
             letter["reason"],

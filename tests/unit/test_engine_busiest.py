@@ -81,7 +81,7 @@ def test_a_bot_changes_nothing_for_others() -> None:
 
 
 def test_it_is_told_once_a_minute_and_only_where_it_is_much(caplog: pytest.LogCaptureFixture) -> None:
-    """One line with the customer's id and share; the metric names nobody; few events say nothing."""
+    """One line with the share; neither it nor the metric names anybody, who asks is told; few events say nothing."""
     now = [0.0]
     driver = Driver(plan_of(LIFE, BUSY, WISH), logs(crowd(LEAST_EVENTS)))
     hot = Hot(7, 0.2, lambda: now[0])
@@ -94,12 +94,14 @@ def test_it_is_told_once_a_minute_and_only_where_it_is_much(caplog: pytest.LogCa
     hot.look(driver.shard)
     (line,) = caplog.messages
     assert "shard 7" in line
-    assert "'bot'" in line
+    assert "about one customer (50 %)" in line
+    assert "bot" not in line.replace("a bot?", "")
+    assert hot.customer == "bot"
     assert hot.share == pytest.approx(0.5, abs=1 / COUNTERS)
     now[0] += EVERY
     hot.look(driver.shard)
     assert len(caplog.messages) == 1
-    assert hot.share == 0.0
+    assert [hot.share, hot.customer] == [0.0, None]
     few = Driver(plan_of(LIFE, BUSY, WISH), logs(crowd(50))).finish()
     now[0] += EVERY
     hot.look(few.shard)

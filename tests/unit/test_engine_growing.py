@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from stream.engine import growing
+from stream.engine.adopt import adopt_rows
 from stream.engine.growing import Growing
 from stream.engine.rows import MOST_GROWN, Rows
 from stream.features.base import FOREVER
 from stream.plan import header
 from tests.shards import plan_of
-from tests.shop import LIFE
+from tests.shop import BUSY, LIFE
 
 PLAN = plan_of(LIFE)
 
@@ -61,20 +62,20 @@ def test_a_kernel_without_large_pages_gives_small_ones(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("dear", [0.0, 1.0])
 def test_large_pages_are_asked_for_as_long_as_they_come_quickly(monkeypatch: pytest.MonkeyPatch, dear: float) -> None:
-    """The first piece is tried with them; where that took too long the rest is in small ones, until more is grown.
-    What is in the array is the same."""
+    """The first piece is tried with them; where that took too long the next ones are in small ones, ever more of them
+    before another is tried.  What is in the array is the same."""
     asked: list[tuple[int | None, int, int]] = []
     monkeypatch.setattr(Growing, "_advise", lambda _, pages, first, last: asked.append((pages, first, last)))
     monkeypatch.setattr(growing, "DEAR", dear)
     monkeypatch.setattr(growing, "LARGE", 1)
+    monkeypatch.setattr(growing, "FIRST_PAUSE", 1)
+    monkeypatch.setattr(growing, "LAST_PAUSE", 2)
     room: Growing[np.int64] = Growing()
-    pieces, words = 3, growing.LARGE_PAGE // 8
-    array = room.grown(np.zeros(1, np.int64), pieces * words, 7)
-    assert (array[1:] == 7).all()
-    if dear:
-        assert asked == [(growing._HUGE, k, k + 1 + (k < 2)) for k in range(pieces)]
-    else:
-        assert asked == [(growing._HUGE, 0, 2), (growing._SMALL, 2, pieces)]
+    pieces, words = 9, growing.LARGE_PAGE // 8
+    array = room.grown(np.zeros(0, np.int64), pieces * words, 7)
+    assert (array == 7).all()
+    large = range(pieces) if dear else [0, 2, 5, 8]
+    assert asked == [(growing._HUGE if k in large else growing._SMALL, k, k + 1) for k in range(pieces)]
 
 
 def test_without_address_space_arrays_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +115,16 @@ def test_new_rows_are_empty_and_old_ones_stay() -> None:
         told += more
     assert rows.due(told // 2).tolist() == list(range(told // 2 + 1))
     assert np.shares_memory(rows.table.ints, rows.table.floats)
+
+
+@pytest.mark.parametrize("other", [[{**LIFE, "otherwise": "nobody"}], [LIFE, BUSY]], ids=["same columns", "others"])
+def test_rows_stay_where_they_are_after_other_definitions_too(other: list[dict[str, object]]) -> None:
+    """What a switch has taken over, or made anew, grows on: the next customer has nothing copied."""
+    rows = Rows(PLAN)
+    rows.find([b"c%d" % k for k in range(3000)])
+    moved = adopt_rows(rows, plan_of(*other))
+    before = moved.table
+    assert (len(other) == 1) == np.shares_memory(rows.table.ints, before.ints)
+    moved.find([b"more%d" % k for k in range(50_000)])
+    for name in ("ints", "expiry", "deadline", "coarse", "marks", "touched"):
+        assert np.shares_memory(getattr(before, name), getattr(moved.table, name)), name

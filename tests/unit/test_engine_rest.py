@@ -25,6 +25,7 @@ from stream.plan.packed import BITS, DATED, INSTANT, REAL, SKIPPED, WHOLE, Shape
 from stream.plan.packing import pack
 from stream.plan.plan import PLAIN, Plan
 from tests import release_sample
+from tests.depth import examples
 from tests.shards import Driver, event, logs, plan_of, run
 from tests.shop import BUSY, LIFE, UNTIL, WISH, history
 
@@ -165,7 +166,7 @@ def test_rows_written_by_earlier_releases_stay_readable(sample: str) -> None:
     names, layouts, rows = Names(), {}, {}
     for key, value in ((bytes.fromhex(k), bytes.fromhex(v)) for k, v in found["changelog"]):
         if key[:1] == rest.NAME:
-            names.restore([rest.decode_name(key, value)])
+            names.restore(*rest.decode_name(key, value))
         elif key[:1] == rest.LAYOUT:
             layouts[key[1:]] = msgspec.json.decode(value, type=Description)
         else:
@@ -275,18 +276,45 @@ def test_beyond_the_limit_texts_are_shown_by_their_hash(plan: Plan, monkeypatch:
 
 
 def test_names_come_back_under_their_numbers() -> None:
-    """Rows refer to them; a gap is an error, a repetition is none."""
+    """Rows refer to them; a repetition is no error, another text is, and so is the text of another number."""
     names = Names()
     names.learn({text_hash(f"t{k}"): f"t{k}" for k in range(100)})
     assert names.new() == [(k, f"t{k}") for k in range(100)]
     assert names.new() == []
     again = Names()
-    again.restore(enumerate(names.texts.values()))
-    again.restore([(5, "t5")])
+    for number, text in [*enumerate(names.texts.values()), (5, "t5")]:
+        again.restore(number, text)
     assert (again.hashes[:100] == names.hashes[:100]).all()
     assert again.new() == []
-    with pytest.raises(ValueError, match="out of order"):
-        again.restore([(101, "late")])
+    for number, text in ((5, "t6"), (100, "t5"), (engine_names.MOST_NAMES, "late")):
+        with pytest.raises(ValueError, match=f"text {number} "):
+            again.restore(number, text)
+
+
+@examples(60)
+@given(st.data())
+def test_names_may_come_back_in_any_order(data: st.DataObject) -> None:
+    """As compaction leaves them where some were mended: each number has its text again.  One that is gone, with others
+    behind it, has a name of its own, which is written once; with far too many missing the rest is nobody's."""
+    count, most = 30, engine_names.MOST_LOST
+    order = data.draw(st.permutations(range(count)))
+    lost = data.draw(st.sets(st.integers(0, count - 1), max_size=12))
+    names = Names()
+    for number in order:
+        if number not in lost:
+            names.restore(number, f"t{number}")
+    names.close()
+    kept = [number for number in range(count) if number not in lost]
+    known = 0
+    for number in kept:
+        if number - known > most:
+            break
+        known = number + 1
+    assert [names.known(k) for k in range(count)] == [
+        None if k >= known else f"lost text {k}" if k in lost else f"t{k}" for k in range(count)
+    ]
+    assert names.new() == [(k, f"lost text {k}") for k in sorted(lost) if k < known]
+    assert names.new() == []
 
 
 def test_other_definitions_read_what_they_know_of_a_row() -> None:
