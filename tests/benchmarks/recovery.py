@@ -13,7 +13,6 @@ import argparse
 import gc
 import itertools
 import os
-import resource
 from collections.abc import Callable, Iterator
 
 from aiokafka import TopicPartition
@@ -128,7 +127,6 @@ def tell(worker: Worker, stages: Stages, customers: int, grown: int) -> None:
     """The table."""
     assert len(worker.shard.rows) == customers, f"{len(worker.shard.rows):,} rows"
     seconds = sum(stages.seconds.values())
-    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     print(f"{customers:,} rows: {seconds / customers * 1e6:.2f} us each, {grown / customers:,.0f} bytes resident each")
     for stage, spent in sorted(stages.seconds.items(), key=lambda item: -item[1]):
         print(f"{spent / customers * 1e6:8.2f} us  {spent / seconds:6.1%}  {stage}")
