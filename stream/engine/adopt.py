@@ -60,6 +60,7 @@ def _recoded(rows: Rows, how: Mapping) -> NDArray[np.int64]:
 def _mapped(rows: Rows, new: Rows, how: Mapping) -> NDArray[np.int64]:
     """The rows in another layout."""
     n = len(rows)
+    # All are blank first, although most are written again at once: that is how large pages are tried.
     ints = new.room.ints.grown(np.empty((0, len(new.blank)), np.int64), rows.table.ints.shape[0], new.blank)
     how.apply(rows.table.ints[:n], new.blank, ints[:n])
     return ints

@@ -31,6 +31,7 @@ from stream.engine import memory, rest
 from stream.engine.changes import Changes
 from stream.engine.judge import Judge
 from stream.engine.shard import Shard
+from stream.events.raw import RawRecords
 from stream.kafka.framed import framed
 from stream.kafka.transaction import MAX_BATCH_BYTES, Payload
 from stream.kafka.unframed import Unread
@@ -89,11 +90,13 @@ def polls(events: Iterable[SimulatedEvent], size: int = POLL, warm: int = 0) -> 
             waiting, count = {}, 0
 
 
-def batches(topic: str, pairs: list[tuple[bytes, bytes]], places: Counter[str]) -> bytes:
+def batches(
+    topic: str, pairs: list[tuple[bytes, bytes]], places: Counter[str], size: int = BATCH_BYTES, codec: int = LZ4
+) -> bytes:
     """Record batches from where the topic ends."""
     done, at = bytearray(), 0
     while at < len(pairs):
-        builder = DefaultRecordBatchBuilder(2, LZ4, 0, -1, -1, 0, BATCH_BYTES)
+        builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, 0, size)
         begun = at
         while at < len(pairs) and builder.append(at - begun, 1_800_000_000_000, *pairs[at], []):
             at += 1
@@ -102,6 +105,13 @@ def batches(topic: str, pairs: list[tuple[bytes, bytes]], places: Counter[str]) 
         done += data
         places[topic] += at - begun
     return bytes(done)
+
+
+def records_of(topic: str, data: bytes, start: int, unframe: Callable[..., int]) -> tuple[RawRecords, int]:
+    """The records of an answer about a partition from an offset on, and the offset behind them."""
+    partition, batches = TopicPartition(topic, 0), MemoryRecords(data)
+    found = PartitionRecords(partition, batches, [], start, None, None, True, READ_COMMITTED)
+    return Unread(found, data, unframe).take(), found.next_fetch_offset
 
 
 class Worker:
@@ -123,12 +133,7 @@ class Worker:
 
     def fetch(self, topic: str, data: bytes) -> tuple[Any, int]:
         """What is made of a fetch of one partition."""
-        start = self.shard.expected((topic, 0))
-        found = PartitionRecords(
-            TopicPartition(topic, 0), MemoryRecords(data), [], start, None, None, True, READ_COMMITTED
-        )
-        records = Unread(found, data, self.wiring.unframe).take()
-        return records, found.next_fetch_offset
+        return records_of(topic, data, self.shard.expected((topic, 0)), self.wiring.unframe)
 
     def decode(self, topic: str, lo: int, found: Any, hi: int) -> Any:
         """Records to columns."""

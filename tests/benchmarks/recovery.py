@@ -13,30 +13,24 @@ import argparse
 import gc
 import itertools
 import os
-from collections.abc import Callable, Iterator
-
-from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
+from collections import Counter
+from collections.abc import Iterator
 
 from stream.app import bootstrap
 from stream.app.plans import Plans
 from stream.engine import growing, rest
 from stream.engine.shard import Shard
-from stream.events.raw import RawRecords
 from stream.history.replay import SOURCES
 from stream.kafka.transaction import MAX_BATCH_BYTES
 from stream.kafka.unframed import Unread
 from stream.settings import Settings, load_settings
-from tests.benchmarks.cpu import Stages, Worker
+from tests.benchmarks.cpu import Stages, Worker, batches, records_of
 from tests.benchmarks.processes import resident
 from tests.benchmarks.reevaluate import definitions, small_shop
 
 ZSTD = 4
 #: Bytes of record batches in an answer, before compression.
 ANSWER_BYTES = 4 << 20
-_NOW_MS = 1_800_000_000_000
 
 
 def changelog(rows: list[tuple[bytes, bytes]], customers: int) -> Iterator[tuple[bytes, int]]:
@@ -48,20 +42,15 @@ def changelog(rows: list[tuple[bytes, bytes]], customers: int) -> Iterator[tuple
         for copy in range(-(-customers // len(mine)))
         for key, value in mine
     )
-    records = itertools.chain(others, itertools.islice(copies, customers))
-    waiting, offset = next(records, None), 0
-    while waiting is not None:
-        answer, begun = bytearray(), offset
-        for _ in range(ANSWER_BYTES // MAX_BATCH_BYTES):
-            builder, first = DefaultRecordBatchBuilder(2, ZSTD, 0, -1, -1, 0, MAX_BATCH_BYTES), offset
-            while waiting is not None and builder.append(offset - first, _NOW_MS, *waiting, []):
-                waiting, offset = next(records, None), offset + 1
-            batch = bytearray(builder.build())
-            batch[:8] = first.to_bytes(8, "big")
-            answer += batch
-            if waiting is None:
-                break
-        yield bytes(answer), offset - begun
+    waiting, size, places = list[tuple[bytes, bytes]](), 0, Counter[str]()
+    for pair in itertools.chain(others, itertools.islice(copies, customers)):
+        waiting.append(pair)
+        size += len(pair[0]) + len(pair[1])
+        if size >= ANSWER_BYTES:
+            yield batches("changelog", waiting, places, MAX_BATCH_BYTES, ZSTD), len(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield batches("changelog", waiting, places, MAX_BATCH_BYTES, ZSTD), len(waiting)
 
 
 def shop_rows(settings: Settings, customers: int, days: int) -> list[tuple[bytes, bytes]]:
@@ -109,18 +98,10 @@ def read_back(worker: Worker, answers: list[tuple[bytes, int]]) -> None:
     """As a start does, without the broker."""
     start = 0
     for data, count in answers:
-        found = records_of(data, start, worker.wiring.unframe)
+        found, start = records_of("changelog", data, start, worker.wiring.unframe)
         assert len(found) == count
         worker.shard.read_back(found)
-        start += count
     worker.shard.restored()
-
-
-def records_of(data: bytes, start: int, unframe: Callable[..., int]) -> RawRecords:
-    """The records of an answer about the changelog, from an offset on."""
-    batches = MemoryRecords(data)
-    found = PartitionRecords(TopicPartition("changelog", 0), batches, [], start, None, None, True, READ_COMMITTED)
-    return Unread(found, data, unframe).take()
 
 
 def tell(worker: Worker, stages: Stages, customers: int, grown: int) -> None:

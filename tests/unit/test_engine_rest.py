@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import orjson
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from stream.engine import names as engine_names
 from stream.engine import rest
-from stream.engine.layouts import Description
+from stream.engine.layouts import decode_layout
 from stream.engine.memory import FORMAT
 from stream.engine.names import Names
 from stream.errors import UserError
@@ -168,7 +167,7 @@ def test_rows_written_by_earlier_releases_stay_readable(sample: str) -> None:
         if key[:1] == rest.NAME:
             names.restore(*rest.decode_name(key, value))
         elif key[:1] == rest.LAYOUT:
-            layouts[key[1:]] = msgspec.json.decode(value, type=Description)
+            layouts[key[1:]] = decode_layout(value)
         else:
             rows[key[1:].decode()] = value
     for row in found["rows"]:
